@@ -1,0 +1,1 @@
+"""Sluice: a self-hosted control plane for OpenTofu and Terraform."""

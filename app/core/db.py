@@ -1,0 +1,155 @@
+"""The database: declarative base, engines and the unit of work.
+
+One transaction a request, committed at the edge before the answer leaves; one a ``RunnerPort`` call; one a job. No
+slice commits.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends
+from sqlalchemy import BigInteger, DateTime, Engine, ForeignKey, MetaData, String, create_engine, event
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from app.core import clock
+from app.core.errors import Unavailable
+from app.core.settings import Settings, get_settings
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of every row."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        list[str]: ARRAY(String),
+        int: BigInteger,
+    }
+
+
+Id = Annotated[str, mapped_column(String, primary_key=True)]
+
+
+class OrganizationOwned:
+    """Mixin: the row belongs to one organization and goes with it."""
+
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), index=True)
+
+
+class Created:
+    """Mixin: when the row was made."""
+
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+Pool = Literal["default", "halt"]
+
+
+def sqlalchemy_url(settings: Settings) -> str:
+    """Return the database address for SQLAlchemy's psycopg 3 driver. Raises ``Unavailable`` when none is set."""
+    if settings.database_url is None:
+        raise Unavailable("No database is configured: set SLUICE_DATABASE_URL, or start everything with `sluice up`.")
+    scheme, _, rest = settings.database_url.get_secret_value().partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else f"{scheme}://{rest}"
+
+
+@lru_cache(maxsize=4)
+def engine(pool: Pool = "default") -> Engine:
+    """Return this process's engine. The ``halt`` pool is apart, so that a full pool can't queue a halt."""
+    settings = get_settings()
+    size = settings.database_pool_size if pool == "default" else 2
+    return create_engine(
+        sqlalchemy_url(settings),
+        pool_size=min(size, 5),
+        max_overflow=max(0, size - 5),
+        pool_pre_ping=True,
+        pool_timeout=15,
+        connect_args={"application_name": "sluice", "connect_timeout": 10},
+    )
+
+
+_session_factory: Callable[[Pool], Session] | None = None
+
+
+def set_session_factory(factory: Callable[[Pool], Session] | None) -> None:
+    """Replace how sessions are made (tests bind them to a transaction that is rolled back)."""
+    global _session_factory
+    _session_factory = factory
+
+
+def new_session(pool: Pool = "default") -> Session:
+    """Return a session that nobody has begun yet."""
+    if _session_factory is not None:
+        return _session_factory(pool)
+    return Session(engine(pool), expire_on_commit=False, autoflush=True)
+
+
+@contextmanager
+def unit_of_work(pool: Pool = "default") -> Iterator[Session]:
+    """Open a transaction; commit it when the block ends, roll it back when the block raises.
+
+    Work buffered with ``after_commit`` (jobs, doorbells) runs after the commit and is forgotten on rollback.
+    """
+    with new_session(pool) as session:
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            session.info.pop(_AFTER_COMMIT, None)
+            raise
+        _run_after_commit(session)
+
+
+_AFTER_COMMIT = "sluice_after_commit"
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Run ``action`` once this session's unit of work has committed; never when it rolls back."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(action)
+
+
+def _run_after_commit(session: Session) -> None:
+    for action in session.info.pop(_AFTER_COMMIT, []):
+        action()
+
+
+def request_session() -> Iterator[Session]:
+    """FastAPI dependency: the request's unit of work."""
+    with unit_of_work() as session:
+        yield session
+
+
+def halt_session() -> Iterator[Session]:
+    """FastAPI dependency: a unit of work on the connections that are kept for halts."""
+    with unit_of_work("halt") as session:
+        yield session
+
+
+SessionDep = Annotated[Session, Depends(request_session, scope="function")]
+HaltSessionDep = Annotated[Session, Depends(halt_session, scope="function")]
+
+
+
+
+@event.listens_for(Engine, "connect")
+def _on_connect(connection: Any, _record: object) -> None:
+    """Give every connection UTC and bounds, so that a lost client can't hold a lock for ever."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.execute("SET idle_in_transaction_session_timeout = '120s'")
+    connection.commit()

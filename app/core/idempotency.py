@@ -1,0 +1,100 @@
+"""``Idempotency-Key``: the same key with the same body gives the first answer; with another body 422.
+
+The key's row is written in the request's own transaction, so two equal requests at once can't both act: the second
+waits on the unique index and then reads the first one's answer.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Header
+from pydantic import BaseModel
+from sqlalchemy import UniqueConstraint, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core import clock
+from app.core.canonical import digest
+from app.core.db import Base, Id
+from app.core.errors import AppError
+from app.core.ids import new_id
+from app.core.permissions import Actor
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Send the same key when you try again: the first answer comes back and nothing is done twice.",
+    ),
+]
+
+
+class IdempotencyKeyReused(AppError):
+    """The key was used before for another request."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
+
+
+class IdempotencyRecord(Base):
+    """What was answered to the first request with a key."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (UniqueConstraint("organization_id", "actor_id", "key"),)
+
+    id: Mapped[Id]
+    organization_id: Mapped[str]
+    actor_id: Mapped[str]
+    key: Mapped[str]
+    request_digest: Mapped[str]
+    answer: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+def once(
+    session: Session,
+    actor: Actor,
+    key: str | None,
+    request: tuple[str, Any],
+    act: Callable[[], BaseModel],
+) -> dict[str, Any]:
+    """Do ``act`` unless this actor's ``key`` was answered before; return the answer as JSON data.
+
+    ``request`` is the operation's name and its parsed input, which must be equal for a replay. Raises
+    ``IdempotencyKeyReused`` when they differ.
+    """
+    if key is None:
+        return act().model_dump(mode="json")
+    fingerprint = digest([request[0], _plain(request[1])])
+    row = {
+        "id": new_id("idem"),
+        "organization_id": actor.organization_id,
+        "actor_id": actor.id,
+        "key": key,
+        "request_digest": fingerprint,
+        "created_at": clock.now(),
+    }
+    inserted = session.execute(
+        insert(IdempotencyRecord).values(row).on_conflict_do_nothing().returning(IdempotencyRecord.id)
+    ).scalar()
+    record = session.scalars(
+        select(IdempotencyRecord).filter_by(organization_id=actor.organization_id, actor_id=actor.id, key=key)
+    ).one()
+    if inserted is None:
+        if record.request_digest != fingerprint or record.answer is None:
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key was sent before with another request. Use a new key for a new request.",
+                errors=[{"field": "Idempotency-Key", "message": "was used for another request"}],
+            )
+        return record.answer
+    answer = act().model_dump(mode="json")
+    record.answer = answer
+    return answer
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

@@ -1,0 +1,148 @@
+"""Who may do what: the permissions, the actor, and ``requires`` for routes.
+
+Deny by default. Every route declares its permission with ``requires(…)`` (or ``PUBLIC``); a test walks all routes.
+``main`` plugs in identity's resolver.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as DependsMarker
+
+from app.core.errors import Forbidden, Unauthenticated
+
+
+class Permission(StrEnum):
+    """Every right there is. Roles are sets of these; a token may be narrowed to some of them."""
+
+    ORGANIZATION_READ = "organization:read"
+    MEMBERS_MANAGE = "members:manage"
+    TOKENS_OWN = "tokens:own"
+    TOKENS_MANAGE = "tokens:manage"
+    AUDIT_READ = "audit:read"
+    STACKS_READ = "stacks:read"
+    STACKS_WRITE = "stacks:write"
+    WORKSPACES_READ = "workspaces:read"
+    WORKSPACES_WRITE = "workspaces:write"
+    VARIABLES_READ = "variables:read"
+    VARIABLES_WRITE = "variables:write"
+    CONFIGURATIONS_READ = "configurations:read"
+    CONFIGURATIONS_UPLOAD = "configurations:upload"
+    RUNS_READ = "runs:read"
+    RUNS_PLAN = "runs:plan"
+    RUNS_DESTROY = "runs:destroy"
+    RUNS_APPLY = "runs:apply"
+    RUNS_CANCEL = "runs:cancel"
+    RUNS_DISCARD = "runs:discard"
+    RUNS_APPROVE = "runs:approve"
+    RUNS_OVERRIDE = "runs:override"
+    POLICIES_READ = "policies:read"
+    POLICIES_WRITE = "policies:write"
+    STATE_READ = "state:read"
+    STATE_DOWNLOAD = "state:download"
+    STATE_WRITE = "state:write"
+    STATE_UNLOCK = "state:unlock"
+    HALT_READ = "halt:read"
+    HALT_RAISE = "halt:raise"
+    HALT_RESUME = "halt:resume"
+
+
+PERSON_ONLY = frozenset({Permission.RUNS_APPROVE, Permission.RUNS_OVERRIDE})
+"""Rights that only people ever hold, whatever role a service account or an agent was given."""
+
+ActorKind = Literal["person", "service_account", "agent", "system"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks: a value, safe to keep in events and jobs. ``teams`` are team ids."""
+
+    id: str
+    kind: ActorKind
+    name: str
+    organization_id: str
+    permissions: frozenset[Permission] = frozenset()
+    teams: frozenset[str] = frozenset()
+    token_id: str | None = None
+    session_id: str | None = None
+    source_address: str | None = None
+    roles: frozenset[str] = field(default_factory=frozenset)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the actor holds ``permission``."""
+        return permission in self.permissions and (self.kind == "person" or permission not in PERSON_ONLY)
+
+    def require(self, permission: Permission) -> None:
+        """Raise ``Forbidden``, naming the permission, unless the actor holds it."""
+        if not self.may(permission):
+            raise Forbidden(
+                f"{self.name} lacks the permission {permission.value}. Ask an admin of the organization for a role or "
+                "token that has it.",
+                permission=permission.value,
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Return the actor as it is written into rows and events."""
+        return {"id": self.id, "kind": self.kind, "name": self.name}
+
+
+def system_actor(organization_id: str) -> Actor:
+    """Return the actor that Sluice itself is (sweeps, rules)."""
+    return Actor(id="system", kind="system", name="Sluice", organization_id=organization_id)
+
+
+Resolver = Callable[[Request], Actor | None]
+_resolver: Resolver | None = None
+
+
+def set_resolver(resolver: Resolver) -> None:
+    """Plug in how a request's credential becomes an actor (main does, with identity's)."""
+    global _resolver
+    _resolver = resolver
+
+
+def current_actor(request: Request) -> Actor:
+    """FastAPI dependency: the request's actor. Raises ``Unauthenticated``."""
+    actor: Actor | None = getattr(request.state, "actor", None)
+    if actor is None:
+        actor = _resolver(request) if _resolver is not None else None
+        if actor is None:
+            raise Unauthenticated("Sign in, or send a valid token: Authorization: Bearer <token>.")
+        request.state.actor = actor
+    return actor
+
+
+ActorDep = Annotated[Actor, Depends(current_actor)]
+
+
+class PermissionCheck:
+    """The dependency that ``requires`` makes; a test reads ``permission`` off every route."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    def __call__(self, actor: ActorDep) -> Actor:
+        """Return the actor when it holds the permission; raise ``Forbidden`` otherwise."""
+        actor.require(self.permission)
+        return actor
+
+
+class PublicMarker:
+    """Marks a route that needs no credential (health, login)."""
+
+    def __call__(self) -> None:
+        """Let everyone pass."""
+
+
+def requires(permission: Permission) -> Any:
+    """Return a dependency that admits actors with ``permission`` and gives the endpoint the actor.
+
+    Use as ``actor: Annotated[Actor, requires(Permission.RUNS_PLAN)]``.
+    """
+    return Depends(PermissionCheck(permission))
+
+
+PUBLIC: DependsMarker = Depends(PublicMarker())

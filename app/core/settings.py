@@ -1,0 +1,78 @@
+"""Settings: environment variables with the prefix ``SLUICE_``."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def default_home() -> Path:
+    """Return the data directory used when ``SLUICE_HOME`` is not set."""
+    return Path.home() / ".local" / "share" / "sluice"
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set. Each field is the variable ``SLUICE_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="SLUICE_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="Data directory (0700): key, artifacts, logs.")
+    url: str = Field("http://127.0.0.1:8080", description="Public address of the API and web UI, used in links.")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL address, postgresql://…")
+    redis_url: SecretStr | None = Field(None, description="Redis address, redis://… or unix://…")
+    database_pool_size: int = Field(10, ge=1, le=200, description="Connections that a process keeps open at most.")
+    master_key: SecretStr | None = Field(
+        None, description="Key ring, id:base64 of 32 bytes, newest first, comma separated; else a file in the home."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+    engine: Path | None = Field(None, description="Engine binary; else tofu, then terraform, is looked for.")
+    opa: Path | None = Field(None, description="opa binary; else it is looked for; else the in-process engine.")
+    policy_engine: Literal["auto", "opa", "regorus"] = Field("auto", description="Which engine evaluates Rego.")
+    tools_dir: Path | None = Field(None, description="Where `make tools` puts tofu and opa.")
+    terraform_cli_config_file: Path | None = Field(
+        None, description="CLI configuration with provider_installation mirror rules, given to the engine."
+    )
+    terraform_plugin_cache_dir: Path | None = Field(None, description="Provider cache shared by runs, read-only to them.")
+    terraform_state_backend: Literal["local"] = Field("local", description="Default state backend of a workspace.")
+    modules_dir: Path = Field(Path("modules"), description="Operator-authored modules that specs may name by path.")
+    policies_dir: Path = Field(Path("policies"), description="Policy sets that attachments may name by path.")
+    frontend_dir: Path = Field(Path("frontend/dist"), description="Built web UI.")
+    sandbox: Literal["auto", "required", "off"] = Field("auto", description="Run engines under bubblewrap.")
+    work_dir: Path | None = Field(None, description="Where runs are laid out; else below the temporary directory.")
+    worker_concurrency: int = Field(4, ge=1, le=256, description="Supervisors that one worker runs at once.")
+    lease_seconds: int = Field(30, ge=3, le=600, description="A running run's lease; its heartbeat is a third of it.")
+    grace_seconds: int = Field(20, ge=1, le=600, description="Between SIGINT and SIGKILL.")
+    run_timeout_seconds: int = Field(7200, ge=10, description="A phase of a run is ended after this long.")
+    policy_timeout_seconds: float = Field(10.0, gt=0, le=300, description="One policy set's evaluation at most.")
+    policy_memory_mb: int = Field(512, ge=64, description="Memory of one policy evaluation at most, MiB.")
+    max_upload_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="A configuration archive at most.")
+    session_hours: int = Field(12, ge=1, le=24 * 30, description="A browser session lasts this long.")
+    halt_endpoints: str = Field("", description="Sibling systems that a halt is fanned out to, as JSON.")
+    trusted_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Further origins that may open the WebSocket, comma separated."
+    )
+
+    @field_validator("trusted_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Where the file artifact store keeps its envelopes."""
+        return self.home / "artifacts"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return this process's settings, read once from its environment."""
+    return Settings()
