@@ -5,10 +5,10 @@ compare-and-swap and returns quietly when it loses.
 """
 
 import logging
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
-from celery import Celery
+from celery import Celery  # type: ignore[import-untyped]  # celery ships no types
 from sqlalchemy.orm import Session
 
 from app.core.db import after_commit
@@ -64,7 +64,7 @@ def enqueue(session: Session, task: str, *ids: str, queue: Queue = "control") ->
 
     A broker that can't be reached is logged, never raised: PostgreSQL is the truth, and a sweep sends again.
     """
-    after_commit(session, lambda: send(task, *ids, queue=queue))
+    after_commit(session, partial(_send_quietly, task, *ids, queue=queue))
 
 
 def send(task: str, *ids: str, queue: Queue = "control") -> bool:
@@ -75,3 +75,7 @@ def send(task: str, *ids: str, queue: Queue = "control") -> bool:
         _log.warning("job not sent; the sweep will send it again", extra={"task": task, "ids": ids, "error": str(error)})
         return False
     return True
+
+
+def _send_quietly(task: str, *ids: str, queue: Queue) -> None:
+    send(task, *ids, queue=queue)

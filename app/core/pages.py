@@ -54,7 +54,7 @@ def decode_cursor(cursor: str) -> Any:
 
 def fetch_page(
     session: Session,
-    query: Select[tuple[T]],
+    query: Select[T],
     key: InstrumentedAttribute[str] | InstrumentedAttribute[int],
     params: PageParams,
     *,
