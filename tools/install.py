@@ -265,14 +265,25 @@ def install_bubblewrap() -> str:
     return f"bubblewrap installed with {name}"
 
 
+def engine_found(directory: Path) -> bool:
+    """Whether tofu or terraform is on the PATH, or tofu in the cache."""
+    return any(shutil.which(name) for name in ("tofu", "terraform")) or (directory / "bin" / "tofu").is_file()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install what was asked for; exit 1 when a binary could not be had."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tool", nargs="*", default=[*TOOLS, "bubblewrap"], help="tofu, opa, bubblewrap; default: all")
-    chosen: list[str] = parser.parse_args(arguments).tool
+    parser.add_argument(
+        "--unless-engine", action="store_true", help="do nothing where tofu or terraform is on the PATH or in the cache"
+    )
+    options = parser.parse_args(arguments)
+    chosen: list[str] = options.tool
     if unknown := sorted(set(chosen) - {*TOOLS, "bubblewrap"}):
         parser.error(f"unknown: {', '.join(unknown)}")
     directory = tools_dir()
+    if options.unless_engine and engine_found(directory):
+        return 0
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
