@@ -144,8 +144,6 @@ SessionDep = Annotated[Session, Depends(request_session, scope="function")]
 HaltSessionDep = Annotated[Session, Depends(halt_session, scope="function")]
 
 
-
-
 @event.listens_for(Engine, "connect")
 def _on_connect(connection: Any, _record: object) -> None:
     """Give every connection UTC and bounds, so that a lost client can't hold a lock for ever."""

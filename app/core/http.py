@@ -81,7 +81,9 @@ def install_error_handlers(application: FastAPI) -> None:
     @application.exception_handler(HTTPException)
     def _http(_: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "not_found", 405: "method_not_allowed"}
-        return problem(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail), str(error.detail))
+        return problem(
+            error.status_code, codes.get(error.status_code, "http_error"), str(error.detail), str(error.detail)
+        )
 
     @application.exception_handler(OperationalError)
     @application.exception_handler(PoolTimeout)

@@ -72,7 +72,9 @@ def send(task: str, *ids: str, queue: Queue = "control") -> bool:
     try:
         celery_app().send_task(task, args=list(ids), queue=queue)
     except Exception as error:  # any transport's own error type: the sweep sends again
-        _log.warning("job not sent; the sweep will send it again", extra={"task": task, "ids": ids, "error": str(error)})
+        _log.warning(
+            "job not sent; the sweep will send it again", extra={"task": task, "ids": ids, "error": str(error)}
+        )
         return False
     return True
 

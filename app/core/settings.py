@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     terraform_cli_config_file: Path | None = Field(
         None, description="CLI configuration with provider_installation mirror rules, given to the engine."
     )
-    terraform_plugin_cache_dir: Path | None = Field(None, description="Provider cache shared by runs, read-only to them.")
+    terraform_plugin_cache_dir: Path | None = Field(
+        None, description="Provider cache shared by runs, read-only to them."
+    )
     terraform_state_backend: Literal["local"] = Field("local", description="Default state backend of a workspace.")
     modules_dir: Path = Field(Path("modules"), description="Operator-authored modules that specs may name by path.")
     policies_dir: Path = Field(Path("policies"), description="Policy sets that attachments may name by path.")

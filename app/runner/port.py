@@ -14,9 +14,7 @@ from app.core.artifacts import ArtifactRef
 from app.core.errors import AppError
 
 RunKind = Literal["plan", "destroy", "refresh", "rollback", "migration", "apply"]
-Phase = Literal[
-    "preparing", "initializing", "planning", "checking_policies", "verifying", "applying", "snapshotting"
-]
+Phase = Literal["preparing", "initializing", "planning", "checking_policies", "verifying", "applying", "snapshotting"]
 Verdict = Literal["passed", "advisory", "blocked_soft", "blocked_hard"]
 StopOrder = Literal["cancel", "halt", "lease_lost"]
 StateKind = Literal["applied", "snapshot", "errored"]

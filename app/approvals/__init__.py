@@ -1,0 +1,1 @@
+"""Decisions on plans, and quorum rules."""

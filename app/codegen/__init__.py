@@ -1,0 +1,1 @@
+"""Spec to files, pure: Jinja2 renderer and backend wrapper."""

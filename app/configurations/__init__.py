@@ -1,0 +1,1 @@
+"""Uploaded, fetched and rendered configurations, each pinned to a digest."""

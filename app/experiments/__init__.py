@@ -1,0 +1,1 @@
+"""Experiments and tests that a run can belong to."""

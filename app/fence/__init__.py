@@ -1,0 +1,1 @@
+"""The rows that a halt raises and every start looks at."""

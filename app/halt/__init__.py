@@ -1,0 +1,1 @@
+"""The kill switch: marks, countdown, resume."""

@@ -1,0 +1,1 @@
+"""Organizations, users, teams, roles, API tokens, service accounts, sessions."""

@@ -1,0 +1,1 @@
+"""Policy sets, attachments, PolicyChecker, enforcement levels."""

@@ -1,0 +1,1 @@
+"""Run events and logs: append, replay by offset, WebSocket fan-out."""

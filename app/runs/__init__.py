@@ -1,0 +1,1 @@
+"""The heart: TerraformRuntime, the run state machine, the queue, leases, the fingerprint."""

@@ -1,0 +1,95 @@
+"""Rows of runs."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base, Created, Id, OrganizationOwned
+
+
+class TerraformRun(OrganizationOwned, Created, Base):
+    """One plan, destroy, refresh, rollback, migration or apply. ``status`` is changed by the run machine alone."""
+
+    __tablename__ = "terraform_runs"
+    __table_args__ = (
+        Index("uq_runs_child", "parent_run_id", unique=True, postgresql_where=text("parent_run_id is not null")),
+        Index(
+            "uq_runs_running",
+            "workspace_id",
+            unique=True,
+            postgresql_where=text("status = 'running' and not is_speculative"),
+        ),
+        Index("ix_runs_workspace", "workspace_id", "id"),
+        Index("ix_runs_organization", "organization_id", "id"),
+        Index("ix_runs_live", "status", postgresql_where=text("finished_at is null")),
+        Index(
+            "ix_runs_unquiet", "workspace_id", postgresql_where=text("claimed_at is not null and quiesced_at is null")
+        ),
+        CheckConstraint("(kind = 'apply') = (parent_run_id is not null)", name="apply_is_a_child"),
+        CheckConstraint("not (is_speculative and kind = 'apply')", name="speculative_never_applies"),
+    )
+
+    id: Mapped[Id]
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("terraform_workspaces.id", ondelete="CASCADE"))
+    parent_run_id: Mapped[str | None] = mapped_column(ForeignKey("terraform_runs.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    status: Mapped[str]
+    phase: Mapped[str | None]
+    is_speculative: Mapped[bool] = mapped_column(default=False)
+    follows_head: Mapped[bool] = mapped_column(default=True)
+    message: Mapped[str] = mapped_column(default="")
+    source: Mapped[str]
+    requested_by: Mapped[dict[str, Any]]
+    requested_by_id: Mapped[str]
+    experiment_id: Mapped[str | None] = mapped_column(ForeignKey("experiments.id"))
+    test_id: Mapped[str | None] = mapped_column(ForeignKey("experiment_tests.id"))
+
+    spec_version_id: Mapped[str] = mapped_column(ForeignKey("terraform_stack_spec_versions.id"))
+    configuration_id: Mapped[str | None] = mapped_column(ForeignKey("configurations.id"))
+    configuration_digest: Mapped[str]
+    variable_version_ids: Mapped[list[str]] = mapped_column(default=list)
+    engine: Mapped[dict[str, Any] | None]
+    working_directory: Mapped[str | None]
+
+    has_changes: Mapped[bool | None]
+    verdict: Mapped[str | None]
+    counts: Mapped[dict[str, Any] | None]
+    output_changes: Mapped[int] = mapped_column(default=0)
+    drift_count: Mapped[int] = mapped_column(default=0)
+    artifacts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state_lineage: Mapped[str | None]
+    state_serial: Mapped[int | None]
+    state_version_id: Mapped[str | None]
+    fingerprint: Mapped[str | None]
+    fingerprint_parts: Mapped[dict[str, Any] | None]
+    timings: Mapped[list[Any]] = mapped_column(default=list)
+    failure: Mapped[dict[str, Any] | None]
+    status_reason: Mapped[str | None]
+
+    halted: Mapped[bool] = mapped_column(default=False)
+    halt_id: Mapped[str | None]
+    cancel_requested_at: Mapped[datetime | None]
+    cancel_requested_by: Mapped[dict[str, Any] | None]
+
+    fencing_token: Mapped[int] = mapped_column(default=0)
+    lease_expires_at: Mapped[datetime | None]
+    claimed_by: Mapped[dict[str, Any] | None]
+    claimed_at: Mapped[datetime | None]
+    planned_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    quiesced_at: Mapped[datetime | None]
+    proof_of_death: Mapped[dict[str, Any] | None]
+
+
+class RunEvidence(OrganizationOwned, Created, Base):
+    """What became known of a run and moved no transition: late reports, how a process ended, work that completed."""
+
+    __tablename__ = "terraform_run_evidence"
+    __table_args__ = (Index("ix_terraform_run_evidence_run_id_id", "run_id", "id"),)
+
+    id: Mapped[Id]
+    run_id: Mapped[str] = mapped_column(ForeignKey("terraform_runs.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    data: Mapped[dict[str, Any]]

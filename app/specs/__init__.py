@@ -1,0 +1,1 @@
+"""TerraformStackSpec, canonical hash, versions, diff."""
