@@ -1,0 +1,91 @@
+"""Queries of the fence. Every lock is taken in the order everything, organization, workspace."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, case, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.fence.models import Fence
+from app.fence.schemas import FenceOut, Scope
+
+_QUEUE = 0x534C4943
+"""Class of the advisory locks beside the fence rows (the letters SLIC)."""
+
+_COLUMNS = (
+    Fence.id,
+    Fence.scope,
+    Fence.organization_id,
+    Fence.halt_id,
+    Fence.raised_at,
+    Fence.raised_by,
+    Fence.reason,
+)
+_ORDER = case({"everything": 0, "organization": 1, "workspace": 2}, value=Fence.scope, else_=3)
+
+
+def _fences(session: Session, query: Select[Any]) -> list[FenceOut]:
+    return [FenceOut.model_validate(dict(row)) for row in session.execute(query).mappings()]
+
+
+def insert_if_absent(session: Session, *, scope: Scope, fence_id: str, organization_id: str | None) -> None:
+    """Add a lowered fence; the row that is there already wins and stays as it is."""
+    session.execute(
+        insert(Fence).values(id=fence_id, scope=scope, organization_id=organization_id).on_conflict_do_nothing()
+    )
+
+
+def remove(session: Session, fence_id: str) -> None:
+    """Delete the fence of what is deleted."""
+    session.execute(delete(Fence).where(Fence.id == fence_id))
+
+
+def lock_shared(session: Session, fence_ids: Sequence[str]) -> list[FenceOut]:
+    """Lock the fences in share mode, outermost first, and return them as the last commit left them.
+
+    Row locks alone let a stream of sharers overtake a waiting halt for ever; the advisory lock queues in order of
+    arrival, so a halt waits for those before it only.
+    """
+    for fence_id in fence_ids:
+        session.execute(select(func.pg_advisory_xact_lock_shared(_QUEUE, func.hashtext(fence_id))))
+    return _fences(
+        session, select(*_COLUMNS).where(Fence.id.in_(fence_ids)).order_by(_ORDER).with_for_update(read=True)
+    )
+
+
+def lock_exclusive(session: Session, fence_id: str) -> FenceOut | None:
+    """Lock one fence against all sharers and return it, or None when it does not exist."""
+    session.execute(select(func.pg_advisory_xact_lock(_QUEUE, func.hashtext(fence_id))))
+    found = _fences(session, select(*_COLUMNS).where(Fence.id == fence_id).with_for_update())
+    return found[0] if found else None
+
+
+def set_raised(
+    session: Session, fence_id: str, *, halt_id: str, raised_at: datetime, raised_by: dict[str, Any], reason: str
+) -> None:
+    """Note on a fence, which the caller has locked, the halt that raises it."""
+    session.execute(
+        update(Fence)
+        .where(Fence.id == fence_id)
+        .values(halt_id=halt_id, raised_at=raised_at, raised_by=raised_by, reason=reason)
+    )
+
+
+def set_lowered(session: Session, fence_id: str) -> None:
+    """Take the halt off a fence that the caller has locked."""
+    session.execute(
+        update(Fence).where(Fence.id == fence_id).values(halt_id=None, raised_at=None, raised_by=None, reason=None)
+    )
+
+
+def raised(session: Session, organization_id: str) -> list[FenceOut]:
+    """Return the raised fences that concern an organization, outermost first. Takes no lock."""
+    return _fences(
+        session,
+        select(*_COLUMNS)
+        .where(Fence.halt_id.is_not(None))
+        .where(or_(Fence.scope == "everything", Fence.organization_id == organization_id))
+        .order_by(_ORDER, Fence.id),
+    )
