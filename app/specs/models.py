@@ -28,6 +28,7 @@ class TerraformStackSpecVersion(OrganizationOwned, Created, Base):
         Index(
             "uq_spec_versions_number", "stack_id", "number", unique=True, postgresql_where=text("number is not null")
         ),
+        Index("uq_spec_versions_detached", "stack_id", "hash", unique=True, postgresql_where=text("number is null")),
     )
 
     id: Mapped[Id]

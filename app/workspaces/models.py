@@ -49,6 +49,7 @@ class TerraformVariable(OrganizationOwned, Created, Base):
             unique=True,
             postgresql_where=text("deleted_at is null"),
         ),
+        CheckConstraint("kind in ('terraform', 'env')", name="kind"),
     )
 
     id: Mapped[Id]
