@@ -1,0 +1,109 @@
+"""The environment of an engine's process: an allow-list, the workspace's variables, and our own settings.
+
+Nothing of the worker's environment passes but what `_INHERITED` names: the engine's process is hostile.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.executor.errors import ForbiddenVariable
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Locale, time zone, proxies and trust anchors: what a run needs to behave as it does for a person, and no secret.
+_INHERITED = (
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+# LD_*, GLIBC_TUNABLES and their like steer the dynamic loader of the sandbox's own helpers, which start privileged.
+_REFUSED_PREFIXES = ("TF_", "LD_", "DYLD_", "SLUICE_", "MALLOC_")
+_REFUSED_NAMES = frozenset({"GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH", "BASH_ENV", "ENV", "SHELLOPTS"})
+_ALLOWED_PREFIX = "TF_VAR_"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class EnvironmentOptions:
+    """What, besides the workspace's variables, decides an engine's environment. Paths are as the process sees them."""
+
+    home: str
+    temporary: str
+    path: str = DEFAULT_PATH
+    cli_config_file: str | None = None
+    plugin_cache_dir: str | None = None
+
+
+def check_user_variable(name: str, value: str = "") -> None:
+    """Raise ``ForbiddenVariable`` when a workspace may not set the environment variable ``name`` to ``value``.
+
+    Of ``TF_*`` only ``TF_VAR_*`` is allowed, so ``TF_CLI_ARGS*``, ``TF_TOKEN_*`` and ``TF_DATA_DIR`` are not.
+    """
+    if not _NAME.fullmatch(name):
+        raise ForbiddenVariable(
+            f"{name!r} is not a name of an environment variable: use letters, digits and underscores.", variable=name
+        )
+    if "\0" in value:
+        raise ForbiddenVariable(f"The value of {name} holds a NUL character: remove it.", variable=name)
+    if name.startswith(_ALLOWED_PREFIX) and len(name) > len(_ALLOWED_PREFIX):
+        return
+    upper = name.upper()
+    if upper.startswith(_REFUSED_PREFIXES) or upper in _REFUSED_NAMES:
+        raise ForbiddenVariable(
+            f"{name} is reserved: of TF_* only TF_VAR_* may be set, and LD_*, SLUICE_* and the loader's "
+            "variables not at all. Remove it, or use a terraform variable.",
+            variable=name,
+        )
+
+
+def engine_environment(
+    inherited: Mapping[str, str], variables: Mapping[str, str], options: EnvironmentOptions
+) -> dict[str, str]:
+    """Return the whole environment of an engine's process.
+
+    ``inherited`` is the worker's environment, of which a short list passes; ``variables`` are the workspace's, which
+    win over it; Sluice's own settings win over both. Raises ``ForbiddenVariable`` for a reserved variable.
+    """
+    for name, value in variables.items():
+        check_user_variable(name, value)
+    environment = {name: inherited[name] for name in _INHERITED if name in inherited}
+    environment.update(PATH=options.path, HOME=options.home, TMPDIR=options.temporary)
+    environment.update(variables)
+    environment.update(
+        TF_IN_AUTOMATION="1",
+        TF_INPUT="0",
+        CHECKPOINT_DISABLE="1",
+    )
+    if options.cli_config_file is not None:
+        environment["TF_CLI_CONFIG_FILE"] = options.cli_config_file
+    if options.plugin_cache_dir is not None:
+        environment["TF_PLUGIN_CACHE_DIR"] = options.plugin_cache_dir
+    return environment
+
+
+_MIRROR_PATH = re.compile(r'^\s*path\s*=\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
+_CACHE_PATH = re.compile(r'^\s*plugin_cache_dir\s*=\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
+_OVERRIDE_BLOCK = re.compile(r"dev_overrides\s*\{([^}]*)\}")
+_OVERRIDE_PATH = re.compile(r'=\s*"((?:[^"\\]|\\.)*)"')
+
+
+def cli_config_directories(text: str) -> list[Path]:
+    """Return the directories that a CLI configuration names: mirrors, the plugin cache and development overrides.
+
+    They must be visible in a sandbox for the engine to install from them.
+    """
+    found = [*_MIRROR_PATH.findall(text), *_CACHE_PATH.findall(text)]
+    for block in _OVERRIDE_BLOCK.findall(text):
+        found += _OVERRIDE_PATH.findall(block)
+    paths = [Path(value.replace('\\"', '"').replace("\\\\", "\\")) for value in found]
+    return [path for path in dict.fromkeys(paths) if path.is_absolute()]
