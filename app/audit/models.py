@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Identity, Index, UniqueConstraint
+from sqlalchemy import DDL, BigInteger, Identity, Index, UniqueConstraint, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, Created
@@ -15,7 +15,9 @@ class AuditEvent(Created, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "chain_seq"),
         Index("ix_audit_events_organization_id_id", "organization_id", "id"),
-        Index("ix_audit_events_target", "organization_id", "target_id"),
+        Index("ix_audit_events_target", "organization_id", "target_id", "id"),
+        Index("ix_audit_events_action", "organization_id", "action", "id"),
+        Index("ix_audit_events_unchained", "organization_id", "id", postgresql_where=text("chain_seq is null")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -29,3 +31,34 @@ class AuditEvent(Created, Base):
     chain_seq: Mapped[int | None]
     previous_hash: Mapped[str | None]
     hash: Mapped[str | None]
+
+
+APPEND_ONLY_UP = (
+    """
+CREATE OR REPLACE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    RAISE EXCEPTION 'audit events are append-only: they are never deleted';
+  END IF;
+  IF OLD.chain_seq IS NOT NULL
+     OR (to_jsonb(NEW) - 'chain_seq' - 'previous_hash' - 'hash')
+        IS DISTINCT FROM (to_jsonb(OLD) - 'chain_seq' - 'previous_hash' - 'hash') THEN
+    RAISE EXCEPTION 'audit events are append-only: only the sequencer sets a position, once';
+  END IF;
+  RETURN NEW;
+END $$
+""",
+    """
+CREATE OR REPLACE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE ON audit_events
+FOR EACH ROW EXECUTE FUNCTION audit_events_append_only()
+""",
+)
+"""What the migration executes after it has created the table, statement by statement."""
+
+APPEND_ONLY_DOWN = (
+    "DROP TRIGGER IF EXISTS audit_events_append_only ON audit_events",
+    "DROP FUNCTION IF EXISTS audit_events_append_only()",
+)
+
+for _statement in APPEND_ONLY_UP:
+    event.listen(AuditEvent.__table__, "after_create", DDL(_statement))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves DDL untyped

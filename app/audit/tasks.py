@@ -1,0 +1,18 @@
+"""Jobs of the audit trail."""
+
+from app.audit import service
+from app.core.db import unit_of_work
+
+CHAIN = "audit.chain"
+CHAIN_EVERY_SECONDS = 10.0
+
+
+def chain_all() -> None:
+    """Chain what waits in every organization, a transaction a batch; beat sends it every ten seconds."""
+    with unit_of_work() as session:
+        organizations = service.unchained_organizations(session)
+    for organization_id in organizations:
+        chained = 1
+        while chained:
+            with unit_of_work() as session:
+                chained = service.chain(session, organization_id)
