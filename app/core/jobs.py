@@ -8,7 +8,7 @@ import logging
 from functools import lru_cache, partial
 from typing import Literal
 
-from celery import Celery  # type: ignore[import-untyped]  # celery ships no types
+from celery import Celery
 from sqlalchemy.orm import Session
 
 from app.core.db import after_commit

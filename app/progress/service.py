@@ -1,0 +1,85 @@
+"""Append to a run's stream and read it by offset."""
+
+import json
+from functools import partial
+
+import zstandard
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.crypto import Binding, key_ring
+from app.core.db import after_commit
+from app.progress import repository
+from app.progress.doorbell import doorbell
+from app.progress.errors import StreamNotFound
+from app.progress.models import ProgressChunk, ProgressStream
+from app.progress.schemas import NewRecord, ProgressPage, Record
+
+MAX_RECORDS = 5000
+_MAX_CHUNKS = 200
+
+
+def open_stream(session: Session, *, run_id: str, organization_id: str, workspace_id: str) -> None:
+    """Begin the stream of a new run."""
+    session.add(
+        ProgressStream(run_id=run_id, organization_id=organization_id, workspace_id=workspace_id, next_offset=0)
+    )
+    session.flush()
+
+
+def append(session: Session, run_id: str, records: list[NewRecord]) -> int:
+    """Append ``records`` in order and return the offset after the last.
+
+    They become readable at commit, together; watchers are told then. Raises ``StreamNotFound``.
+    """
+    if not records:
+        return 0
+    stream = repository.take_offsets(session, run_id, len(records))
+    if stream is None:
+        raise StreamNotFound(f"There is no run {run_id}.")
+    first = stream.next_offset - len(records)
+    body = json.dumps([record.model_dump(mode="json", exclude_defaults=True) for record in records]).encode()
+    session.add(
+        ProgressChunk(
+            run_id=run_id,
+            first_offset=first,
+            last_offset=stream.next_offset - 1,
+            sealed=key_ring().seal(zstandard.compress(body, 3), _binding(stream, first)),
+        )
+    )
+    session.flush()
+    after_commit(session, partial(doorbell().ring, run_id, stream.next_offset))
+    return stream.next_offset
+
+
+def close_stream(session: Session, run_id: str) -> None:
+    """Say that no record will be added any more."""
+    repository.close(session, run_id, clock.now())
+    after_commit(session, partial(doorbell().ring, run_id, -1))
+
+
+def read(session: Session, run_id: str, *, organization_id: str, after: int, limit: int = 1000) -> ProgressPage:
+    """Return up to ``limit`` records whose offset is ``after`` or greater.
+
+    Raises ``StreamNotFound`` when the run is not the organization's.
+    """
+    stream = repository.stream(session, run_id)
+    if stream is None or stream.organization_id != organization_id:
+        raise StreamNotFound(f"There is no run {run_id}.")
+    limit = min(limit, MAX_RECORDS)
+    records: list[Record] = []
+    if after < stream.next_offset:
+        for chunk in repository.chunks_from(session, run_id, after, _MAX_CHUNKS):
+            body = key_ring().open(chunk.sealed, _binding(stream, chunk.first_offset))
+            for position, item in enumerate(json.loads(zstandard.decompress(body)), start=chunk.first_offset):
+                if position >= after and len(records) < limit:
+                    records.append(Record(offset=position, **item))
+            if len(records) >= limit:
+                break
+    following = records[-1].offset + 1 if records else min(max(after, 0), stream.next_offset)
+    closed = stream.closed_at is not None and following >= stream.next_offset
+    return ProgressPage(records=records, next=following, closed=closed)
+
+
+def _binding(stream: ProgressStream, first_offset: int) -> Binding:
+    return Binding(stream.organization_id, "progress", stream.run_id, str(first_offset))

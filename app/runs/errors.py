@@ -1,0 +1,58 @@
+"""Errors of runs."""
+
+from app.core.errors import Conflict, Invalid, NotFound
+
+
+class RunNotFound(NotFound):
+    """No run of that id in the actor's organization."""
+
+    code = "run_not_found"
+    title = "No such run"
+
+
+class IllegalTransition(Conflict):
+    """The run machine has no row for this."""
+
+    code = "illegal_transition"
+    title = "The run can't do that"
+
+
+class GuardRefused(IllegalTransition):
+    """The run machine has rows for this, and none of their guards holds."""
+
+    code = "guard_refused"
+
+
+class ApprovalRequired(Conflict):
+    """An apply was asked for before the plan is approved."""
+
+    code = "approval_required"
+    title = "The plan is not approved"
+
+
+class PolicyBlocked(Conflict):
+    """A policy blocks the plan."""
+
+    code = "policy_blocked"
+    title = "A policy blocks the plan"
+
+
+class PlanMoved(Conflict):
+    """What the plan was made from, or what judges it, is no longer what it was."""
+
+    code = "plan_stale"
+    title = "The plan is stale"
+
+
+class NothingToRun(Invalid):
+    """The workspace has no spec version or no configuration to plan from."""
+
+    code = "nothing_to_plan"
+    title = "There is nothing to plan"
+
+
+class SpeculativeNeverApplies(Conflict):
+    """A speculative plan can't be approved or applied."""
+
+    code = "speculative_plan"
+    title = "A speculative plan is never applied"

@@ -1,0 +1,68 @@
+"""Reads the engines' state format, version 4 (JSON). Pure."""
+
+import json
+from typing import Any
+
+from pydantic import JsonValue
+
+from app.state.errors import StateUnreadable
+from app.state.schemas import Output, ParsedState, StateResource
+
+
+def parse(data: bytes) -> ParsedState:
+    """Return serial, lineage, outputs (values included) and resources. Raises ``StateUnreadable``."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        raise StateUnreadable("The state is not JSON; it may be cut short. It was not stored as a version.") from None
+    if not isinstance(document, dict) or document.get("version") != 4:
+        raise StateUnreadable("The state is not of format version 4, which OpenTofu and Terraform ≥ 0.12 write.")
+    serial, lineage = document.get("serial"), document.get("lineage")
+    if not isinstance(serial, int) or not isinstance(lineage, str) or not lineage:
+        raise StateUnreadable("The state has no serial or no lineage.")
+    outputs = document.get("outputs") or {}
+    return ParsedState(
+        serial=serial,
+        lineage=lineage,
+        engine_version=str(document.get("terraform_version", "")),
+        outputs=[_output(name, value) for name, value in sorted(outputs.items())],
+        resources=[item for block in document.get("resources") or [] for item in _instances(block)],
+    )
+
+
+def _output(name: str, value: dict[str, Any]) -> Output:
+    return Output(
+        name=name,
+        type=value.get("type", "dynamic"),
+        sensitive=bool(value.get("sensitive", False)),
+        value=value.get("value"),
+    )
+
+
+def _instances(block: dict[str, Any]) -> list[StateResource]:
+    module = str(block.get("module", ""))
+    mode, kind, name = str(block.get("mode")), str(block.get("type")), str(block.get("name"))
+    prefix = ".".join(part for part in (module, "data" if mode == "data" else "", kind, name) if part)
+    return [
+        StateResource(
+            address=prefix + _index(instance.get("index_key")),
+            module=module,
+            mode=mode,
+            type=kind,
+            name=name,
+            provider=_provider(str(block.get("provider", ""))),
+        )
+        for instance in block.get("instances") or []
+    ]
+
+
+def _index(key: JsonValue) -> str:
+    if key is None:
+        return ""
+    return f"[{key}]" if isinstance(key, int) else f"[{json.dumps(key)}]"
+
+
+def _provider(reference: str) -> str:
+    """``provider["registry.opentofu.org/hashicorp/aws"]`` names its source address between the quotes."""
+    parts = reference.split('"')
+    return parts[1] if len(parts) >= 3 else reference

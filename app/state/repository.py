@@ -1,0 +1,93 @@
+"""Queries of state."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.core.pages import PageParams, fetch_page
+from app.state.models import TerraformStateLock, TerraformStateVersion
+
+
+def current(session: Session, workspace_id: str) -> TerraformStateVersion | None:
+    """Return the workspace's newest state version."""
+    return session.scalars(
+        select(TerraformStateVersion)
+        .filter_by(workspace_id=workspace_id)
+        .order_by(TerraformStateVersion.number.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def currents(session: Session, workspace_ids: Sequence[str]) -> Sequence[TerraformStateVersion]:
+    """Return the newest state version of each workspace that has one."""
+    return session.scalars(
+        select(TerraformStateVersion)
+        .where(TerraformStateVersion.workspace_id.in_(workspace_ids))
+        .distinct(TerraformStateVersion.workspace_id)
+        .order_by(TerraformStateVersion.workspace_id, TerraformStateVersion.number.desc())
+    ).all()
+
+
+def serialize_writers(session: Session, workspace_id: str) -> None:
+    """Let one writer at a time number the workspace's state versions, until commit.
+
+    An advisory lock, not a row's: a state must never wait for a transition that holds a row.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"state:{workspace_id}", 0))))
+
+
+def get(session: Session, organization_id: str, version_id: str) -> TerraformStateVersion | None:
+    """Return one state version of the organization."""
+    return session.scalars(
+        select(TerraformStateVersion).filter_by(organization_id=organization_id, id=version_id)
+    ).one_or_none()
+
+
+def page(session: Session, workspace_id: str, params: PageParams) -> tuple[Sequence[TerraformStateVersion], str | None]:
+    """Return one page of a workspace's versions, newest first."""
+    query = select(TerraformStateVersion).filter_by(workspace_id=workspace_id)
+    return fetch_page(session, query, TerraformStateVersion.number, params)
+
+
+def lock(session: Session, workspace_id: str) -> TerraformStateLock | None:
+    """Return the workspace's state lock, if one is held."""
+    return session.scalars(
+        select(TerraformStateLock).filter_by(workspace_id=workspace_id).execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def locks(session: Session, workspace_ids: Sequence[str]) -> Sequence[TerraformStateLock]:
+    """Return the state locks held among the workspaces."""
+    return session.scalars(select(TerraformStateLock).where(TerraformStateLock.workspace_id.in_(workspace_ids))).all()
+
+
+def take_lock(session: Session, row: TerraformStateLock) -> bool:
+    """Insert the lock. The first commit wins; the loser gets False and changes nothing. One's own lock is True."""
+    values = {column.name: getattr(row, column.name) for column in TerraformStateLock.__table__.columns}
+    session.execute(insert(TerraformStateLock).values(values).on_conflict_do_nothing())
+    held = lock(session, row.workspace_id)
+    return held is not None and held.run_id == row.run_id
+
+
+def release_lock(session: Session, workspace_id: str, run_id: str) -> bool:
+    """Delete the lock if ``run_id`` holds it; say whether it did."""
+    statement = delete(TerraformStateLock).filter_by(workspace_id=workspace_id, run_id=run_id)
+    return session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None
+
+
+def orphan_lock(session: Session, workspace_id: str, run_id: str, at: datetime) -> bool:
+    """Mark the lock as orphaned if ``run_id`` holds it; say whether it did."""
+    statement = (
+        update(TerraformStateLock)
+        .filter_by(workspace_id=workspace_id, run_id=run_id)
+        .values(orphaned_at=func.coalesce(TerraformStateLock.orphaned_at, at))
+    )
+    return session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None
+
+
+def beat_lock(session: Session, run_id: str, at: datetime) -> None:
+    """Note that the holder lives."""
+    session.execute(update(TerraformStateLock).filter_by(run_id=run_id).values(heartbeat_at=at))
