@@ -47,7 +47,7 @@ class TeamMember(OrganizationOwned, Base):
     __tablename__ = "team_members"
 
     team_id: Mapped[str] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
 class ServiceAccount(OrganizationOwned, Created, Base):
@@ -80,8 +80,10 @@ class ApiToken(OrganizationOwned, Created, Base):
     id: Mapped[Id]
     name: Mapped[str]
     token_hash: Mapped[str] = mapped_column(unique=True)
-    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    service_account_id: Mapped[str | None] = mapped_column(ForeignKey("service_accounts.id", ondelete="CASCADE"))
+    user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    service_account_id: Mapped[str | None] = mapped_column(
+        ForeignKey("service_accounts.id", ondelete="CASCADE"), index=True
+    )
     permissions: Mapped[list[str] | None]
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
@@ -95,7 +97,7 @@ class UserSession(OrganizationOwned, Created, Base):
 
     id: Mapped[Id]
     token_hash: Mapped[str] = mapped_column(unique=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 
@@ -107,6 +109,16 @@ class LoginLink(OrganizationOwned, Created, Base):
 
     id: Mapped[Id]
     token_hash: Mapped[str] = mapped_column(unique=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class LoginThrottle(Base):
+    """Failed logins of one e-mail from one address, or of one address; ``id`` is a digest of which."""
+
+    __tablename__ = "login_throttles"
+
+    id: Mapped[Id]
+    failures: Mapped[int]
+    window_started_at: Mapped[datetime]
