@@ -27,6 +27,7 @@ class Permission(StrEnum):
     STACKS_WRITE = "stacks:write"
     WORKSPACES_READ = "workspaces:read"
     WORKSPACES_WRITE = "workspaces:write"
+    WORKSPACES_RULES = "workspaces:rules"
     VARIABLES_READ = "variables:read"
     VARIABLES_WRITE = "variables:write"
     CONFIGURATIONS_READ = "configurations:read"
@@ -50,8 +51,9 @@ class Permission(StrEnum):
     HALT_RESUME = "halt:resume"
 
 
-PERSON_ONLY = frozenset({Permission.RUNS_APPROVE, Permission.RUNS_OVERRIDE})
-"""Rights that only people ever hold, whatever role a service account or an agent was given."""
+PERSON_ONLY = frozenset({Permission.RUNS_APPROVE, Permission.RUNS_OVERRIDE, Permission.WORKSPACES_RULES})
+"""Rights that only people ever hold, whatever role a service account or an agent was given: to pass the gate, and to
+change a workspace's rules for passing it."""
 
 ActorKind = Literal["person", "service_account", "agent", "system"]
 
