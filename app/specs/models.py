@@ -21,7 +21,7 @@ class TerraformStack(OrganizationOwned, Created, Base):
 
 
 class TerraformStackSpecVersion(OrganizationOwned, Created, Base):
-    """One spec, immutable. ``number`` is null for a version that was never pushed (an upload's, a speculative run's)."""
+    """One spec, immutable. ``number`` is null when it was never pushed (an upload's, a speculative run's)."""
 
     __tablename__ = "terraform_stack_spec_versions"
     __table_args__ = (
