@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("spawns")
 ROOT = Path(__file__).resolve().parents[2]
 
 

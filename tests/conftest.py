@@ -1,0 +1,167 @@
+"""Shared fixtures: real PostgreSQL and Redis, sessions that roll back, databases with real commits, and the guards.
+
+- ``session`` (``db`` is the same): a transaction that is rolled back; every ``unit_of_work`` inside joins it
+- ``real_database``: a migrated database of its own, with real commits (races, processes); its address
+- ``redis_url``: a real Redis; without it, jobs go to a broker in memory
+- ``sent_jobs``: what ``core.jobs`` would have sent, as ``(task, ids, queue)``
+- ``engine_tool``: runs the test once with each engine that is found
+"""
+
+import base64
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy.orm import Session
+
+from tests.support import guards
+
+guards.install()
+
+KEPT = ("SLUICE_TEST_", "SLUICE_TOOLS_DIR")
+for _name in [name for name in os.environ if name.startswith("SLUICE_") and not name.startswith(KEPT)]:
+    del os.environ[_name]
+_scratch = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
+os.environ["SLUICE_HOME"] = str(_scratch / "home")
+os.environ["SLUICE_WORK_DIR"] = str(_scratch / "work")
+os.environ["SLUICE_MASTER_KEY"] = f"test:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+(_scratch / "home").mkdir(mode=0o700)
+(_scratch / "work").mkdir(mode=0o700)
+
+from app.core import db, jobs  # noqa: E402 - after the environment that settings read
+from app.core.settings import get_settings  # noqa: E402
+from app.executor import discovery  # noqa: E402
+from tests.support import database  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_scratch, ignore_errors=True)
+
+
+def engines() -> list[discovery.Tool]:
+    return discovery.find_engines(get_settings())
+
+
+def pytest_report_header() -> str:
+    found = ", ".join(f"{tool.kind} {tool.version}" for tool in engines())
+    return f"engines: {found or 'none (run `make tools`, or install OpenTofu or Terraform)'}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine_tool" in metafunc.fixturenames:
+        found = engines()
+        metafunc.parametrize(
+            "engine_tool", found or [None], ids=[tool.kind for tool in found] or ["none"], indirect=True
+        )
+
+
+@pytest.fixture
+def engine_tool(request: pytest.FixtureRequest) -> discovery.Tool:
+    """One of the engines that are found; the test runs with each."""
+    if request.param is None:
+        pytest.fail("No engine was found: run `make tools`, or install OpenTofu or Terraform.")
+    tool: discovery.Tool = request.param
+    return tool
+
+
+def forget_settings() -> None:
+    """Let settings and what is made from them be read again."""
+    db.engine.cache_clear()
+    jobs.celery_app.cache_clear()
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[database.TestDatabases]:
+    """This process's PostgreSQL."""
+    with database.running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _rolled_back_engine(databases: database.TestDatabases) -> Iterator[Engine]:
+    engine = create_engine(database.sqlalchemy_address(databases.create("rolled_back")), poolclass=pool.StaticPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(_rolled_back_engine: Engine) -> Iterator[Session]:
+    """A session whose work, and that of every unit of work inside the test, is rolled back at the end."""
+    with _rolled_back_engine.connect() as connection:
+        transaction = connection.begin()
+
+        def new(_pool: db.Pool = "default") -> Session:
+            return Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+
+        db.set_session_factory(new)
+        try:
+            with new() as opened:
+                yield opened
+        finally:
+            db.set_session_factory(None)
+            transaction.rollback()
+
+
+@pytest.fixture(name="db")
+def db_session(session: Session) -> Session:
+    return session
+
+
+@pytest.fixture
+def real_database(databases: database.TestDatabases, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A migrated database with real commits, which settings name while the test runs; its address."""
+    url = databases.create()
+    monkeypatch.setenv("SLUICE_DATABASE_URL", url)
+    forget_settings()
+    try:
+        yield url
+    finally:
+        for name in ("default", "halt"):
+            db.engine(name).dispose()
+        forget_settings()
+        databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[str]:
+    with database.running_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(_redis: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A real Redis, emptied, which settings name while the test runs; its address."""
+    import redis
+
+    with redis.Redis.from_url(_redis) as connection:
+        connection.flushall()
+    monkeypatch.setenv("SLUICE_REDIS_URL", _redis)
+    forget_settings()
+    yield _redis
+    forget_settings()
+
+
+@pytest.fixture
+def sent_jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...], str]]:
+    """What would have been sent, instead of sending it: ``(task, ids, queue)``."""
+    sent: list[tuple[str, tuple[str, ...], str]] = []
+
+    def send(task: str, *ids: str, queue: jobs.Queue = "control") -> bool:
+        sent.append((task, ids, queue))
+        return True
+
+    monkeypatch.setattr(jobs, "send", send)
+    return sent
+
+
+@pytest.fixture
+def spawns() -> Iterator[None]:
+    """For tests of scripts that start processes by themselves."""
+    with guards.spawning("the test is about a script that starts processes"):
+        yield
