@@ -6,7 +6,6 @@ Nothing of the worker's environment passes but what `_INHERITED` names: the engi
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.executor.errors import ForbiddenVariable
 
@@ -41,7 +40,6 @@ class EnvironmentOptions:
     temporary: str
     path: str = DEFAULT_PATH
     cli_config_file: str | None = None
-    plugin_cache_dir: str | None = None
 
 
 def check_user_variable(name: str, value: str = "") -> None:
@@ -86,24 +84,4 @@ def engine_environment(
     )
     if options.cli_config_file is not None:
         environment["TF_CLI_CONFIG_FILE"] = options.cli_config_file
-    if options.plugin_cache_dir is not None:
-        environment["TF_PLUGIN_CACHE_DIR"] = options.plugin_cache_dir
     return environment
-
-
-_MIRROR_PATH = re.compile(r'^\s*path\s*=\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
-_CACHE_PATH = re.compile(r'^\s*plugin_cache_dir\s*=\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
-_OVERRIDE_BLOCK = re.compile(r"dev_overrides\s*\{([^}]*)\}")
-_OVERRIDE_PATH = re.compile(r'=\s*"((?:[^"\\]|\\.)*)"')
-
-
-def cli_config_directories(text: str) -> list[Path]:
-    """Return the directories that a CLI configuration names: mirrors, the plugin cache and development overrides.
-
-    They must be visible in a sandbox for the engine to install from them.
-    """
-    found = [*_MIRROR_PATH.findall(text), *_CACHE_PATH.findall(text)]
-    for block in _OVERRIDE_BLOCK.findall(text):
-        found += _OVERRIDE_PATH.findall(block)
-    paths = [Path(value.replace('\\"', '"').replace("\\\\", "\\")) for value in found]
-    return [path for path in dict.fromkeys(paths) if path.is_absolute()]

@@ -222,14 +222,13 @@ class _Watched:
                 for path, content in (sandbox.account_files(confined.tools.user_id) | confined.files).items():
                     data[path] = _memory_file(content)
                     passed.append(data[path])
-                inside = confined.work is not None and launch.directory == confined.work
                 arguments = sandbox.wrap(
                     confined,
                     sandbox.program_path(launch.program)
                     if launch.program in confined.programs
                     else str(launch.program),
                     launch.command.arguments(),
-                    directory=sandbox.WORK if inside else str(launch.directory),
+                    directory=sandbox.inside(confined, launch.directory),
                     status_descriptor=status_writer,
                     data_descriptors=data,
                 )

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 # The fixed path that plan and apply both see, whatever the machine: a plan records where it was made.
@@ -80,6 +80,13 @@ class Confinement:
 def program_path(program: Path) -> str:
     """Return where ``program`` lies inside the sandbox."""
     return f"{PROGRAMS}/{program.name}"
+
+
+def inside(confinement: Confinement, directory: Path) -> str:
+    """Return the path inside the sandbox of a host's ``directory``: below `/workspace`, or unchanged."""
+    if confinement.work is not None and directory.is_relative_to(confinement.work):
+        return str(PurePosixPath(WORK, directory.relative_to(confinement.work)))
+    return str(directory)
 
 
 def wrap(

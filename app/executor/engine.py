@@ -1,0 +1,141 @@
+"""``Engine``: what a pipeline asks of whatever plans and applies, without knowing which engine it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from app.executor.cancel import StopOrder
+from app.executor.discovery import Tool
+from app.executor.events import Event
+from app.executor.gateway import Ended
+
+PlanMode = Literal["normal", "destroy", "refresh"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One run's directories on this machine: ``work`` holds the configuration, the others are the process's own.
+
+    ``module_path`` is the root module's directory below ``work``.
+    """
+
+    root: Path
+    module_path: str = ""
+
+    @property
+    def work(self) -> Path:
+        """Return the directory that holds the configuration."""
+        return self.root / "work"
+
+    @property
+    def module(self) -> Path:
+        """Return the root module's directory, in which the engine runs."""
+        return self.work / self.module_path
+
+    @property
+    def temporary(self) -> Path:
+        """Return the private temporary directory."""
+        return self.root / "tmp"
+
+    @property
+    def home(self) -> Path:
+        """Return the private home directory."""
+        return self.root / "home"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An input variable of the configuration. ``is_hcl``: the value is an expression, else the literal string."""
+
+    name: str
+    value: str = field(repr=False)
+    is_hcl: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """One line that the engine wrote, as an event. ``is_partial``: the next one of the stream continues it."""
+
+    command: str
+    stream: Literal["stdout", "stderr"]
+    event: Event
+    is_partial: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that the executor itself has to say about a command: an attempt failed and will be repeated."""
+
+    command: str
+    message: str
+    data: dict[str, object] = field(default_factory=dict)
+
+
+Report = Callable[[Output | Notice], None]
+
+
+@dataclass(frozen=True)
+class PlanProduct:
+    """What a plan left: the artifact, its document as JSON, and what an apply will need beside them.
+
+    ``has_changes`` is the engine's own word. ``side_files`` is a tar.gz of files that the plan wrote.
+    """
+
+    artifact: bytes = field(repr=False)
+    document: bytes = field(repr=False)
+    has_changes: bool
+    lock_file: bytes | None = field(repr=False)
+    side_files: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """The states that lie in the working directory; ``errored`` is what the engine could not hand to its backend."""
+
+    state: bytes | None = field(repr=False)
+    errored: bytes | None = field(repr=False)
+
+
+class Engine(Protocol):
+    """Something that plans and applies in one directory, one call after the other.
+
+    `interrupt` may come from another thread at any moment.
+    """
+
+    @property
+    def tool(self) -> Tool:
+        """Return which engine it is."""
+
+    @property
+    def working_directory(self) -> str:
+        """Return the absolute path that the engine sees as its own; plan and apply must have the same."""
+
+    @property
+    def ends(self) -> tuple[Ended, ...]:
+        """Return how each process so far ended, in order."""
+
+    def prepare(self, *, is_apply: bool) -> None:
+        """Make the directory ready: modules, providers, backend. An apply changes no lock.
+
+        Raises ``EngineFailed``, ``EngineStopped``, ``BackendRefused`` and the gateway's errors.
+        """
+
+    def plan(self, mode: PlanMode, *, is_locked: bool, on_artifact: Callable[[bytes], None]) -> PlanProduct:
+        """Plan. ``on_artifact`` gets the artifact as soon as it exists, while the document is still being made.
+
+        Raises ``EngineFailed``, ``EngineStopped`` and the gateway's errors.
+        """
+
+    def apply(self, *, artifact_digest: str, side_files: bytes | None) -> None:
+        """Apply the artifact that lies in the directory, if its SHA-256 is ``artifact_digest``.
+
+        Raises ``EngineFailed``, ``EngineStopped``, ``IntegrityError`` and the gateway's errors. Whatever happened,
+        `kept_state` has what is left.
+        """
+
+    def kept_state(self) -> KeptState:
+        """Return the states that lie in the directory now."""
+
+    def interrupt(self, order: StopOrder) -> None:
+        """Stop the running process, and every later one before it starts."""

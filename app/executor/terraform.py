@@ -1,0 +1,380 @@
+"""``TerraformExecutor``: OpenTofu and Terraform as an `Engine`."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from app.core.errors import IntegrityError
+from app.core.settings import Settings
+from app.executor import cli_config, files, gateway, probe, sandbox
+from app.executor.cancel import CancelSource, StopOrder
+from app.executor.commands import PLAN_FILE, ApplyCommand, Command, InitCommand, PlanCommand, ShowCommand
+from app.executor.discovery import Tool
+from app.executor.engine import KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
+from app.executor.environment import DEFAULT_PATH, EnvironmentOptions, engine_environment
+from app.executor.errors import (
+    BackendRefused,
+    EngineFailed,
+    EngineStopped,
+    OutputLimitExceeded,
+    ProcessFailed,
+    ProcessTimedOut,
+)
+from app.executor.events import Diagnostic, parse
+from app.executor.gateway import Ended
+from app.executor.lines import Line
+from app.executor.retry import RetryPolicy, is_transient
+from app.executor.tree import wait_for
+
+LOCK_FILE = ".terraform.lock.hcl"
+STATE_FILE = "terraform.tfstate"
+ERRORED_STATE_FILE = "errored.tfstate"
+# Last in the order in which the engine loads them, so that a workspace's variables win over the configuration's own.
+VARIABLES_JSON = "zzzz_sluice.auto.tfvars.json"
+VARIABLES_HCL = "zzzz_sluice.auto.tfvars"
+# What a configuration must not bring along: it would choose another workspace, state, plan or provider.
+RESERVED_FILES = (
+    ".terraform",
+    STATE_FILE,
+    f"{STATE_FILE}.backup",
+    f".{STATE_FILE}.lock.info",
+    "terraform.tfstate.d",
+    ERRORED_STATE_FILE,
+    PLAN_FILE,
+    VARIABLES_JSON,
+    VARIABLES_HCL,
+)
+_VARIABLES_INSIDE = "/sluice/variables"
+_FILE_LIMIT = 512 * 1024 * 1024
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.7")}
+
+
+@dataclass(frozen=True)
+class ExecutorOptions:
+    """How engines are run on this machine. ``tools`` None runs them without a sandbox."""
+
+    tools: sandbox.SandboxTools | None
+    cli_config: cli_config.CliConfiguration | None = None
+    limits: gateway.Limits = field(default_factory=gateway.Limits)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, grace_seconds: float, timeout_seconds: float) -> "ExecutorOptions":
+        """Return the options that the settings ask for.
+
+        Raises ``SandboxUnavailable`` when a sandbox is required and does not work, and ``ProcessFailed`` when the CLI
+        configuration can't be read.
+        """
+        text = None
+        if settings.terraform_cli_config_file is not None:
+            try:
+                text = settings.terraform_cli_config_file.read_text()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ProcessFailed(
+                    f"SLUICE_TERRAFORM_CLI_CONFIG_FILE names {settings.terraform_cli_config_file}, "
+                    f"which can't be read: {error}."
+                ) from error
+        return cls(
+            tools=probe.sandbox_tools(settings.sandbox),
+            cli_config=cli_config.compose(text, settings.terraform_plugin_cache_dir),
+            limits=gateway.Limits(timeout_seconds=timeout_seconds, grace_seconds=grace_seconds),
+        )
+
+    @property
+    def owner(self) -> files.Owner:
+        """Return who must own the files that an engine works on."""
+        return files.Owner(self.tools.owner_id if self.tools is not None else None)
+
+
+class TerraformExecutor:
+    """Runs one engine in one directory, in the sandbox where there is one. See `Engine` for its calls.
+
+    ``expected_backend`` is the backend type that `init` must end up with.
+    """
+
+    def __init__(
+        self,
+        *,
+        tool: Tool,
+        site: Site,
+        options: ExecutorOptions,
+        report: Report,
+        expected_backend: str = "local",
+        variables: Sequence[Variable] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._tool = tool
+        self._site = site
+        self._options = options
+        self._report = report
+        self._expected_backend = expected_backend
+        self._variables = tuple(variables)
+        self._user_environment = dict(environment or {})
+        self._cancel = CancelSource()
+        self._ends: list[Ended] = []
+        self._diagnostics: list[Diagnostic] = []
+
+    @property
+    def tool(self) -> Tool:
+        """Return which engine it is."""
+        return self._tool
+
+    @property
+    def working_directory(self) -> str:
+        """Return the absolute path that the engine sees as its own."""
+        if self._options.tools is None:
+            return str(self._site.module)
+        return str(Path(sandbox.WORK, self._site.module_path))
+
+    @property
+    def ends(self) -> tuple[Ended, ...]:
+        """Return how each process so far ended, in order."""
+        return tuple(self._ends)
+
+    def interrupt(self, order: StopOrder) -> None:
+        """Stop the running process, and every later one before it starts."""
+        self._cancel.request(order)
+
+    def prepare(self, *, is_apply: bool) -> None:
+        """Run `init`, again while its failure looks transient, and refuse a backend that is not the expected one."""
+        self._place_variables()
+        has_lock = is_apply and files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT) is not None
+        command = InitCommand(is_json=self._speaks_json_at_init, lockfile="readonly" if has_lock else "write")
+        attempt = 1
+        while True:
+            ended = self._run(command)
+            if ended.exit_code == 0:
+                break
+            messages = [f"{found.summary} {found.detail}" for found in self._diagnostics]
+            messages.append(ended.stderr.decode(errors="replace"))
+            pause = self._options.retry.wait_after(attempt)
+            if pause is None or not is_transient(messages):
+                raise self._failure(ended)
+            attempt += 1
+            self._report(
+                Notice(
+                    "init",
+                    f"init failed for a reason that may pass; attempt {attempt} of {self._options.retry.attempts} "
+                    f"in {pause:g} s.",
+                    {"attempt": attempt, "attempts": self._options.retry.attempts, "wait_seconds": pause},
+                )
+            )
+            if wait_for(self._cancel.fileno(), pause):
+                raise self._stopped("init")
+        self._check_backend()
+
+    def plan(self, mode: PlanMode, *, is_locked: bool, on_artifact: Callable[[bytes], None]) -> PlanProduct:
+        """Run `plan` and `show -json`, and collect what an apply will need."""
+        before = files.snapshot(self._site.work, self._is_ours)
+        ended = self._run(PlanCommand(mode=mode, is_locked=is_locked))
+        if ended.exit_code not in {0, 2}:
+            raise self._failure(ended)
+        artifact = files.read(self._site.module, PLAN_FILE, limit_bytes=_FILE_LIMIT)
+        if artifact is None:
+            raise EngineFailed("The engine said that it had planned, but left no plan file.", command="plan")
+        on_artifact(artifact)
+        after = files.snapshot(self._site.work, self._is_ours)
+        written = [name for name, facts in after.items() if before.get(name) != facts]
+        shown = self._run(ShowCommand(), capture_stdout=True)
+        if shown.exit_code != 0:
+            raise self._failure(shown)
+        return PlanProduct(
+            artifact=artifact,
+            document=shown.stdout.strip(),
+            has_changes=ended.exit_code == 2,
+            lock_file=files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT),
+            side_files=files.pack(self._site.work, written, limit_bytes=_FILE_LIMIT) if written else None,
+        )
+
+    def apply(self, *, artifact_digest: str, side_files: bytes | None) -> None:
+        """Run `apply` on the saved plan, once its bytes have been found to be the approved ones."""
+        if side_files is not None:
+            # After init, which makes the modules' directories anew.
+            files.unpack(self._site.work, side_files, owner=self._options.owner)
+        plan_file = files.read(self._site.module, PLAN_FILE, limit_bytes=_FILE_LIMIT)
+        if plan_file is None or hashlib.sha256(plan_file).hexdigest() != artifact_digest:
+            raise IntegrityError("The plan file in the working directory is not the one that was approved.")
+        ended = self._run(ApplyCommand(PLAN_FILE, artifact_digest))
+        if ended.exit_code != 0:
+            raise self._failure(ended)
+
+    def kept_state(self) -> KeptState:
+        """Return the local backend's state, and what the engine could not write to it."""
+        return KeptState(
+            state=files.read(self._site.module, STATE_FILE, limit_bytes=_FILE_LIMIT),
+            errored=files.read(self._site.module, ERRORED_STATE_FILE, limit_bytes=_FILE_LIMIT),
+        )
+
+    @property
+    def _speaks_json_at_init(self) -> bool:
+        try:
+            return Version(self._tool.version) >= _JSON_INIT_SINCE[self._tool.kind]
+        except (InvalidVersion, KeyError):
+            return False
+
+    def _is_ours(self, name: str) -> bool:
+        """Return whether a path below the work directory is the engine's or ours, not the configuration's."""
+        own = {LOCK_FILE, *RESERVED_FILES} - {".terraform"}
+        own |= {
+            f".terraform/{name}" for name in ("providers", "terraform.tfstate", "environment", "modules/modules.json")
+        }
+        prefix = f"{self._site.module_path}/" if self._site.module_path else ""
+        return name.startswith(prefix) and name.removeprefix(prefix) in own
+
+    def _run(self, command: Command, *, capture_stdout: bool = False) -> Ended:
+        order = self._cancel.requested()
+        if order is not None:
+            raise self._stopped(command.name)
+        self._diagnostics = []
+        launch = gateway.Launch(self._tool.path, command, self._environment, self._site.module, self._confinement)
+        ended = gateway.run(
+            launch,
+            limits=self._options.limits,
+            cancel=self._cancel,
+            on_line=lambda line: self._take(command.name, line),
+            capture_stdout=capture_stdout,
+        )
+        self._ends.append(ended)
+        # An engine that had exited 0 before the order arrived has done its work: that wins.
+        if ended.order is not None and ended.exit_code != 0:
+            raise self._stopped(command.name, ended)
+        if ended.exceeded == "timeout":
+            limit = self._options.limits.timeout_seconds
+            raise ProcessTimedOut(
+                f"`{command.name}` was ended after {limit:g} s, the limit for one phase of a run. Raise "
+                "SLUICE_RUN_TIMEOUT_SECONDS, or split the configuration.",
+                timeout_seconds=limit,
+                command=command.name,
+            )
+        if ended.exceeded == "output":
+            raise OutputLimitExceeded(
+                f"`{command.name}` was ended after {self._options.limits.output_bytes} bytes of output.",
+                limit_bytes=self._options.limits.output_bytes,
+                command=command.name,
+            )
+        return ended
+
+    def _take(self, command: str, line: Line) -> None:
+        event = parse(line.text)
+        if isinstance(event, Diagnostic):
+            self._diagnostics.append(event)
+        self._report(Output(command, line.stream, event, line.is_partial))
+
+    @cached_property
+    def _environment(self) -> dict[str, str]:
+        options = self._options
+        is_confined = options.tools is not None
+        path = None
+        if options.cli_config is not None:
+            path = sandbox.CLI_CONFIG if is_confined else str(self._site.root / "cli.tfrc")
+            if not is_confined:
+                files.write(
+                    self._site.root, "cli.tfrc", options.cli_config.text.encode(), owner=options.owner, mode=0o600
+                )
+        return engine_environment(
+            options.inherited,
+            self._user_environment,
+            EnvironmentOptions(
+                home=sandbox.HOME if is_confined else str(self._site.home),
+                temporary=sandbox.TEMPORARY if is_confined else str(self._site.temporary),
+                path=DEFAULT_PATH if is_confined else options.inherited.get("PATH", DEFAULT_PATH),
+                cli_config_file=path,
+            ),
+        )
+
+    @cached_property
+    def _confinement(self) -> sandbox.Confinement | None:
+        options = self._options
+        if options.tools is None:
+            return None
+        inside = {f"{_VARIABLES_INSIDE}/{name}": content for name, content in self._variable_files().items()}
+        read_only = [
+            Path(value) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (value := options.inherited.get(name))
+        ]
+        if options.cli_config is not None:
+            inside[sandbox.CLI_CONFIG] = options.cli_config.text.encode()
+            read_only += options.cli_config.directories
+        return sandbox.Confinement(
+            tools=options.tools,
+            work=self._site.work,
+            temporary=self._site.temporary,
+            home=self._site.home,
+            programs=(self._tool.path,),
+            read_only=tuple(path for path in read_only if path.is_absolute()),
+            files=inside,
+        )
+
+    def _variable_files(self) -> dict[str, bytes]:
+        literal = {found.name: found.value for found in self._variables if not found.is_hcl}
+        expressions = [found for found in self._variables if found.is_hcl]
+        for found in self._variables:
+            if not _IDENTIFIER.fullmatch(found.name):
+                raise EngineFailed(f"{found.name!r} is not a name that a terraform variable can have.", command="init")
+        contents = {}
+        if literal:
+            contents[VARIABLES_JSON] = json.dumps(literal, ensure_ascii=False).encode()
+        if expressions:
+            contents[VARIABLES_HCL] = "".join(f"{found.name} = {found.value}\n" for found in expressions).encode()
+        return contents
+
+    def _place_variables(self) -> None:
+        """Put the variables where the engine loads them: in a sandbox they exist in its memory only."""
+        for name, content in self._variable_files().items():
+            if self._options.tools is None:
+                files.write(self._site.module, name, content, owner=self._options.owner, mode=0o600)
+            else:
+                files.link(self._site.module, name, f"{_VARIABLES_INSIDE}/{name}")
+
+    def _check_backend(self) -> None:
+        """Read back what `init` configured: an override file of the configuration beats the one that we laid out."""
+        content = files.read(self._site.module, f".terraform/{STATE_FILE}", limit_bytes=_FILE_LIMIT)
+        found, settings = "local", dict[str, Any]()
+        if content is not None:
+            backend = json.loads(content).get("backend") or {}
+            found, settings = str(backend.get("type", "local")), backend.get("config") or {}
+        if found != self._expected_backend:
+            raise BackendRefused(
+                f"After init the backend is `{found}`, but this workspace's is `{self._expected_backend}`. Remove the "
+                "backend or cloud block, also from override files: Sluice lays out its own.",
+                expected=self._expected_backend,
+                found=found,
+            )
+        moved = [name for name in ("path", "workspace_dir") if settings.get(name) not in {None, "", STATE_FILE}]
+        if found == "local" and moved:
+            raise BackendRefused(
+                f"After init the local backend has `{moved[0]}` set by the configuration, so its state would not be "
+                "kept. Remove it, also from override files.",
+                expected=self._expected_backend,
+                found=found,
+            )
+
+    def _stopped(self, command: str, ended: Ended | None = None) -> EngineStopped:
+        order = self._cancel.requested() or StopOrder.CANCEL
+        how = f" It ended by {' and '.join(ended.signals_sent)}." if ended is not None and ended.signals_sent else ""
+        return EngineStopped(f"`{command}` was stopped: {order.value}.{how}", order=order.value, command=command)
+
+    def _failure(self, ended: Ended) -> EngineFailed:
+        errors = [found for found in self._diagnostics if found.severity == "error"]
+        if errors:
+            detail = errors[0].text()
+        else:
+            how = f"exit code {ended.exit_code}" if ended.signal is None else f"signal {ended.signal}"
+            said = ended.stderr.decode(errors="replace").strip()[-2000:]
+            detail = f"`{ended.command}` ended with {how}" + (f": {said}" if said else ".")
+        return EngineFailed(
+            detail,
+            diagnostics=[{"message": found.message, **found.data()} for found in self._diagnostics],
+            exit_code=ended.exit_code,
+            signal=ended.signal,
+            command=ended.command,
+        )
