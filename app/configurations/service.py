@@ -1,0 +1,176 @@
+"""Configurations: stored once per content, encrypted, named by digest.
+
+An upload, an operator's module and a rendered configuration are the same thing once they are here.
+"""
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.audit import service as audit
+from app.configurations import operator_modules, repository
+from app.configurations.archive import (
+    Entry,
+    Limits,
+    check_entries,
+    clean_path,
+    content_digest,
+    is_module_file,
+    pack,
+    read_archive,
+)
+from app.configurations.errors import ConfigurationChanged, ConfigurationNotFound, SourceNotFetchable
+from app.configurations.interface import read_interface
+from app.configurations.models import Configuration
+from app.configurations.schemas import ConfigurationOut, ModuleInterface
+from app.core import clock
+from app.core.artifacts import ArtifactRef, artifact_store
+from app.core.ids import new_id
+from app.core.permissions import Actor
+from app.core.settings import get_settings
+
+
+def store_archive(
+    session: Session, actor: Actor, data: bytes, *, module_path: str | None = None, source: str = "upload"
+) -> ConfigurationOut:
+    """Check an uploaded tar.gz, pack it again, and store it; the same content again is the same configuration.
+
+    With ``module_path``, that directory must hold configuration. Raises ``ArchiveRefused``, ``ArchiveTooLarge`` or
+    ``NoConfigurationFiles``.
+    """
+    entries = read_archive(data, Limits.for_upload(get_settings().max_upload_bytes))
+    check_entries(entries, module_path)
+    return _store(session, actor, entries, source)
+
+
+def store_files(session: Session, actor: Actor, files: dict[str, str], *, source: str = "rendered") -> ConfigurationOut:
+    """Store rendered files (path to text) as a configuration. Raises ``ArchiveRefused`` for a path that leads out."""
+    return _store(session, actor, [Entry(clean_path(path), text.encode()) for path, text in files.items()], source)
+
+
+def from_module(session: Session, actor: Actor, path: str, *, pinned_digest: str | None = None) -> ConfigurationOut:
+    """Store the operator's module at ``path`` (relative to the modules directory) with the local modules it calls.
+
+    Its files lie below ``modules/`` in the archive. With ``pinned_digest``, the stored configuration of that content
+    is returned when there is one, and else the module on disk must still be it. Raises ``ModuleNotFound``,
+    ``ConfigurationChanged``, ``NoConfigurationFiles`` or ``ArchiveTooLarge``.
+    """
+    if pinned_digest is not None:
+        row = repository.by_digest(session, actor.organization_id, pinned_digest)
+        if row is not None:
+            return _present(row)
+    settings = get_settings()
+    entries = operator_modules.read_module(settings.modules_dir, path, Limits.for_upload(settings.max_upload_bytes))
+    check_entries(entries, f"{operator_modules.PREFIX}/{path}")
+    if pinned_digest is not None and content_digest(entries) != pinned_digest:
+        message = "is not what the module holds now, and that content was never stored; remove it to pin it anew"
+        raise ConfigurationChanged(f"module_digest {message}.", errors=[{"field": "module_digest", "message": message}])
+    return _store(session, actor, entries, f"{operator_modules.PREFIX}/{path}")
+
+
+def refuse_source(text: str, kind: str) -> SourceNotFetchable:
+    """Return the error for a module source of a kind that this installation does not fetch (git, registry)."""
+    message = (
+        f"{text!r} is a {kind} source, and this installation fetches none of them; put the module below the operator's "
+        "modules and name it as modules/NAME, or upload a directory that calls it with `sluice plan DIR`"
+    )
+    return SourceNotFetchable(f"module_source: {message}.", errors=[{"field": "module_source", "message": message}])
+
+
+def get(session: Session, organization_id: str, configuration_id: str) -> ConfigurationOut:
+    """Return a configuration. Raises ``ConfigurationNotFound``, for another organization's too."""
+    row = repository.by_id(session, organization_id, configuration_id)
+    if row is None:
+        raise ConfigurationNotFound(f"There is no configuration {configuration_id!r}.")
+    return _present(row)
+
+
+def get_by_digest(session: Session, organization_id: str, digest: str) -> ConfigurationOut:
+    """Return the configuration of that content. Raises ``ConfigurationNotFound``."""
+    row = repository.by_digest(session, organization_id, digest)
+    if row is None:
+        raise ConfigurationNotFound(
+            f"There is no configuration with the digest {digest}. Upload it with `sluice plan DIR`, or with POST "
+            "/terraform/configurations.",
+            errors=[{"field": "configuration_digest", "message": "is not stored here; upload the configuration first"}],
+        )
+    return _present(row)
+
+
+def files(configuration: ConfigurationOut) -> list[Entry]:
+    """Return a configuration's files, from the artifact store. Raises ``IntegrityError`` when they were altered."""
+    settings = get_settings()
+    generous = max(settings.max_upload_bytes, configuration.archive.size)
+    return read_archive(artifact_store().get(configuration.archive), Limits.for_upload(generous))
+
+
+_INTERFACES: OrderedDict[tuple[str, str, str], ModuleInterface] = OrderedDict()
+_INTERFACES_LOCK = Lock()
+_INTERFACES_KEPT = 256
+
+
+def interface(configuration: ConfigurationOut, module_path: str = "") -> ModuleInterface:
+    """Return what the module at ``module_path`` declares. Content never changes, so the answer is remembered.
+
+    Raises ``NoConfigurationFiles`` when the directory holds no configuration.
+    """
+    key = (configuration.organization_id, configuration.digest, module_path)
+    with _INTERFACES_LOCK:
+        if key in _INTERFACES:
+            _INTERFACES.move_to_end(key)
+            return _INTERFACES[key]
+    entries = files(configuration)
+    check_entries(entries, module_path)
+    prefix = f"{module_path}/" if module_path else ""
+    names = {entry.path.removeprefix(prefix): entry.data for entry in entries if entry.path.startswith(prefix)}
+    found = read_interface({name: data for name, data in names.items() if "/" not in name and is_module_file(name)})
+    with _INTERFACES_LOCK:
+        _INTERFACES[key] = found
+        while len(_INTERFACES) > _INTERFACES_KEPT:
+            _INTERFACES.popitem(last=False)
+    return found
+
+
+def _store(session: Session, actor: Actor, entries: list[Entry], source: str) -> ConfigurationOut:
+    digest = content_digest(entries)
+    known = repository.by_digest(session, actor.organization_id, digest)
+    if known is not None:
+        return _present(known)
+    packed = pack(entries)
+    # Before the row: what a row names is always there. A roll-back leaves an artifact that the next upload reuses.
+    reference = artifact_store().put(packed, organization_id=actor.organization_id, kind="configuration", owner=digest)
+    values: dict[str, Any] = {
+        "id": new_id("conf"),
+        "organization_id": actor.organization_id,
+        "digest": digest,
+        "source": source,
+        "archive": reference.model_dump(mode="json"),
+        "size_bytes": len(packed),
+        "file_count": len(entries),
+        "created_by": actor.describe(),
+        "created_at": clock.now(),
+    }
+    created = repository.insert_unless_there(session, values)
+    row = repository.by_digest(session, actor.organization_id, digest)
+    if row is None:
+        raise ConfigurationNotFound(f"The configuration {digest} was removed while it was stored; try again.")
+    if created:
+        evidence = {"digest": digest, "source": source, "size_bytes": len(packed), "file_count": len(entries)}
+        audit.record(session, actor, "configuration.stored", ("configuration", row.id), evidence)
+    return _present(row, created=created)
+
+
+def _present(row: Configuration, *, created: bool = False) -> ConfigurationOut:
+    return ConfigurationOut(
+        id=row.id,
+        organization_id=row.organization_id,
+        digest=row.digest,
+        source=row.source,
+        size_bytes=row.size_bytes,
+        file_count=row.file_count,
+        created_at=row.created_at,
+        archive=ArtifactRef.model_validate(row.archive),
+        created=created,
+    )
