@@ -7,6 +7,9 @@ from typing import ClassVar, Literal
 
 from app.embedded.account import Account
 
+CREATES_DATABASE = "SLUICE_EMBEDDED_DATABASE"
+"""The environment variable that lets `prepare` make the database: the server is ours."""
+
 
 @dataclass(frozen=True)
 class InitDatabase:

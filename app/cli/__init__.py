@@ -1,0 +1,1 @@
+"""``sluice``: the command line. An HTTP client of the API; `up` also uses embedded. Imports no slice."""

@@ -1,0 +1,132 @@
+"""The parts of Sluice singly, for real deployments: `sluice api`, `worker`, `beat`, `migrate`.
+
+Each reads its settings from the environment (``SLUICE_*``), writes its log to standard error, and refuses to start on
+a database that has another schema.
+"""
+
+import importlib
+from typing import Annotated
+
+import typer
+
+parts = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def _refuse(detail: str) -> typer.Exit:
+    typer.echo(f"sluice: {detail}", err=True)
+    return typer.Exit(1)
+
+
+def _start(*, checks_schema: bool) -> None:
+    """Configure the log, and check what every part needs. Raises ``typer.Exit`` with a sentence on standard error."""
+    from pydantic import ValidationError
+
+    from app.core import logging
+    from app.core.errors import AppError
+    from app.core.settings import get_settings
+
+    try:
+        settings = get_settings()
+    except ValidationError as error:
+        problems = "; ".join(f"SLUICE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise _refuse(f"The settings are not valid: {problems}") from None
+    logging.configure(settings.log_level)
+    if not checks_schema:
+        return
+    if settings.database_url is None:
+        raise _refuse("No database is configured: set SLUICE_DATABASE_URL, or start everything with `sluice up`.")
+    from app.embedded import schema
+
+    try:
+        schema.require_current(settings.database_url.get_secret_value())
+    except AppError as error:
+        raise _refuse(error.detail) from None
+
+
+@parts.command("api")
+def api(
+    host: Annotated[str, typer.Option(envvar="SLUICE_HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="SLUICE_PORT", help="Port to listen on.")] = 8080,
+) -> None:
+    """Serve the API and the web UI."""
+    _start(checks_schema=True)
+    import uvicorn
+
+    uvicorn.run(
+        "app.main:app",
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+@parts.command("worker")
+def worker(
+    concurrency: Annotated[
+        int | None, typer.Option(help="Supervisors at once; default SLUICE_WORKER_CONCURRENCY.", min=1)
+    ] = None,
+    queues: Annotated[str, typer.Option(help="Queues to serve, comma separated.")] = "terraform,control",
+) -> None:
+    """Work on the queues: plans and applies, and what else is done in the background."""
+    _start(checks_schema=True)
+    from app.core.settings import get_settings
+
+    # By name: the command line imports no slice, and the worker's composition root imports all of them.
+    application = importlib.import_module("app.worker").app
+    # One thread more than supervisors, so that sweeps and deliveries go on while every supervisor is busy.
+    threads = (concurrency or get_settings().worker_concurrency) + 1
+    application.worker_main(
+        [
+            "worker",
+            "--pool=threads",
+            f"--concurrency={threads}",
+            f"--queues={queues}",
+            "--without-gossip",
+            "--without-mingle",
+            f"--loglevel={get_settings().log_level}",
+        ]
+    )
+
+
+@parts.command("beat")
+def beat() -> None:
+    """Send the periodic jobs. Run one of it; a second does no harm, since every job opens with a compare-and-swap."""
+    _start(checks_schema=False)
+    from app.core.jobs import celery_app
+    from app.core.schedule import BEAT_SCHEDULE
+    from app.core.settings import get_settings
+
+    application = celery_app()
+    application.conf.beat_schedule = BEAT_SCHEDULE
+    # Kept in memory: each job is repeated soon enough that no start needs to know when it was sent last.
+    application.Beat(
+        scheduler_cls="celery.beat:Scheduler", loglevel=get_settings().log_level, quiet=True, max_interval=60
+    ).run()
+
+
+@parts.command("migrate")
+def migrate() -> None:
+    """Bring the database of SLUICE_DATABASE_URL to the newest schema."""
+    _start(checks_schema=False)
+    from app.core.errors import AppError
+    from app.core.settings import get_settings
+    from app.embedded import schema
+
+    url = get_settings().database_url
+    if url is None:
+        raise _refuse("No database is configured: set SLUICE_DATABASE_URL to the database to migrate.")
+    try:
+        before = schema.look_at(url.get_secret_value())
+        if before.age != "current":
+            schema.migrate(url.get_secret_value())
+    except AppError as error:
+        raise _refuse(error.detail) from None
+    done = "is at" if before.age == "current" else "was migrated to"
+    typer.echo(f"The database {done} {before.wanted}.", err=True)
+
+
+if __name__ == "__main__":
+    parts()

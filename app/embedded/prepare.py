@@ -1,0 +1,63 @@
+"""What has to be right before any part of Sluice starts: engine, database, key. A process of its own.
+
+It prints one line of JSON: what was found, or ``error`` and ``detail``. So the process that supervises the parts stays
+small, and imports neither Alembic nor the slices.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+from app.core.errors import AppError
+from app.core.settings import Settings, get_settings
+from app.embedded import keys, schema
+from app.embedded.commands import CREATES_DATABASE
+from app.embedded.errors import SchemaMismatch
+from app.executor import discovery
+from app.executor.errors import ToolMissing
+
+
+def prepare(settings: Settings) -> dict[str, Any]:
+    """Return what was found: engine, policy engine, schema. Raises an ``AppError`` that says what is wrong."""
+    engine = discovery.find_engine(settings)
+    policy_engine = _policy_engine(settings)
+    if settings.database_url is None:
+        raise SchemaMismatch("SLUICE_DATABASE_URL is not set, so there is no database to look at.")
+    url = settings.database_url.get_secret_value()
+    found = schema.look_at(url, create_missing=CREATES_DATABASE in os.environ)
+    keys.ensure(settings, has_data=found.age != "empty")
+    if found.age != "current":
+        schema.migrate(url)
+    return {
+        "engine": f"{engine.kind} {engine.version}",
+        "policy_engine": policy_engine,
+        "schema": found.wanted,
+        "migrated_from": found.revision if found.age == "old" else None,
+    }
+
+
+def _policy_engine(settings: Settings) -> str:
+    if settings.policy_engine != "regorus":
+        try:
+            tool = discovery.find_opa(settings)
+        except ToolMissing:
+            if settings.policy_engine == "opa" or settings.opa is not None:
+                raise
+        else:
+            return f"opa {tool.version}"
+    return "regorus"
+
+
+def main() -> int:
+    """Prepare by the environment's settings; exit 1 when something is wrong."""
+    try:
+        answer = prepare(get_settings())
+    except AppError as error:
+        answer = {"error": error.code, "detail": error.detail}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 1 if "error" in answer else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
