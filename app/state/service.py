@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.audit import service as audit
-from app.core import clock
+from app.core import clock, events
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.canonical import sha256_hex
 from app.core.ids import new_id
@@ -15,6 +15,7 @@ from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
 from app.state import parsing, repository
 from app.state.errors import StateConflict, StateLocked, StateVersionNotFound
+from app.state.events import StateLockReleased
 from app.state.models import TerraformStateLock, TerraformStateVersion
 from app.state.schemas import CurrentState, LockOut, Output, StateKind, StateVersionDetail, StateVersionOut
 from app.workspaces import service as workspaces
@@ -207,6 +208,7 @@ def release_orphaned(session: Session, actor: Actor, workspace: str) -> None:
         raise StateLocked(f"{row.run_id} holds the lock and is not proven dead. Cancel the run instead.")
     repository.release_lock(session, found.id, row.run_id)
     audit.record(session, actor, "state.lock_released", ("workspace", found.id), {"run_id": row.run_id})
+    events.publish(session, StateLockReleased(actor.organization_id, found.id))
 
 
 def _lock_out(row: TerraformStateLock) -> LockOut:

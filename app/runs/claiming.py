@@ -1,0 +1,175 @@
+"""Claiming a queued run, and the whole job that a runner gets for it."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.codegen import service as codegen
+from app.configurations import service as configurations
+from app.core import clock
+from app.core.artifacts import ArtifactRef
+from app.core.jobs import enqueue
+from app.core.settings import get_settings
+from app.fence import service as fence
+from app.fence.errors import Halted
+from app.runner.port import EngineInfo, EngineRequest, JobVariable, RunnerJob, WorkerInfo
+from app.runs import repository
+from app.runs.errors import GuardRefused
+from app.runs.machine import Facts, Kind, Status, Trigger
+from app.runs.models import TerraformRun
+from app.runs.requesting import EXECUTE_TASK
+from app.runs.transition import transition
+from app.specs import service as specs
+from app.state import service as state
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import ResolvedVariable, WorkspaceOut
+
+
+def claim(session: Session, run_id: str, worker: WorkerInfo) -> RunnerJob | None:
+    """Claim the run and return its job.
+
+    None when it is no longer queued, not in turn, or a fence stands: the message was a duplicate or early, and the
+    loser goes away quietly. Two claims in one workspace are decided by the workspace's row lock, then by the partial
+    unique index on its running run.
+    """
+    seen = repository.by_id(session, run_id)
+    if seen is None or seen.status != Status.QUEUED:
+        return None
+    try:
+        fence.hold_shared(session, seen.organization_id, seen.workspace_id)
+    except Halted:
+        return None
+    workspaces.lock_exclusive(session, seen.workspace_id)
+    run, parent = repository.lock_with_parent(session, run_id)
+    if run is None or run.status != Status.QUEUED:
+        return None
+    in_turn = run.is_speculative or in_turn_now(session, run.workspace_id) == run.id
+    facts = Facts(
+        fence_is_clear=True,
+        is_within_limits=True,
+        is_speculative=run.is_speculative,
+        is_in_turn=in_turn,
+        others_have_quiesced=in_turn,
+    )
+    at = clock.now()
+    run.phase = "preparing"
+    try:
+        transition(session, run, Trigger.CLAIM, facts)
+    except GuardRefused:
+        session.expire(run)
+        return None
+    run.fencing_token += 1
+    run.claimed_at = at
+    run.claimed_by = worker.model_dump()
+    run.lease_expires_at = at + timedelta(seconds=get_settings().lease_seconds)
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    return _plan_job(session, run, workspace) if parent is None else _apply_job(session, run, parent, workspace)
+
+
+def in_turn_now(session: Session, workspace_id: str) -> str | None:
+    """Return the run that may start in the workspace; none while a dead run's lock waits for its release."""
+    held = state.held_lock(session, workspace_id)
+    return None if held is not None and held.is_orphaned else repository.next_in_turn(session, workspace_id)
+
+
+def dispatch(session: Session, workspace_id: str) -> None:
+    """Send the job of the run that is in turn now, after commit."""
+    following = in_turn_now(session, workspace_id)
+    if following is not None:
+        enqueue(session, EXECUTE_TASK, following, queue="terraform")
+
+
+def _plan_job(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> RunnerJob:
+    newest = state.current(session, run.workspace_id)
+    resolved = workspaces.variables_for_run(session, run.workspace_id)
+    run.variable_version_ids = sorted(variable.version_id for variable in resolved)
+    run.state_lineage = newest.lineage if newest is not None else None
+    run.state_serial = newest.serial if newest is not None else 0
+    if not run.is_speculative:
+        _take_lock(session, run)
+    known = repository.latest_lock_file(session, run.workspace_id, run.configuration_digest)
+    session.flush()
+    return _job(
+        session,
+        run,
+        workspace,
+        variables=_variables(resolved),
+        state=newest.artifact if newest is not None else None,
+        lock_file=_artifact(known, "lock_file"),
+    )
+
+
+def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, workspace: WorkspaceOut) -> RunnerJob:
+    newest = state.current(session, run.workspace_id)
+    run.working_directory = parent.working_directory
+    session.flush()
+    return _job(
+        session,
+        run,
+        workspace,
+        variables=_variables(workspaces.variables_for_run(session, run.workspace_id)),
+        state=newest.artifact if newest is not None else None,
+        lock_file=_artifact(parent, "lock_file"),
+        plan_file=_artifact(parent, "plan_file"),
+        side_files=_artifact(parent, "side_files"),
+        planned_run_id=parent.id,
+        working_directory=parent.working_directory,
+        planned_engine=EngineInfo.model_validate(parent.engine) if parent.engine is not None else None,
+    )
+
+
+def _job(session: Session, run: TerraformRun, workspace: WorkspaceOut, **rest: Any) -> RunnerJob:
+    settings = get_settings()
+    spec = specs.version(session, run.organization_id, run.spec_version_id).spec()
+    configuration = configurations.get(session, run.organization_id, run.configuration_id or "")
+    rendered = codegen.render(spec, backend=workspace.state_backend)
+    return RunnerJob(
+        run_id=run.id,
+        organization_id=run.organization_id,
+        workspace_id=run.workspace_id,
+        workspace_name=workspace.name,
+        kind=Kind(run.kind).value,
+        speculative=run.is_speculative,
+        fencing_token=run.fencing_token,
+        lease_seconds=settings.lease_seconds,
+        heartbeat_seconds=settings.lease_seconds / 3,
+        grace_seconds=settings.grace_seconds,
+        timeout_seconds=settings.run_timeout_seconds,
+        engine=EngineRequest.model_validate(spec.engine_request(workspace.engine_kind)),
+        configuration=configuration.archive,
+        module_path=spec.module_path,
+        generated_files=rendered,
+        expected_backend=workspace.state_backend,
+        **rest,
+    )
+
+
+def _variables(resolved: list[ResolvedVariable]) -> tuple[JobVariable, ...]:
+    return tuple(
+        JobVariable(
+            key=variable.key,
+            value=variable.value,
+            kind=variable.kind,
+            sensitive=variable.sensitive,
+            hcl=variable.hcl,
+        )
+        for variable in resolved
+    )
+
+
+def _artifact(run: TerraformRun | None, name: str) -> ArtifactRef | None:
+    found = run.artifacts.get(name) if run is not None else None
+    return ArtifactRef.model_validate(found) if found else None
+
+
+def _take_lock(session: Session, run: TerraformRun) -> None:
+    state.lock(
+        session,
+        organization_id=run.organization_id,
+        workspace_id=run.workspace_id,
+        run_id=run.id,
+        fencing_token=run.fencing_token,
+        holder=run.requested_by,
+        reason=f"{run.kind} {run.id}",
+    )

@@ -1,0 +1,261 @@
+"""What people do with a plan at the gate: approve, reject, revoke, discard, apply, cancel."""
+
+from sqlalchemy.orm import Session
+
+from app.approvals import service as approvals
+from app.audit import service as audit
+from app.core import clock
+from app.core.permissions import Actor, Permission, system_actor
+from app.fence import service as fence
+from app.runs import fingerprint, repository
+from app.runs.claiming import dispatch
+from app.runs.errors import ApprovalRequired, PlanMoved, PolicyBlocked, RunNotFound, SpeculativeNeverApplies
+from app.runs.machine import FINAL, Facts, Kind, Status, Trigger, decide
+from app.runs.models import TerraformRun
+from app.runs.requesting import queue_apply
+from app.runs.rules import approval_rules
+from app.runs.transition import announce, end_parent, transition
+from app.workspaces import service as workspaces
+
+SUPERSEDE_TASK = "runs.supersede_moved"
+
+
+def approve(session: Session, actor: Actor, run_id: str, *, comment: str, signed: str | None) -> TerraformRun:
+    """Record the actor's approval of exactly this plan; when it makes the quorum, queue the apply.
+
+    ``signed`` is the fingerprint that the actor read. Raises ``Halted``, ``IllegalTransition`` (not at the gate),
+    ``PolicyBlocked``, ``PlanMoved`` (an input or a policy moved), and approvals' own errors (self-approval, not in a
+    team, not a person, another fingerprint).
+    """
+    seen = _seen(session, actor, run_id)
+    fence.hold_shared(session, seen.organization_id, seen.workspace_id)
+    workspaces.lock_share(session, seen.workspace_id)
+    run = _locked(session, actor, run_id)
+    _at_the_gate(run)
+    _refuse_stale(session, run)
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    rules = approval_rules(workspace)
+    approvals.record_decision(
+        session,
+        actor,
+        run_id=run.id,
+        organization_id=run.organization_id,
+        decision="approve",
+        fingerprint=run.fingerprint or "",
+        signed=signed,
+        comment=comment,
+        rules=rules,
+        requested_by_id=run.requested_by_id,
+    )
+    quorum = approvals.quorum_of(
+        session,
+        run_id=run.id,
+        fingerprint=run.fingerprint or "",
+        rules=rules,
+        requested_by_id=run.requested_by_id,
+        organization_id=run.organization_id,
+    )
+    if quorum.reached:
+        facts = Facts(fence_is_clear=True, is_permitted=True, makes_quorum=True, fingerprint_is_current=True)
+        transition(
+            session,
+            run,
+            Trigger.APPROVE,
+            facts,
+            actor=actor,
+            evidence={"fingerprint": run.fingerprint, "have": quorum.have, "need": quorum.need},
+        )
+        queue_apply(session, run)
+    else:
+        announce(session, run)
+    return run
+
+
+def disapprove(
+    session: Session, actor: Actor, run_id: str, *, decision: str, comment: str, signed: str | None
+) -> TerraformRun:
+    """Record a reject, or a revoke of the actor's earlier approval; decisions, not transitions.
+
+    After the plan is approved, and while its apply is still queued, a lost quorum supersedes it.
+    """
+    seen = _seen(session, actor, run_id)
+    workspaces.lock_share(session, seen.workspace_id)
+    run = _locked(session, actor, run_id)
+    if run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED):
+        decide(Kind(run.kind), Status(run.status), Trigger.APPROVE, Facts())
+    child = repository.lock_child_of(session, run.id)
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    rules = approval_rules(workspace)
+    approvals.record_decision(
+        session,
+        actor,
+        run_id=run.id,
+        organization_id=run.organization_id,
+        decision=decision,
+        fingerprint=run.fingerprint or "",
+        signed=signed,
+        comment=comment,
+        rules=rules,
+        requested_by_id=run.requested_by_id,
+    )
+    if run.status == Status.APPROVED and child is not None and child.status == Status.QUEUED:
+        quorum = approvals.quorum_of(
+            session,
+            run_id=run.id,
+            fingerprint=run.fingerprint or "",
+            rules=rules,
+            requested_by_id=run.requested_by_id,
+            organization_id=run.organization_id,
+        )
+        if not quorum.reached:
+            supersede_locked(
+                session, run, child, f"{actor.name} took the approval back, so the quorum no longer holds."
+            )
+            return run
+    announce(session, run)
+    return run
+
+
+def discard(session: Session, actor: Actor, run_id: str, *, reason: str) -> TerraformRun:
+    """Drop a plan at the gate, or an approved one whose apply is still queued."""
+    run = _locked(session, actor, run_id)
+    child = repository.lock_child_of(session, run.id)
+    is_queued = child is not None and child.status == Status.QUEUED
+    facts = Facts(is_permitted=actor.may(Permission.RUNS_DISCARD), child_is_queued=is_queued)
+    transition(session, run, Trigger.DISCARD, facts, actor=actor, reason=reason or None)
+    if child is not None and is_queued:
+        transition(
+            session, child, Trigger.CANCEL, Facts(is_permitted=True), actor=actor, reason="Its plan was discarded."
+        )
+    dispatch(session, run.workspace_id)
+    return run
+
+
+def apply(session: Session, actor: Actor, run_id: str) -> TerraformRun:
+    """Return the apply of an approved plan: the one that the approval queued, however often this is asked.
+
+    Raises ``ApprovalRequired`` before the plan is approved.
+    """
+    run = _seen(session, actor, run_id)
+    if run.kind == Kind.APPLY:
+        return run
+    child = repository.child_of(session, run.id)
+    if child is not None:
+        return child
+    if run.is_speculative:
+        raise SpeculativeNeverApplies("A speculative plan is never applied: request a plan that waits at the gate.")
+    if run.status in FINAL:
+        decide(Kind(run.kind), Status(run.status), Trigger.APPROVE, Facts())
+    if run.status == Status.POLICY_BLOCKED:
+        raise PolicyBlocked("A policy blocks this plan, so it can't be applied.")
+    raise ApprovalRequired(
+        f"Run {run.id} is {run.status.replace('_', ' ')}: it is applied once the right people have approved it.",
+        run_status=run.status,
+    )
+
+
+def cancel(session: Session, actor: Actor, run_id: str, *, reason: str) -> TerraformRun:
+    """Cancel what is queued, ask what runs to stop (SIGINT, then SIGKILL after the grace period); of an approved run
+    its apply. Asking again changes nothing."""
+    seen = _seen(session, actor, run_id)
+    target = seen
+    if seen.status == Status.APPROVED:
+        target = repository.child_of(session, seen.id) or seen
+    run, parent = repository.lock_with_parent(session, target.id)
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    permitted = Facts(
+        is_permitted=actor.may(Permission.RUNS_CANCEL), cancel_was_requested=run.cancel_requested_at is not None
+    )
+    why = reason or f"Cancelled by {actor.name}."
+    if run.status == Status.QUEUED:
+        transition(session, run, Trigger.CANCEL, permitted, actor=actor, reason=why)
+        end_parent(session, parent, run)
+        dispatch(session, run.workspace_id)
+    elif run.status == Status.RUNNING and run.cancel_requested_at is not None:
+        return seen
+    else:
+        transition(session, run, Trigger.REQUEST_CANCEL, permitted, actor=actor, reason=why)
+        run.cancel_requested_at = clock.now()
+        run.cancel_requested_by = actor.describe()
+    session.flush()
+    return seen
+
+
+def supersede_locked(session: Session, run: TerraformRun, child: TerraformRun | None, reason: str) -> None:
+    """Supersede a run at the gate because an input moved or the quorum is lost, with its queued apply; both locked.
+
+    Leaves a run alone whose apply has started: the apply's own verification decides there.
+    """
+    is_queued = child is not None and child.status == Status.QUEUED
+    if run.status == Status.APPROVED and not is_queued:
+        return
+    facts = Facts(input_has_moved=True, quorum_is_lost=True, child_is_queued=is_queued)
+    transition(session, run, Trigger.SUPERSEDE, facts, reason=reason)
+    if child is not None and is_queued:
+        transition(session, child, Trigger.CANCEL, Facts(is_permitted=True), reason="Its plan was superseded.")
+    dispatch(session, run.workspace_id)
+
+
+def supersede_moved(session: Session, workspace_id: str) -> None:
+    """Supersede every run of the workspace at the gate whose inputs moved."""
+    workspaces.lock_share(session, workspace_id)
+    for run_id in repository.waiting_in_workspace(session, workspace_id):
+        run = repository.lock(session, run_id)
+        if run is None or Status(run.status) in FINAL:
+            continue
+        child = repository.lock_child_of(session, run.id)
+        moved = fingerprint.moved_inputs(run, fingerprint.inputs_of(session, run))
+        if moved:
+            supersede_locked(session, run, child, f"{_sentence(moved)} Plan again.")
+
+
+def void_approvals(session: Session, run: TerraformRun, reason: str) -> None:
+    """Void what was decided on a run at the gate, because what judges it changed; the plan itself stays current."""
+    count = approvals.void_all(session, run.id, reason)
+    if count:
+        audit_reason = {"reason": reason, "count": count}
+        actor = system_actor(run.organization_id)
+        audit.record(session, actor, "approval.voided", ("run", run.id), audit_reason)
+        announce(session, run, reason)
+
+
+def _sentence(moved: list[str]) -> str:
+    text = " and ".join(moved)
+    return f"{text[0].upper()}{text[1:]} since it was planned."
+
+
+def _seen(session: Session, actor: Actor, run_id: str) -> TerraformRun:
+    run = repository.get(session, actor.organization_id, run_id)
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
+
+
+def _locked(session: Session, actor: Actor, run_id: str) -> TerraformRun:
+    _seen(session, actor, run_id)
+    run = repository.lock(session, run_id)
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
+
+
+def _at_the_gate(run: TerraformRun) -> None:
+    """Refuse with the fitting error unless the run awaits approval."""
+    if run.is_speculative:
+        raise SpeculativeNeverApplies("A speculative plan can't be approved: request a plan that waits at the gate.")
+    if run.status == Status.POLICY_BLOCKED:
+        raise PolicyBlocked("A policy blocks this plan: see its findings, mend the configuration, and plan again.")
+    if run.status != Status.AWAITING_APPROVAL:
+        decide(Kind(run.kind), Status(run.status), Trigger.APPROVE, Facts())
+
+
+def _refuse_stale(session: Session, run: TerraformRun) -> None:
+    now = fingerprint.inputs_of(session, run)
+    moved = fingerprint.moved_inputs(run, now)
+    if moved:
+        raise PlanMoved(f"{_sentence(moved)} Plan again.")
+    if "policy_bundles" in fingerprint.moved_parts(run, now):
+        raise PlanMoved(
+            "The policies of this workspace changed; they are being evaluated again. Look again in a moment."
+        )

@@ -1,0 +1,276 @@
+"""How runs end: verified, finished, failed, acknowledged, halted, expired, quiesced."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.approvals import service as approvals
+from app.core import clock
+from app.core.jobs import enqueue
+from app.core.permissions import Actor
+from app.core.settings import get_settings
+from app.fence import service as fence
+from app.fence.errors import Halted
+from app.progress import service as progress
+from app.runner.port import ApplyOutcome, Failure, ProofOfDeath, VerifyAnswer
+from app.runs import fingerprint, repository
+from app.runs.claiming import dispatch
+from app.runs.deciding import SUPERSEDE_TASK
+from app.runs.machine import FINAL, Facts, Status, Trigger
+from app.runs.models import TerraformRun
+from app.runs.rules import approval_rules
+from app.runs.settling import BLOCKED
+from app.runs.transition import end_parent, note, transition
+from app.state import service as state
+from app.workspaces import service as workspaces
+
+
+def verify(session: Session, run_id: str, token: int, verdict: str, checked_bundles: str) -> VerifyAnswer:
+    """Let an apply start, in the transaction that takes the state lock; else supersede it and its plan.
+
+    What must hold: no fence, the fingerprint's parts as approved, the quorum with the deciders' present rights, and the
+    policies, which were evaluated again just before (``verdict``) over ``checked_bundles``.
+    """
+    seen = repository.by_id(session, run_id)
+    if seen is None or seen.fencing_token != token:
+        return VerifyAnswer(may_apply=False, reason="the lease is lost")
+    try:
+        fence.hold_shared(session, seen.organization_id, seen.workspace_id)
+    except Halted as halted:
+        return VerifyAnswer(may_apply=False, reason=halted.detail)
+    workspaces.lock_share(session, seen.workspace_id)
+    run, parent = repository.lock_with_parent(session, run_id)
+    if run is None or parent is None or run.fencing_token != token or run.status != Status.RUNNING:
+        return VerifyAnswer(may_apply=False, reason="the run is no longer running")
+    if run.cancel_requested_at is not None:
+        return VerifyAnswer(may_apply=False, reason="cancel was requested")
+    now = fingerprint.inputs_of(session, run)
+    moved = fingerprint.moved_inputs(parent, now)
+    if parent.fingerprint != run.fingerprint or _recomputed(parent) != parent.fingerprint:
+        moved.append("the plan's fingerprint is not the one that was approved")
+    if now.policy_bundles != checked_bundles:
+        moved.append("the policies changed while they were evaluated")
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    quorum = approvals.quorum_of(
+        session,
+        run_id=parent.id,
+        fingerprint=parent.fingerprint or "",
+        rules=approval_rules(workspace),
+        requested_by_id=parent.requested_by_id,
+        organization_id=parent.organization_id,
+    )
+    reasons = list(moved)
+    if verdict in BLOCKED:
+        reasons.append("a policy blocks it now")
+    if not quorum.reached:
+        reasons.append("the quorum no longer holds")
+    if reasons:
+        text = " and ".join(reasons)
+        facts = Facts(input_has_moved=bool(moved), is_blocked=verdict in BLOCKED, quorum_is_lost=not quorum.reached)
+        supersede_apply(session, run, parent, facts, f"{text[0].upper()}{text[1:]}. Plan again.")
+        return VerifyAnswer(may_apply=False, reason=text)
+    state.lock(
+        session,
+        organization_id=run.organization_id,
+        workspace_id=run.workspace_id,
+        run_id=run.id,
+        fencing_token=token,
+        holder=run.requested_by,
+        reason=f"apply of {parent.id}",
+    )
+    note(session, run, "verified", {"fingerprint": parent.fingerprint, "have": quorum.have, "need": quorum.need})
+    return VerifyAnswer(may_apply=True)
+
+
+def _recomputed(parent: TerraformRun) -> str:
+    return fingerprint.fingerprint(parent.fingerprint_parts or {})
+
+
+def supersede_apply(
+    session: Session, run: TerraformRun, parent: TerraformRun | None, facts: Facts, reason: str
+) -> None:
+    """End an apply whose engine has not started because what was approved is not what is there."""
+    transition(session, run, Trigger.STALE, facts, reason=reason)
+    end_parent(session, parent, run)
+
+
+def stale(session: Session, run_id: str, token: int, reason: str) -> None:
+    """The runner found that the apply can't go on: the stored plan is not the approved one."""
+    run, parent = _locked(session, run_id, token)
+    if run is not None:
+        if Status(run.status) in FINAL:
+            note(session, run, Trigger.STALE.value, {"reason": reason})
+            return
+        supersede_apply(session, run, parent, Facts(input_has_moved=True), reason)
+
+
+def finish(session: Session, run_id: str, token: int, outcome: ApplyOutcome) -> None:
+    """The engine exited 0 and its state is stored: applied, and so is its plan."""
+    run, parent = _locked(session, run_id, token)
+    if run is None:
+        return
+    run.timings = [timing.model_dump(mode="json") for timing in outcome.timings]
+    run.state_version_id = outcome.state_version_id or run.state_version_id
+    if Status(run.status) in FINAL:
+        note(session, run, "work_completed", {"state_version_id": outcome.state_version_id})
+        return
+    facts = Facts(engine_exited_zero=True, state_is_stored=True)
+    evidence = {"state_version_id": outcome.state_version_id, "resources": outcome.resources_applied}
+    transition(session, run, Trigger.FINISH, facts, evidence=evidence)
+    end_parent(session, parent, run)
+
+
+def fail(session: Session, run_id: str, token: int, failure: Failure) -> None:
+    """End a running run as errored; on a final one keep the failure as evidence."""
+    run, parent = _locked(session, run_id, token)
+    if run is None:
+        return
+    _keep_failure(run, failure)
+    transition(session, run, Trigger.FAIL, Facts(), reason=failure.message[:500], evidence={"code": failure.code})
+    end_parent(session, parent, run)
+
+
+def acknowledge(session: Session, run_id: str, token: int, failure: Failure | None) -> None:
+    """The process of a cancelled run is gone and its state is stored."""
+    run, parent = _locked(session, run_id, token)
+    if run is None:
+        return
+    if failure is not None:
+        _keep_failure(run, failure)
+    facts = Facts(cancel_was_requested=run.cancel_requested_at is not None, process_is_gone=True, state_is_stored=True)
+    transition(session, run, Trigger.ACKNOWLEDGE_CANCEL, facts, reason=run.status_reason)
+    end_parent(session, parent, run)
+
+
+def quiesce(session: Session, run_id: str, token: int, proof: ProofOfDeath) -> None:
+    """The process is proven dead: release the state lock and let the next run in. Twice is once."""
+    workspace_id = _workspace_of(session, run_id)
+    if workspace_id is None:
+        return
+    run, _ = _locked(session, run_id, token)
+    if run is None:
+        return
+    _quiesce(session, run, proof)
+    state.unlock(session, run.workspace_id, run.id)
+    dispatch(session, run.workspace_id)
+
+
+def _quiesce(session: Session, run: TerraformRun, proof: ProofOfDeath) -> None:
+    run.quiesced_at = clock.now()
+    run.proof_of_death = proof.model_dump(mode="json")
+    session.flush()
+    progress.append(session, run.id, [_event({"type": "run.quiesced", "proof": proof.kind})])
+    if Status(run.status) in FINAL:
+        progress.close_stream(session, run.id)
+
+
+def mark_halted(
+    session: Session, actor: Actor, *, halt_id: str, organization_id: str | None, workspace_id: str | None, reason: str
+) -> list[TerraformRun]:
+    """Cancel every run in a halt's scope that is not final, plans before applies; return them. The fence is held.
+
+    Returned runs that have a process (claimed, not quiesced) are still dying: their supervisors hear of it at their
+    next heartbeat.
+    """
+    marked = list(repository.lock_live_in_scope(session, organization_id, workspace_id))
+    for run in marked:
+        run.halted = True
+        run.halt_id = halt_id
+        transition(
+            session,
+            run,
+            Trigger.HALT,
+            Facts(is_in_halt_scope=True),
+            actor=actor if actor.organization_id == run.organization_id else None,
+            reason=f"Halted by {actor.name}: {reason}",
+            evidence={"halt_id": halt_id},
+        )
+    return marked
+
+
+def expire(session: Session, run_id: str) -> None:
+    """The sweep's part: a run whose lease ran out ends as errored, and its fencing token rises, so that what its
+    runner still sends is refused but for state and evidence. One lease and one grace period later it is presumed dead.
+    """
+    run, parent = repository.lock_with_parent(session, run_id)
+    at = clock.now()
+    if run is None or run.quiesced_at is not None or run.lease_expires_at is None or run.lease_expires_at >= at:
+        return
+    settings = get_settings()
+    if Status(run.status) not in FINAL:
+        run.fencing_token += 1
+        failure = Failure(
+            phase=run.phase or "preparing",  # type: ignore[arg-type]  # the column holds a Phase
+            code="lease_expired",
+            message="The runner fell silent, so the run was ended. The last state snapshot is kept; plan again.",
+        )
+        _keep_failure(run, failure)
+        transition(session, run, Trigger.FAIL, Facts(), reason=failure.message, evidence={"code": failure.code})
+        end_parent(session, parent, run)
+    if run.lease_expires_at + timedelta(seconds=settings.lease_seconds + settings.grace_seconds) >= at:
+        return
+    _quiesce(
+        session,
+        run,
+        ProofOfDeath(
+            kind="presumed_by_lease",
+            at=at,
+            detail="No heartbeat for a lease and a grace period after the lease ran out; nothing else proves it.",
+        ),
+    )
+    state.mark_orphaned(session, run.workspace_id, run.id)
+    dispatch(session, run.workspace_id)
+
+
+def report_death(session: Session, run_id: str, token: int, proof: ProofOfDeath) -> None:
+    """A supervisor died without ending its run, and who started it saw that, engine and all: end the run now.
+
+    The lock stays, marked orphaned: the engine may have changed things that no state shows.
+    """
+    run, parent = _locked(session, run_id, token)
+    if run is None or run.quiesced_at is not None:
+        return
+    was_running = Status(run.status) not in FINAL
+    if was_running:
+        failure = Failure(
+            phase=run.phase or "preparing",  # type: ignore[arg-type]  # the column holds a Phase
+            code="supervisor_died",
+            message="The run's supervisor died, and its engine with it. The last state snapshot is kept; plan again.",
+        )
+        _keep_failure(run, failure)
+        transition(session, run, Trigger.FAIL, Facts(), reason=failure.message, evidence={"code": failure.code})
+        end_parent(session, parent, run)
+    _quiesce(session, run, proof)
+    if run.parent_run_id is not None:
+        state.mark_orphaned(session, run.workspace_id, run.id)
+    else:
+        state.unlock(session, run.workspace_id, run.id)
+    dispatch(session, run.workspace_id)
+
+
+def state_moved(session: Session, workspace_id: str) -> None:
+    """Say after commit that the workspace's state moved; waiting plans made from the old one are superseded then."""
+    enqueue(session, SUPERSEDE_TASK, workspace_id)
+
+
+def _keep_failure(run: TerraformRun, failure: Failure) -> None:
+    run.failure = failure.model_dump(mode="json", exclude={"timings"})
+    if failure.timings:
+        run.timings = [timing.model_dump(mode="json") for timing in failure.timings]
+
+
+def _locked(session: Session, run_id: str, token: int) -> tuple[TerraformRun | None, TerraformRun | None]:
+    run, parent = repository.lock_with_parent(session, run_id)
+    if run is None or run.fencing_token != token or run.quiesced_at is not None:
+        return None, None
+    return run, parent
+
+
+def _workspace_of(session: Session, run_id: str) -> str | None:
+    run = repository.by_id(session, run_id)
+    return run.workspace_id if run is not None else None
+
+
+def _event(data: dict[str, Any]) -> Any:
+    return progress.NewRecord(at=clock.now(), kind="event", data=data)

@@ -1,0 +1,125 @@
+"""The plan fingerprint: what an approval signs, and what makes it stale.
+
+SHA-256 over named parts. ``inputs_of`` says what a workspace's inputs are now; comparing them with what a run pinned
+says what moved.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.core.canonical import digest
+from app.policy import service as policy
+from app.policy.schemas import PinnedAttachment, PolicyCheckOut
+from app.runs.models import TerraformRun
+from app.specs import service as specs
+from app.state import service as state
+from app.workspaces import service as workspaces
+
+INPUT_PARTS = ("spec", "variables", "state")
+"""Parts that make a plan stale when they move; policies only void its approvals."""
+
+LABELS = {
+    "spec": "Spec",
+    "configuration": "Configuration",
+    "variables": "Variables",
+    "plan_file": "Plan file",
+    "plan_json": "Plan document",
+    "lock_file": "Provider lock",
+    "state": "State",
+    "policy_bundles": "Policy bundles",
+    "policy_results": "Policy results",
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a workspace would be planned from now."""
+
+    head_version_id: str | None
+    variable_version_ids: list[str]
+    state_lineage: str | None
+    state_serial: int
+    policy_bundles: str
+
+
+def inputs_of(session: Session, run: TerraformRun) -> Inputs:
+    """Return the present inputs of the run's workspace."""
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    newest = state.current(session, run.workspace_id)
+    head = specs.head(session, workspace.stack.id, workspace.pinned_version_id)
+    return Inputs(
+        head_version_id=head.id if head is not None else None,
+        variable_version_ids=workspaces.variable_version_ids(session, run.workspace_id),
+        state_lineage=newest.lineage if newest is not None else None,
+        state_serial=newest.serial if newest is not None else 0,
+        policy_bundles=bundles_digest(session, run.organization_id, run.workspace_id, workspace.tags),
+    )
+
+
+def bundles_digest(session: Session, organization_id: str, workspace_id: str, tags: list[str]) -> str:
+    """Return one digest over the policy bundles that judge a workspace, and their levels."""
+    return bundles_digest_of(
+        policy.attachments_for(session, organization_id=organization_id, workspace_id=workspace_id, tags=tags)
+    )
+
+
+def bundles_digest_of(pinned: list[PinnedAttachment]) -> str:
+    """Return one digest over attachments: their bundles and levels."""
+    return digest(sorted([item.id, item.bundle_digest, item.enforcement_level] for item in pinned))
+
+
+def checked_bundles_digest(checks: list[PolicyCheckOut]) -> str:
+    """Return the same digest over what was evaluated, so that the two differ when attachments moved meanwhile."""
+    return digest(sorted([check.attachment_id, check.bundle_digest, check.enforcement_level] for check in checks))
+
+
+def parts_of(run: TerraformRun, *, policy_bundles: str, policy_results: str) -> dict[str, str]:
+    """Return the parts of a settled plan, by name."""
+    artifacts = run.artifacts
+
+    def artifact(name: str) -> str:
+        return str(artifacts[name]["digest"]) if artifacts.get(name) else ""
+
+    return {
+        "spec": run.spec_version_id,
+        "configuration": run.configuration_digest,
+        "variables": digest(run.variable_version_ids),
+        "plan_file": artifact("plan_file"),
+        "plan_json": artifact("plan_json"),
+        "lock_file": artifact("lock_file"),
+        "state": digest([run.state_lineage, run.state_serial]),
+        "policy_bundles": policy_bundles,
+        "policy_results": policy_results,
+    }
+
+
+def fingerprint(parts: dict[str, str]) -> str:
+    """Return the fingerprint of the parts."""
+    return digest(parts)
+
+
+def moved_inputs(run: TerraformRun, now: Inputs) -> list[str]:
+    """Return in words which inputs moved since the run pinned them; empty when the plan is current."""
+    moved: list[str] = []
+    if run.follows_head and now.head_version_id != run.spec_version_id:
+        moved.append("the workspace's spec head moved")
+    if now.variable_version_ids != run.variable_version_ids:
+        moved.append("a variable changed")
+    if (now.state_lineage, now.state_serial) != (run.state_lineage, run.state_serial or 0):
+        moved.append(f"the state moved from serial {run.state_serial or 0} to {now.state_serial}")
+    return moved
+
+
+def moved_parts(run: TerraformRun, now: Inputs) -> set[str]:
+    """Return the names of the fingerprint's parts that are no longer what they were."""
+    moved: set[str] = set()
+    if run.follows_head and now.head_version_id != run.spec_version_id:
+        moved.add("spec")
+    if now.variable_version_ids != run.variable_version_ids:
+        moved.add("variables")
+    if (now.state_lineage, now.state_serial) != (run.state_lineage, run.state_serial or 0):
+        moved.add("state")
+    if run.fingerprint_parts and now.policy_bundles != run.fingerprint_parts.get("policy_bundles"):
+        moved.add("policy_bundles")
+    return moved

@@ -1,0 +1,183 @@
+"""``RunnerPort`` in process: each call is one transaction (evaluating policies aside, which holds none)."""
+
+from datetime import timedelta
+
+from pydantic import JsonValue
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.artifacts import ArtifactRef, artifact_store
+from app.core.db import unit_of_work
+from app.core.errors import IntegrityError
+from app.core.settings import get_settings
+from app.policy import service as policy
+from app.progress import service as progress
+from app.progress.schemas import NewRecord
+from app.runner.port import (
+    ApplyOutcome,
+    ArtifactKind,
+    CheckAnswer,
+    Failure,
+    HeartbeatAnswer,
+    LeaseLost,
+    Phase,
+    PlanOutcome,
+    ProgressRecord,
+    ProofOfDeath,
+    RunnerJob,
+    SettleAnswer,
+    StateAnswer,
+    StateKind,
+    StopOrder,
+    VerifyAnswer,
+    WorkerInfo,
+)
+from app.runs import claiming, ending, repository, settling
+from app.runs.fingerprint import checked_bundles_digest
+from app.runs.machine import FINAL, Status
+from app.runs.models import TerraformRun
+from app.runs.transition import announce, note
+from app.state import service as state
+
+
+class InProcessPort:
+    """Implements ``runner.port.RunnerPort`` over this process's database and artifact store."""
+
+    def claim(self, run_id: str, worker: WorkerInfo) -> RunnerJob | None:
+        """Claim by compare-and-swap; None for whoever loses."""
+        with unit_of_work() as session:
+            return claiming.claim(session, run_id, worker)
+
+    def heartbeat(self, run_id: str, token: int, phase: Phase | None) -> HeartbeatAnswer:
+        """Renew the lease and say whether to stop. Raises ``LeaseLost``."""
+        expires_at = clock.now() + timedelta(seconds=get_settings().lease_seconds)
+        with unit_of_work() as session:
+            before = repository.holds_token(session, run_id, token)
+            moved_on = before is not None and phase is not None and before.phase != phase
+            is_final = before is not None and Status(before.status) in FINAL
+            run = repository.beat(session, run_id, token, None if is_final else phase, expires_at)
+            if run is None:
+                raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
+            state.beat(session, run_id)
+            if moved_on and not is_final:
+                announce(session, run)
+            return HeartbeatAnswer(stop=_order(run), reason=run.status_reason, lease_expires_at=expires_at)
+
+    def append(self, run_id: str, token: int, records: list[ProgressRecord]) -> None:
+        """Append to the run's stream, until it has quiesced. Raises ``LeaseLost``."""
+        with unit_of_work() as session:
+            self._held(session, run_id, token)
+            progress.append(session, run_id, [NewRecord(**record.model_dump()) for record in records])
+
+    def get_artifact(self, run_id: str, token: int, reference: ArtifactRef) -> bytes:
+        """Return an artifact of the run's organization. Raises ``LeaseLost``, ``NotFound`` and ``IntegrityError``."""
+        with unit_of_work() as session:
+            run = self._held(session, run_id, token)
+            if reference.organization_id != run.organization_id:
+                raise IntegrityError(f"The artifact {reference.key} is not this organization's.")
+        return artifact_store().get(reference)
+
+    def put_artifact(self, run_id: str, token: int, kind: ArtifactKind, data: bytes) -> ArtifactRef:
+        """Store an artifact, owned by the run. Raises ``LeaseLost``."""
+        with unit_of_work() as session:
+            organization_id = self._held(session, run_id, token).organization_id
+        return artifact_store().put(data, organization_id=organization_id, kind=kind, owner=run_id)
+
+    def put_state(self, run_id: str, token: int, kind: StateKind, data: bytes) -> StateAnswer:
+        """Store a state version in a transaction of its own.
+
+        A run whose lease was swept keeps this right until it has quiesced, so the token is noted, not demanded.
+        """
+        with unit_of_work() as session:
+            run = repository.by_id(session, run_id)
+            if run is None or run.quiesced_at is not None:
+                raise LeaseLost(f"Run {run_id} has quiesced: its credentials are revoked.")
+            stored = state.store_version(
+                session,
+                organization_id=run.organization_id,
+                workspace_id=run.workspace_id,
+                run_id=run_id,
+                kind=kind,
+                data=data,
+                created_by=run.requested_by,
+            )
+            ending.state_moved(session, run.workspace_id)
+            if token != run.fencing_token:
+                note(session, run, "late_state", {"state_version_id": stored.id, "kind": kind})
+        return StateAnswer(state_version_id=stored.id, serial=stored.serial)
+
+    def check(self, run_id: str, token: int, outcome: PlanOutcome) -> CheckAnswer:
+        """Evaluate the workspace's policies over the stored plan. Raises ``LeaseLost``."""
+        with unit_of_work() as session:
+            self._held(session, run_id, token)
+        return settling.check_plan(run_id, outcome.plan_json, stage="plan")
+
+    def settle(self, run_id: str, token: int, outcome: PlanOutcome) -> SettleAnswer:
+        """End a plan run by the machine."""
+        with unit_of_work() as session:
+            return settling.settle(session, run_id, token, outcome)
+
+    def verify(self, run_id: str, token: int) -> VerifyAnswer:
+        """Evaluate the policies again, then verify everything in the transaction that takes the lock."""
+        with unit_of_work() as session:
+            run = self._held(session, run_id, token)
+            parent = repository.by_id(session, run.parent_run_id or "")
+            if parent is None:
+                return VerifyAnswer(may_apply=False, reason="its plan is gone")
+            plan_json = ArtifactRef.model_validate(parent.artifacts["plan_json"])
+        answer = settling.check_plan(run_id, plan_json, stage="apply")
+        with unit_of_work() as session:
+            checks = policy.checks_of(session, [run_id]).get(run_id, [])
+            return ending.verify(session, run_id, token, answer.verdict, checked_bundles_digest(checks))
+
+    def finish(self, run_id: str, token: int, outcome: ApplyOutcome) -> None:
+        """Applied."""
+        with unit_of_work() as session:
+            ending.finish(session, run_id, token, outcome)
+
+    def stale(self, run_id: str, token: int, reason: str) -> None:
+        """Superseded before the engine started."""
+        with unit_of_work() as session:
+            ending.stale(session, run_id, token, reason)
+
+    def fail(self, run_id: str, token: int, failure: Failure) -> None:
+        """Errored."""
+        with unit_of_work() as session:
+            ending.fail(session, run_id, token, failure)
+
+    def acknowledge(self, run_id: str, token: int, failure: Failure | None) -> None:
+        """Cancelled."""
+        with unit_of_work() as session:
+            ending.acknowledge(session, run_id, token, failure)
+
+    def evidence(self, run_id: str, token: int, kind: str, data: dict[str, JsonValue]) -> None:
+        """Kept whatever the run's status, until it has quiesced."""
+        with unit_of_work() as session:
+            run = repository.by_id(session, run_id)
+            if run is not None and run.quiesced_at is None:
+                note(session, run, kind, dict(data))
+
+    def quiesce(self, run_id: str, token: int, proof: ProofOfDeath) -> None:
+        """Proven dead."""
+        with unit_of_work() as session:
+            ending.quiesce(session, run_id, token, proof)
+
+    def report_death(self, run_id: str, token: int, proof: ProofOfDeath) -> None:
+        """The supervisor itself died; said by the worker that saw it."""
+        with unit_of_work() as session:
+            ending.report_death(session, run_id, token, proof)
+
+    @staticmethod
+    def _held(session: Session, run_id: str, token: int) -> TerraformRun:
+        run = repository.holds_token(session, run_id, token)
+        if run is None:
+            raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
+        return run
+
+
+def _order(run: TerraformRun) -> StopOrder | None:
+    if run.halted:
+        return "halt"
+    if run.cancel_requested_at is not None or Status(run.status) is Status.CANCELLED:
+        return "cancel"
+    return "lease_lost" if Status(run.status) is Status.ERRORED else None

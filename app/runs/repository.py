@@ -1,0 +1,273 @@
+"""Queries of runs. Lock order: fence, workspace, parent run, child run, state lock."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, and_, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from app.core.pages import PageParams, fetch_page
+from app.runs.machine import FINAL, Kind, Status
+from app.runs.models import RunEvidence, TerraformRun
+
+FINAL_VALUES = [status.value for status in FINAL]
+LIVE_VALUES = [status.value for status in Status if status not in FINAL]
+
+
+def get(session: Session, organization_id: str, run_id: str) -> TerraformRun | None:
+    """Return one run of the organization, unlocked."""
+    return session.scalars(select(TerraformRun).filter_by(organization_id=organization_id, id=run_id)).one_or_none()
+
+
+def by_id(session: Session, run_id: str) -> TerraformRun | None:
+    """Return one run, unlocked, as the database has it now."""
+    return session.scalars(
+        select(TerraformRun).filter_by(id=run_id).execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def lock(session: Session, run_id: str) -> TerraformRun | None:
+    """Return one run, its row locked until commit. A child's parent must be locked before."""
+    return session.scalars(
+        select(TerraformRun).filter_by(id=run_id).with_for_update().execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def lock_with_parent(session: Session, run_id: str) -> tuple[TerraformRun | None, TerraformRun | None]:
+    """Return (run, parent), parent locked first; parent is None for a run that plans."""
+    parent_id = session.scalars(select(TerraformRun.parent_run_id).filter_by(id=run_id)).one_or_none()
+    parent = lock(session, parent_id) if parent_id is not None else None
+    return lock(session, run_id), parent
+
+
+def child_of(session: Session, run_id: str) -> TerraformRun | None:
+    """Return the run's apply, unlocked."""
+    return session.scalars(
+        select(TerraformRun).filter_by(parent_run_id=run_id).execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def lock_child_of(session: Session, run_id: str) -> TerraformRun | None:
+    """Return the run's apply, locked; the run itself must be locked before."""
+    return session.scalars(
+        select(TerraformRun).filter_by(parent_run_id=run_id).with_for_update().execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def children_of(session: Session, run_ids: Sequence[str]) -> dict[str, TerraformRun]:
+    """Return the applies of the runs, by parent id."""
+    rows = session.scalars(select(TerraformRun).where(TerraformRun.parent_run_id.in_(run_ids))).all()
+    return {row.parent_run_id: row for row in rows if row.parent_run_id is not None}
+
+
+def page(
+    session: Session,
+    organization_id: str,
+    params: PageParams,
+    *,
+    workspace_id: str | None,
+    statuses: Sequence[str],
+    kinds: Sequence[str],
+) -> tuple[Sequence[TerraformRun], str | None]:
+    """Return one page of the organization's runs, newest first."""
+    query = select(TerraformRun).filter_by(organization_id=organization_id)
+    if workspace_id is not None:
+        query = query.filter_by(workspace_id=workspace_id)
+    if statuses:
+        query = query.where(TerraformRun.status.in_(statuses))
+    if kinds:
+        query = query.where(TerraformRun.kind.in_(kinds))
+    return fetch_page(session, query, TerraformRun.id, params)
+
+
+def next_in_turn(session: Session, workspace_id: str) -> str | None:
+    """Return the id of the run that is in turn: the oldest queued apply, else, while none is approved, the oldest
+    queued plan. None while a run of the workspace runs or has not quiesced."""
+    own = and_(TerraformRun.workspace_id == workspace_id, TerraformRun.is_speculative.is_(False))
+    unquiet = select(TerraformRun.id).where(
+        own, TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None)
+    )
+    if session.scalars(unquiet.limit(1)).first() is not None:
+        return None
+    queued = select(TerraformRun.id).where(own, TerraformRun.status == Status.QUEUED).order_by(TerraformRun.id)
+    apply = session.scalars(queued.where(TerraformRun.kind == Kind.APPLY).limit(1)).first()
+    if apply is not None:
+        return apply
+    approved = select(TerraformRun.id).where(own, TerraformRun.status == Status.APPROVED)
+    if session.scalars(approved.limit(1)).first() is not None:
+        return None
+    return session.scalars(queued.limit(1)).first()
+
+
+def beat(session: Session, run_id: str, token: int, phase: str | None, expires_at: datetime) -> TerraformRun | None:
+    """Renew the lease if ``token`` is still the run's and it has not quiesced. The loser gets None."""
+    values: dict[str, object] = {"lease_expires_at": expires_at}
+    if phase is not None:
+        values["phase"] = phase
+    return session.scalars(
+        update(TerraformRun)
+        .where(TerraformRun.id == run_id, TerraformRun.fencing_token == token, TerraformRun.quiesced_at.is_(None))
+        .values(**values)
+        .returning(TerraformRun)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def holds_token(session: Session, run_id: str, token: int) -> TerraformRun | None:
+    """Return the run if ``token`` is its fencing token and it has not quiesced, unlocked."""
+    return session.scalars(
+        select(TerraformRun)
+        .where(TerraformRun.id == run_id, TerraformRun.fencing_token == token, TerraformRun.quiesced_at.is_(None))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def waiting_in_workspace(session: Session, workspace_id: str) -> Sequence[str]:
+    """Return the ids of the workspace's runs at the gate (waiting, blocked or approved), oldest first."""
+    return session.scalars(
+        select(TerraformRun.id)
+        .where(
+            TerraformRun.workspace_id == workspace_id,
+            TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED]),
+        )
+        .order_by(TerraformRun.id)
+    ).all()
+
+
+def waiting_in_organization(session: Session, organization_id: str) -> Sequence[TerraformRun]:
+    """Return the organization's runs at the gate, oldest first, unlocked."""
+    return session.scalars(
+        select(TerraformRun)
+        .where(
+            TerraformRun.organization_id == organization_id,
+            TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED]),
+        )
+        .order_by(TerraformRun.id)
+    ).all()
+
+
+def workspaces_following(session: Session, workspace_ids: Sequence[str]) -> Sequence[str]:
+    """Return those of the workspaces that have a run at the gate."""
+    return session.scalars(
+        select(TerraformRun.workspace_id)
+        .where(
+            TerraformRun.workspace_id.in_(workspace_ids),
+            TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED]),
+        )
+        .distinct()
+    ).all()
+
+
+def lock_live_in_scope(
+    session: Session, organization_id: str | None, workspace_id: str | None
+) -> Sequence[TerraformRun]:
+    """Return every run in a halt's scope that is not final, locked: plans before applies, each in id order."""
+    query: Select[TerraformRun] = select(TerraformRun).where(TerraformRun.status.in_(LIVE_VALUES))
+    if organization_id is not None:
+        query = query.where(TerraformRun.organization_id == organization_id)
+    if workspace_id is not None:
+        query = query.where(TerraformRun.workspace_id == workspace_id)
+    is_apply = TerraformRun.kind == Kind.APPLY
+    locked: list[TerraformRun] = []
+    for part in (query.where(~is_apply), query.where(is_apply)):
+        locked.extend(
+            session.scalars(
+                part.order_by(TerraformRun.id).with_for_update().execution_options(populate_existing=True)
+            ).all()
+        )
+    return locked
+
+
+def expired(session: Session, at: datetime) -> Sequence[str]:
+    """Return the runs whose lease has run out while they were not proven dead."""
+    return session.scalars(
+        select(TerraformRun.id).where(
+            TerraformRun.claimed_at.is_not(None),
+            TerraformRun.quiesced_at.is_(None),
+            TerraformRun.lease_expires_at < at,
+        )
+    ).all()
+
+
+def too_old(session: Session, ages: Sequence[tuple[str, int]], at: datetime) -> Sequence[str]:
+    """Return the runs at the gate that are older than their workspace's maximum, given (workspace id, seconds)."""
+    conditions = [
+        and_(
+            TerraformRun.workspace_id == workspace_id,
+            TerraformRun.planned_at < func.to_timestamp(at.timestamp() - seconds),
+        )
+        for workspace_id, seconds in ages
+    ]
+    if not conditions:
+        return []
+    waiting = TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED])
+    return session.scalars(select(TerraformRun.id).where(waiting, or_(*conditions))).all()
+
+
+def unsent(session: Session, before: datetime) -> Sequence[str]:
+    """Return queued runs that could be claimed now and were queued before ``before``: their message may be lost."""
+    other = aliased(TerraformRun)
+    busy = exists().where(
+        other.workspace_id == TerraformRun.workspace_id,
+        other.is_speculative.is_(False),
+        other.claimed_at.is_not(None),
+        other.quiesced_at.is_(None),
+    )
+    return session.scalars(
+        select(TerraformRun.id)
+        .where(
+            TerraformRun.status == Status.QUEUED,
+            TerraformRun.created_at < before,
+            or_(TerraformRun.is_speculative.is_(True), ~busy),
+        )
+        .order_by(TerraformRun.id)
+        .limit(500)
+    ).all()
+
+
+def latest_applied(session: Session, workspace_id: str) -> TerraformRun | None:
+    """Return the workspace's newest applied plan (not a destroy): what its state was made from."""
+    return session.scalars(
+        select(TerraformRun)
+        .where(
+            TerraformRun.workspace_id == workspace_id,
+            TerraformRun.status == Status.APPLIED,
+            TerraformRun.kind == Kind.PLAN,
+        )
+        .order_by(TerraformRun.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def latest_lock_file(session: Session, workspace_id: str, configuration_digest: str) -> TerraformRun | None:
+    """Return the newest run of the workspace that made a lock file for this configuration."""
+    return session.scalars(
+        select(TerraformRun)
+        .where(
+            TerraformRun.workspace_id == workspace_id,
+            TerraformRun.configuration_digest == configuration_digest,
+            TerraformRun.artifacts.has_key("lock_file"),
+        )
+        .order_by(TerraformRun.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def evidence_of(session: Session, run_id: str) -> Sequence[RunEvidence]:
+    """Return the run's evidence, oldest first."""
+    return session.scalars(select(RunEvidence).filter_by(run_id=run_id).order_by(RunEvidence.id)).all()
+
+
+def live_in_workspace(session: Session, workspace_id: str) -> str | None:
+    """Return a run of the workspace that is not final or has not quiesced, if there is one."""
+    return session.scalars(
+        select(TerraformRun.id)
+        .where(
+            TerraformRun.workspace_id == workspace_id,
+            or_(
+                TerraformRun.status.in_(LIVE_VALUES),
+                and_(TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None)),
+            ),
+        )
+        .limit(1)
+    ).first()

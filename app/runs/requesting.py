@@ -1,0 +1,131 @@
+"""Requesting runs: from the workspace's head, an upload, or a spec of the request's own."""
+
+from sqlalchemy.orm import Session
+
+from app.configurations import service as configurations
+from app.configurations.schemas import ConfigurationOut
+from app.core.ids import new_id
+from app.core.jobs import enqueue
+from app.core.permissions import Actor, Permission
+from app.experiments import service as experiments
+from app.fence import service as fence
+from app.progress import service as progress
+from app.runs import repository
+from app.runs.errors import NothingToRun
+from app.runs.machine import Facts, Kind, Status, Trigger, decide
+from app.runs.models import TerraformRun
+from app.runs.schemas import RunRequest
+from app.runs.transition import announce
+from app.specs import service as specs
+from app.specs.schemas import SpecVersionOut, TerraformStackSpec
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import WorkspaceOut
+
+EXECUTE_TASK = "runs.execute"
+
+
+def request(session: Session, actor: Actor, wanted: RunRequest) -> TerraformRun:
+    """Queue a run that plans, and return it. Its job is sent after commit.
+
+    Raises ``Halted`` while a fence stands, ``NothingToRun`` when the workspace has nothing to plan from, ``Forbidden``
+    for a destroy without its permission, and the other slices' not-found errors.
+    """
+    workspace = workspaces.get(session, actor.organization_id, wanted.workspace)
+    fence.hold_shared(session, actor.organization_id, workspace.id)
+    if wanted.kind == "destroy":
+        actor.require(Permission.RUNS_DESTROY)
+    experiments.check(session, actor.organization_id, wanted.experiment_id, wanted.test_id)
+    version, configuration, follows_head = _what_to_plan(session, actor, workspace, wanted)
+    decision = decide(Kind(wanted.kind), None, Trigger.REQUEST, Facts(fence_is_clear=True, inputs_exist=True))
+    run = TerraformRun(
+        id=new_id("run"),
+        organization_id=actor.organization_id,
+        workspace_id=workspace.id,
+        kind=wanted.kind,
+        status=decision.status.value,
+        is_speculative=wanted.speculative,
+        follows_head=follows_head,
+        message=wanted.message,
+        source=wanted.source,
+        requested_by=actor.describe(),
+        requested_by_id=actor.id,
+        experiment_id=wanted.experiment_id,
+        test_id=wanted.test_id,
+        spec_version_id=version.id,
+        configuration_id=configuration.id,
+        configuration_digest=configuration.digest,
+    )
+    insert(session, run)
+    return run
+
+
+def insert(session: Session, run: TerraformRun) -> None:
+    """Add a queued run with its stream, and send its job after commit."""
+    session.add(run)
+    session.flush()
+    progress.open_stream(session, run_id=run.id, organization_id=run.organization_id, workspace_id=run.workspace_id)
+    announce(session, run)
+    enqueue(session, EXECUTE_TASK, run.id, queue="terraform")
+
+
+def queue_apply(session: Session, parent: TerraformRun) -> TerraformRun:
+    """Queue the apply of an approved run, in the transaction that approves it."""
+    child = TerraformRun(
+        id=new_id("run"),
+        organization_id=parent.organization_id,
+        workspace_id=parent.workspace_id,
+        parent_run_id=parent.id,
+        kind=Kind.APPLY.value,
+        status=Status.QUEUED.value,
+        follows_head=parent.follows_head,
+        message=parent.message,
+        source=parent.source,
+        requested_by=parent.requested_by,
+        requested_by_id=parent.requested_by_id,
+        experiment_id=parent.experiment_id,
+        test_id=parent.test_id,
+        spec_version_id=parent.spec_version_id,
+        configuration_id=parent.configuration_id,
+        configuration_digest=parent.configuration_digest,
+        variable_version_ids=parent.variable_version_ids,
+        counts=parent.counts,
+        has_changes=parent.has_changes,
+        fingerprint=parent.fingerprint,
+        state_lineage=parent.state_lineage,
+        state_serial=parent.state_serial,
+    )
+    insert(session, child)
+    return child
+
+
+def _what_to_plan(
+    session: Session, actor: Actor, workspace: WorkspaceOut, wanted: RunRequest
+) -> tuple[SpecVersionOut, ConfigurationOut, bool]:
+    """Return the spec version, its configuration, and whether the run follows the workspace's head."""
+    head = specs.head(session, workspace.stack.id, workspace.pinned_version_id)
+    if wanted.configuration_id is None and wanted.spec is None:
+        if head is not None:
+            spec = head.spec()
+            if spec.module_source is not None or spec.configuration_digest is not None:
+                return head, configurations.for_spec(session, actor, spec), True
+        applied = repository.latest_applied(session, workspace.id)
+        if applied is None or applied.configuration_id is None:
+            raise NothingToRun(
+                f"Workspace {workspace.name} has nothing to plan: push a spec that names a module or a configuration "
+                "(`sluice stack push`), or upload a directory (`sluice plan DIR --workspace …`).",
+                errors=[{"field": "workspace", "message": "has no spec with a configuration, and none was sent"}],
+            )
+        version = specs.version(session, actor.organization_id, applied.spec_version_id)
+        return version, configurations.get(session, actor.organization_id, applied.configuration_id), False
+    spec = wanted.spec if wanted.spec is not None else _base_spec(head, workspace)
+    if wanted.configuration_id is not None:
+        configuration = configurations.get(session, actor.organization_id, wanted.configuration_id)
+        spec = spec.with_configuration(configuration.digest)
+    else:
+        configuration = configurations.for_spec(session, actor, spec)
+    version = specs.add_detached_version(session, actor, workspace.stack.id, spec)
+    return version, configuration, False
+
+
+def _base_spec(head: SpecVersionOut | None, workspace: WorkspaceOut) -> TerraformStackSpec:
+    return head.spec() if head is not None else TerraformStackSpec(name=workspace.stack.name)

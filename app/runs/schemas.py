@@ -1,0 +1,247 @@
+"""Runs as people and programs see them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.approvals.schemas import DecisionOut
+from app.policy.schemas import PolicyCheckOut
+from app.runs.machine import Kind, Status
+from app.specs.schemas import TerraformStackSpec
+from app.state.schemas import LockOut
+
+RunSource = Literal["ui", "api", "ci", "mcp", "schedule"]
+RequestKind = Literal["plan", "destroy", "refresh"]
+Verdict = Literal["passed", "advisory", "blocked_soft", "blocked_hard"]
+Action = Literal["approve", "reject", "revoke", "discard", "cancel", "apply"]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+
+
+class Who(BaseModel):
+    """A person, service account, agent, or Sluice itself."""
+
+    id: str
+    kind: str
+    name: str
+
+
+class Named(BaseModel):
+    """A thing with an id and a name."""
+
+    id: str
+    name: str
+
+
+class WorkspaceRef(Named):
+    """A workspace, as a run shows it."""
+
+    tags: list[str]
+
+
+class SpecVersionRef(BaseModel):
+    """A spec version; ``number`` is null for one that was never pushed."""
+
+    id: str
+    number: int | None
+    hash: str
+
+
+class ConfigurationRef(BaseModel):
+    """A configuration, by its digest."""
+
+    id: str | None
+    digest: str
+
+
+class PlanRequest(BaseModel):
+    """What to plan from, and why. Without ``configuration_id`` and ``spec`` the workspace's head is planned."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    speculative: bool = Field(False, description="Plan only: takes no lock, can never be applied")
+    message: Text = Field("", description="Title of the run, such as the commit's first line")
+    configuration_id: str | None = Field(None, description="An uploaded configuration to plan instead of the head's")
+    spec: TerraformStackSpec | None = Field(None, description="A spec to plan instead of the head; never moves it")
+    experiment_id: str | None = None
+    test_id: str | None = None
+    source: RunSource = "api"
+
+
+class RunRequest(PlanRequest):
+    """A run to request in a workspace."""
+
+    workspace: str = Field(description="Name or id of the workspace")
+    kind: RequestKind = "plan"
+
+
+class DecisionRequest(BaseModel):
+    """A decision on a plan."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    comment: Comment = ""
+    fingerprint: str | None = Field(None, description="The fingerprint that was read; refused when it is another now")
+
+
+class ReasonRequest(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text = ""
+
+
+class Summary(BaseModel):
+    """What a plan does, in resources. A replace counts once, and not as add or destroy."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    add: int = 0
+    change: int = 0
+    destroy: int = 0
+    replace: int = 0
+    read: int = 0
+    move: int = 0
+    forget: int = 0
+    imports: int = Field(0, alias="import")
+
+
+class QuorumShort(BaseModel):
+    """How many approvals there are, of how many needed."""
+
+    have: int
+    need: int
+
+
+class Timing(BaseModel):
+    """How long one phase took."""
+
+    phase: str
+    started_at: datetime
+    seconds: float
+
+
+class Timings(BaseModel):
+    """Where the time of a run went, in seconds."""
+
+    phases: list[Timing]
+    queued_seconds: float | None
+    total_seconds: float | None = Field(description="From the request to the plan at the gate, or to the end")
+
+
+class RunListItem(BaseModel):
+    """A run in a list."""
+
+    id: str
+    kind: Kind
+    status: Status
+    phase: str | None
+    is_speculative: bool
+    message: str
+    workspace: WorkspaceRef
+    stack: Named
+    spec_version: SpecVersionRef
+    source: RunSource
+    requested_by: Who
+    created_at: datetime
+    planned_at: datetime | None
+    finished_at: datetime | None
+    summary: Summary | None
+    has_changes: bool | None
+    verdict: Verdict | None
+    approvals: QuorumShort | None
+    halted: bool
+    status_reason: str | None
+    parent_run_id: str | None
+    child_run_id: str | None
+    url: str
+
+
+class FailureOut(BaseModel):
+    """Why a run errored: in words, with the engine's diagnostics."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    phase: str
+    code: str
+    message: str
+    exit_code: int | None = None
+    diagnostics: list[dict[str, Any]] = []
+    resources_applied: int | None = None
+    resources_total: int | None = None
+
+
+class FingerprintPart(BaseModel):
+    """One input of the fingerprint, and whether it moved since."""
+
+    name: str
+    label: str
+    digest: str
+    moved: bool
+
+
+class FingerprintOut(BaseModel):
+    """What an approval signs."""
+
+    digest: str
+    parts: list[FingerprintPart]
+    is_current: bool
+    expires_at: datetime | None
+
+
+class You(BaseModel):
+    """What the caller may decide about this run."""
+
+    may_decide: bool
+    why_not: str | None
+    decision: str | None
+
+
+class ApprovalsOut(BaseModel):
+    """The quorum in full. ``because`` says in words what demands it."""
+
+    have: int
+    need: int
+    because: list[str]
+    four_eyes: bool = Field(description="False where the requester may approve their own plan")
+    decisions: list[DecisionOut]
+    you: You
+
+
+class StateVersionRef(BaseModel):
+    """The state version that an apply left."""
+
+    id: str
+    number: int
+    serial: int
+
+
+class RunOut(RunListItem):
+    """A run in full."""
+
+    configuration: ConfigurationRef
+    engine: dict[str, Any] | None
+    variable_count: int
+    sensitive_variable_count: int
+    experiment_id: str | None
+    test_id: str | None
+    output_changes: int
+    drift_count: int
+    timings: Timings
+    failure: FailureOut | None
+    fingerprint: FingerprintOut | None
+    policy_checks: list[PolicyCheckOut]
+    approvals_detail: ApprovalsOut | None
+    allowed_actions: list[Action]
+    lock: LockOut | None
+    state_version: StateVersionRef | None
+    child: RunListItem | None
+    cancel_requested_at: datetime | None
+    halt_id: str | None
+    claimed_by: dict[str, Any] | None
+    claimed_at: datetime | None
+    quiesced_at: datetime | None
+    proof_of_death: dict[str, Any] | None
+    evidence: list[dict[str, Any]]

@@ -1,0 +1,214 @@
+"""A plan settles: policies judge it, the fingerprint is taken, and it goes to the gate or to its end."""
+
+import json
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.approvals import service as approvals
+from app.core import clock
+from app.core.artifacts import ArtifactRef, artifact_store
+from app.core.db import unit_of_work
+from app.core.jobs import enqueue
+from app.core.permissions import system_actor
+from app.fence import service as fence
+from app.fence.errors import Halted
+from app.policy import service as policy
+from app.policy.schemas import CheckReport, PinnedAttachment
+from app.runner.port import CheckAnswer, PlanOutcome, SettleAnswer
+from app.runs import fingerprint, repository
+from app.runs.machine import FINAL, Facts, Status, Trigger
+from app.runs.models import TerraformRun
+from app.runs.requesting import queue_apply
+from app.runs.rules import destroys
+from app.runs.transition import note, transition
+from app.specs import service as specs
+from app.state import service as state
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import WorkspaceOut
+
+REEVALUATE_TASK = "runs.reevaluate"
+BLOCKED = frozenset({"blocked_soft", "blocked_hard"})
+
+
+def check_plan(run_id: str, plan_json: ArtifactRef, *, stage: str) -> CheckAnswer:
+    """Evaluate the policies of a run's workspace over its stored plan document, and keep the results.
+
+    Opens its own transactions and holds none while an engine evaluates.
+    """
+    with unit_of_work() as session:
+        run = repository.by_id(session, run_id)
+        if run is None:
+            raise ValueError(f"run {run_id} is gone")
+        pinned, context = _policy_input(session, run)
+    report = evaluate(pinned, plan_json, context)
+    with unit_of_work() as session:
+        policy.store_checks(session, run.organization_id, run_id, stage, report)
+    return CheckAnswer(verdict=report.verdict, failed=report.failed, summary=report.summary)
+
+
+def evaluate(pinned: list[PinnedAttachment], plan_json: ArtifactRef, context: dict[str, Any]) -> CheckReport:
+    """Evaluate without a session. No policy attached costs nothing."""
+    if not pinned:
+        return policy.check([], {})
+    document = json.loads(artifact_store().get(plan_json))
+    return policy.check(pinned, policy.build_input(document, **context))
+
+
+def _policy_input(session: Session, run: TerraformRun) -> tuple[list[PinnedAttachment], dict[str, Any]]:
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    pinned = policy.attachments_for(
+        session, organization_id=run.organization_id, workspace_id=run.workspace_id, tags=workspace.tags
+    )
+    if not pinned:
+        return [], {}
+    newest = state.current(session, run.workspace_id)
+    spec = specs.version(session, run.organization_id, run.spec_version_id)
+    context = {
+        "run": {
+            "id": run.id,
+            "kind": run.kind,
+            "message": run.message,
+            "source": run.source,
+            "is_speculative": run.is_speculative,
+        },
+        "spec": {"hash": spec.hash, "number": spec.number, "document": spec.document},
+        "workspace": {"id": workspace.id, "name": workspace.name, "tags": workspace.tags},
+        "actor": run.requested_by,
+        "state_summary": {
+            "serial": newest.serial if newest is not None else 0,
+            "resource_count": newest.resource_count if newest is not None else 0,
+        },
+        "time": clock.now(),
+    }
+    return pinned, context
+
+
+def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> SettleAnswer:
+    """End a running plan by the machine.
+
+    On a run that is final already (halted, cancelled, expired) the outcome is kept as evidence. An automatic approval
+    happens in the same transaction.
+    """
+    seen = repository.by_id(session, run_id)
+    if seen is None:
+        return SettleAnswer(status="cancelled", reason="the run is gone")
+    may_start = _fence_is_clear(session, seen)
+    workspaces.lock_share(session, seen.workspace_id)
+    run = repository.lock(session, run_id)
+    if run is None or run.fencing_token != token:
+        return SettleAnswer(status=seen.status, reason="the lease is lost")
+    if Status(run.status) in FINAL:
+        note(session, run, Trigger.SETTLE.value, {"has_changes": outcome.has_changes})
+        return SettleAnswer(status=run.status, reason=run.status_reason)
+    _keep(run, outcome)
+    now = fingerprint.inputs_of(session, run)
+    moved = fingerprint.moved_inputs(run, now)
+    checks = policy.checks_of(session, [run.id]).get(run.id, [])
+    run.verdict = policy.verdict_of(checks)
+    run.fingerprint_parts = fingerprint.parts_of(
+        run,
+        policy_bundles=fingerprint.checked_bundles_digest(checks),
+        policy_results=policy.results_digest(checks),
+    )
+    run.fingerprint = fingerprint.fingerprint(run.fingerprint_parts)
+    facts = Facts(
+        cancel_was_requested=run.cancel_requested_at is not None,
+        is_speculative=run.is_speculative,
+        input_has_moved=bool(moved),
+        is_blocked=run.verdict in BLOCKED,
+        has_changes=outcome.has_changes,
+    )
+    decision = transition(
+        session,
+        run,
+        Trigger.SETTLE,
+        facts,
+        reason=f"While it was planned, {' and '.join(moved)}. Plan again." if moved else None,
+        evidence={"fingerprint": run.fingerprint, "verdict": run.verdict},
+    )
+    if now.policy_bundles != run.fingerprint_parts["policy_bundles"]:
+        enqueue(session, REEVALUATE_TASK, run.id)
+    elif decision.status is Status.AWAITING_APPROVAL and may_start:
+        workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+        _approve_by_rule(session, run, workspace)
+    return SettleAnswer(status=run.status, reason=run.status_reason)
+
+
+def _fence_is_clear(session: Session, run: TerraformRun) -> bool:
+    try:
+        fence.hold_shared(session, run.organization_id, run.workspace_id)
+    except Halted:
+        return False
+    return True
+
+
+def _keep(run: TerraformRun, outcome: PlanOutcome) -> None:
+    run.engine = outcome.engine.model_dump()
+    run.has_changes = outcome.has_changes
+    run.counts = outcome.counts.model_dump(by_alias=True)
+    run.output_changes = outcome.output_changes
+    run.drift_count = outcome.drift_count
+    run.working_directory = outcome.working_directory
+    run.timings = [timing.model_dump(mode="json") for timing in outcome.timings]
+    run.planned_at = clock.now()
+    named = {
+        "plan_file": outcome.plan_file,
+        "plan_json": outcome.plan_json,
+        "plan_view": outcome.plan_view,
+        "lock_file": outcome.lock_file,
+        "side_files": outcome.side_files,
+    }
+    run.artifacts = {name: reference.model_dump() for name, reference in named.items() if reference is not None}
+
+
+def _approve_by_rule(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> None:
+    """Approve at once where the workspace's rule allows it; never with a destroy or replace unless it says so."""
+    allowed = workspace.auto_apply and (workspace.auto_apply_allows_destroy or not destroys(run))
+    if not allowed:
+        return
+    actor = system_actor(run.organization_id)
+    approvals.record_rule_approval(
+        session,
+        actor,
+        run_id=run.id,
+        organization_id=run.organization_id,
+        fingerprint=run.fingerprint or "",
+        comment="The workspace applies by itself.",
+    )
+    facts = Facts(fence_is_clear=True, rule_allows_auto_apply=True, fingerprint_is_current=True)
+    transition(session, run, Trigger.AUTO_APPROVE, facts, evidence={"fingerprint": run.fingerprint})
+    queue_apply(session, run)
+
+
+def reevaluate(run_id: str) -> None:
+    """Evaluate a waiting run's policies again after they changed; its approvals were voided by then.
+
+    Returns quietly when the run no longer waits. The new results give a new fingerprint to approve.
+    """
+    with unit_of_work() as session:
+        run = repository.by_id(session, run_id)
+        if run is None or run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
+            return
+        pinned, context = _policy_input(session, run)
+        plan_json = ArtifactRef.model_validate(run.artifacts["plan_json"])
+    report = evaluate(pinned, plan_json, context)
+    with unit_of_work() as session:
+        workspaces.lock_share(session, run.workspace_id)
+        locked = repository.lock(session, run_id)
+        if locked is None or locked.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
+            return
+        policy.store_checks(session, locked.organization_id, run_id, "plan", report)
+        workspace = workspaces.get(session, locked.organization_id, locked.workspace_id)
+        locked.verdict = report.verdict
+        locked.fingerprint_parts = {
+            **(locked.fingerprint_parts or {}),
+            "policy_bundles": fingerprint.bundles_digest_of(pinned),
+            "policy_results": policy.results_digest(policy.checks_of(session, [run_id]).get(run_id, [])),
+        }
+        locked.fingerprint = fingerprint.fingerprint(locked.fingerprint_parts)
+        is_blocked = locked.verdict in BLOCKED
+        if is_blocked == (Status(locked.status) is Status.POLICY_BLOCKED):
+            return
+        why = f"Policies of {workspace.name} changed and were evaluated again."
+        transition(session, locked, Trigger.REEVALUATE, Facts(is_blocked=is_blocked), reason=why)
