@@ -1,0 +1,28 @@
+"""How a request's credential becomes an actor; ``main`` plugs it into ``core.permissions``."""
+
+from fastapi import Request
+
+from app.core.db import unit_of_work
+from app.core.permissions import Actor
+from app.identity import service
+from app.identity.errors import CsrfHeaderMissing
+from app.identity.schemas import CSRF_HEADER, SESSION_COOKIE
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def resolve(request: Request) -> Actor | None:
+    """Return who sent a request, or None; in a transaction of its own, so that a token's use is noted also then.
+
+    Raises ``CsrfHeaderMissing`` for a change that comes with the cookie but without the header: other sites can make a
+    browser send the first, never the second.
+    """
+    if "authorization" not in request.headers and SESSION_COOKIE not in request.cookies:
+        return None
+    with unit_of_work() as session:
+        actor = service.resolve_connection(session, request)
+    if actor is None:
+        return None
+    if actor.session_id is not None and request.method not in _SAFE and request.headers.get(CSRF_HEADER) != "1":
+        raise CsrfHeaderMissing(f"Send the header {CSRF_HEADER}: 1 with every change, or use a bearer token.")
+    return actor
