@@ -271,3 +271,42 @@ def live_in_workspace(session: Session, workspace_id: str) -> str | None:
         )
         .limit(1)
     ).first()
+
+
+def latest_of_workspaces(session: Session, workspace_ids: Sequence[str]) -> Sequence[TerraformRun]:
+    """Return the newest run that plans of each workspace, speculative ones aside."""
+    return session.scalars(
+        select(TerraformRun)
+        .where(
+            TerraformRun.workspace_id.in_(workspace_ids),
+            TerraformRun.kind != Kind.APPLY,
+            TerraformRun.is_speculative.is_(False),
+        )
+        .distinct(TerraformRun.workspace_id)
+        .order_by(TerraformRun.workspace_id, TerraformRun.id.desc())
+    ).all()
+
+
+def halted_by(session: Session, halt_id: str) -> Sequence[TerraformRun]:
+    """Return what a halt marked, in id order."""
+    return session.scalars(select(TerraformRun).filter_by(halt_id=halt_id).order_by(TerraformRun.id)).all()
+
+
+def counts_by_status(session: Session, organization_id: str, since: datetime) -> dict[str, int]:
+    """Return the number of runs by status: live ones, and those that ended after ``since``."""
+    rows = session.execute(
+        select(TerraformRun.status, func.count())
+        .where(
+            TerraformRun.organization_id == organization_id,
+            or_(TerraformRun.finished_at.is_(None), TerraformRun.finished_at > since),
+        )
+        .group_by(TerraformRun.status)
+    ).all()
+    return {status: count for status, count in rows}
+
+
+def oldest_queued(session: Session, organization_id: str) -> datetime | None:
+    """Return when the oldest queued run was requested."""
+    return session.scalars(
+        select(func.min(TerraformRun.created_at)).filter_by(organization_id=organization_id, status=Status.QUEUED)
+    ).one()

@@ -111,6 +111,12 @@ def version(session: Session, actor: Actor, version_id: str) -> StateVersionDeta
     return StateVersionDetail.model_validate(_get(session, actor, version_id))
 
 
+def by_id(session: Session, organization_id: str, version_id: str) -> StateVersionOut | None:
+    """Return one state version of the organization, or None."""
+    row = repository.get(session, organization_id, version_id)
+    return StateVersionOut.model_validate(row) if row is not None else None
+
+
 def download(session: Session, actor: Actor, version_id: str) -> bytes:
     """Return the state as the engine wrote it; the reading is audited."""
     row = _get(session, actor, version_id)

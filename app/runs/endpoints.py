@@ -1,0 +1,177 @@
+"""Runs over HTTP."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from app.approvals.errors import ApprovalError
+from app.core.db import SessionDep
+from app.core.http import error_responses
+from app.core.idempotency import IdempotencyKey, IdempotencyKeyReused
+from app.core.pages import Page, PageParams, page_params
+from app.core.permissions import Actor, Permission, requires
+from app.fence.errors import Halted
+from app.runs import service
+from app.runs.errors import (
+    ApprovalRequired,
+    GuardRefused,
+    IllegalTransition,
+    NothingToRun,
+    PlanMoved,
+    PolicyBlocked,
+    RunNotFound,
+    SpeculativeNeverApplies,
+)
+from app.runs.machine import Kind, Status
+from app.runs.schemas import DecisionRequest, PlanRequest, ReasonRequest, RequestKind, RunListItem, RunOut, RunRequest
+
+router = APIRouter(prefix="/terraform", tags=["runs"])
+
+Planner = Annotated[Actor, requires(Permission.RUNS_PLAN)]
+Reader = Annotated[Actor, requires(Permission.RUNS_READ)]
+Approver = Annotated[Actor, requires(Permission.RUNS_APPROVE)]
+REQUEST_ERRORS = error_responses(RunNotFound, NothingToRun, Halted, IdempotencyKeyReused)
+DECISION_ERRORS = error_responses(
+    RunNotFound,
+    Halted,
+    IllegalTransition,
+    GuardRefused,
+    PolicyBlocked,
+    PlanMoved,
+    SpeculativeNeverApplies,
+    ApprovalError,
+)
+
+
+@router.post(
+    "/runs",
+    operation_id="request_run",
+    summary="Request a plan, destroy or refresh",
+    status_code=201,
+    response_model=RunOut,
+    responses=REQUEST_ERRORS,
+)
+def request_run(
+    wanted: RunRequest, session: SessionDep, actor: Planner, idempotency_key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Queue a run. It plans, passes policy, and waits at the gate; nothing is changed by it.
+
+    Without `configuration_id` and `spec` the workspace's head is planned.
+    """
+    return service.request(session, actor, wanted, idempotency_key)
+
+
+def _request_in(kind: RequestKind) -> Any:
+    def endpoint(
+        workspace: str, wanted: PlanRequest, session: SessionDep, actor: Planner, idempotency_key: IdempotencyKey = None
+    ) -> dict[str, Any]:
+        full = RunRequest(workspace=workspace, kind=kind, **wanted.model_dump(exclude={"spec"}), spec=wanted.spec)
+        return service.request(session, actor, full, idempotency_key)
+
+    endpoint.__doc__ = f"Queue a run of kind {kind} in this workspace; the same as `POST /terraform/runs`."
+    return endpoint
+
+
+for _kind in ("plan", "destroy", "refresh"):
+    router.add_api_route(
+        f"/workspaces/{{workspace}}/{_kind}",
+        _request_in(_kind),
+        methods=["POST"],
+        operation_id=f"request_{_kind}",
+        summary=f"Request a {_kind} in a workspace",
+        status_code=201,
+        response_model=RunOut,
+        responses=REQUEST_ERRORS,
+    )
+
+
+@router.get("/runs", operation_id="list_runs", summary="List runs")
+def list_runs(
+    session: SessionDep,
+    actor: Reader,
+    params: Annotated[PageParams, Depends(page_params)],
+    workspace: Annotated[str | None, Query(description="Name or id of a workspace.")] = None,
+    status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
+    kind: Annotated[list[Kind] | None, Query(description="Only these; may be repeated.")] = None,
+) -> Page[RunListItem]:
+    """List the organization's runs, newest first."""
+    return service.page(session, actor, params, workspace=workspace, statuses=status or (), kinds=kind or ())
+
+
+@router.get("/runs/{run_id}", operation_id="get_run", summary="Read a run", responses=error_responses(RunNotFound))
+def get_run(run_id: str, session: SessionDep, actor: Reader) -> RunOut:
+    """Return a run in full: what it was made from, what judges it, who decided, and what may be done with it."""
+    return service.get(session, actor, run_id)
+
+
+@router.get(
+    "/runs/{run_id}/plan",
+    operation_id="get_plan",
+    summary="Read what a plan changes",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {}}}, **error_responses(RunNotFound)},
+)
+def get_plan(run_id: str, session: SessionDep, actor: Reader) -> Response:
+    """Return every change with its attributes. A sensitive value is null and flagged, on both sides."""
+    return Response(service.plan_view(session, actor, run_id), media_type="application/json")
+
+
+@router.post("/runs/{run_id}/approve", operation_id="approve_run", summary="Approve", responses=DECISION_ERRORS)
+def approve_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor: Approver) -> RunOut:
+    """Approve exactly this plan. The approval that makes the quorum queues the apply."""
+    return service.approve(session, actor, run_id, wanted)
+
+
+@router.post("/runs/{run_id}/reject", operation_id="reject_run", summary="Reject", responses=DECISION_ERRORS)
+def reject_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor: Approver) -> RunOut:
+    """Reject this plan. While a person's newest decision is a reject there is no quorum."""
+    return service.disapprove(session, actor, run_id, "reject", wanted)
+
+
+@router.post("/runs/{run_id}/revoke", operation_id="revoke_run", summary="Revoke", responses=DECISION_ERRORS)
+def revoke_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor: Approver) -> RunOut:
+    """Take one's own decision back."""
+    return service.disapprove(session, actor, run_id, "revoke", wanted)
+
+
+@router.post(
+    "/runs/{run_id}/discard",
+    operation_id="discard_run",
+    summary="Discard",
+    responses=error_responses(RunNotFound, IllegalTransition, GuardRefused),
+)
+def discard_run(
+    run_id: str,
+    wanted: ReasonRequest,
+    session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.RUNS_DISCARD)],
+) -> RunOut:
+    """Drop a plan that waits at the gate, or an approved one whose apply has not started."""
+    return service.discard(session, actor, run_id, wanted.reason)
+
+
+@router.post(
+    "/runs/{run_id}/apply",
+    operation_id="apply_run",
+    summary="Apply",
+    responses=error_responses(RunNotFound, ApprovalRequired, PolicyBlocked, SpeculativeNeverApplies, IllegalTransition),
+)
+def apply_run(run_id: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.RUNS_APPLY)]) -> RunOut:
+    """Return the apply of an approved plan; asking again gives the same one. 409 `approval_required` before."""
+    return service.apply(session, actor, run_id)
+
+
+@router.post(
+    "/runs/{run_id}/cancel",
+    operation_id="cancel_run",
+    summary="Cancel",
+    responses=error_responses(RunNotFound, IllegalTransition, GuardRefused),
+)
+def cancel_run(
+    run_id: str,
+    wanted: ReasonRequest,
+    session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.RUNS_CANCEL)],
+) -> RunOut:
+    """Cancel what is queued, or interrupt what runs; of an approved plan its apply."""
+    return service.cancel(session, actor, run_id, wanted.reason)

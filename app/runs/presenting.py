@@ -1,0 +1,237 @@
+"""Runs as people and programs see them: rows of several slices put together, a page at a time."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.approvals import service as approvals
+from app.approvals.schemas import QuorumState
+from app.core.artifacts import ArtifactRef, artifact_store
+from app.core.permissions import Actor, Permission
+from app.core.settings import get_settings
+from app.policy import service as policy
+from app.runs import fingerprint, repository
+from app.runs.errors import RunNotFound
+from app.runs.machine import Kind, Status
+from app.runs.models import TerraformRun
+from app.runs.rules import approval_rules
+from app.runs.schemas import (
+    Action,
+    ApprovalsOut,
+    ConfigurationRef,
+    FailureOut,
+    FingerprintOut,
+    FingerprintPart,
+    Named,
+    QuorumShort,
+    RunListItem,
+    RunOut,
+    SpecVersionRef,
+    StateVersionRef,
+    Summary,
+    Timing,
+    Timings,
+    Who,
+    WorkspaceRef,
+    You,
+)
+from app.specs import service as specs
+from app.state import service as state
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import WorkspaceOut
+
+GATE = frozenset({Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED})
+
+
+def run_url(run: TerraformRun) -> str:
+    """Return the address of the run's page; an apply is shown on its plan's page."""
+    return f"{get_settings().url}/infra/terraform/runs/{run.parent_run_id or run.id}"
+
+
+def list_items(session: Session, runs: Sequence[TerraformRun]) -> list[RunListItem]:
+    """Present a page of runs, in a number of queries that does not grow with it."""
+    if not runs:
+        return []
+    spaces = workspaces.get_many(session, sorted({run.workspace_id for run in runs}))
+    versions = specs.versions_by_id(session, sorted({run.spec_version_id for run in runs}))
+    children = repository.children_of(session, [run.id for run in runs])
+    quorums = _quorums(session, runs, spaces)
+    return [
+        _item(run, spaces[run.workspace_id], versions[run.spec_version_id], children.get(run.id), quorums.get(run.id))
+        for run in runs
+    ]
+
+
+def _item(
+    run: TerraformRun, workspace: WorkspaceOut, version: Any, child: TerraformRun | None, quorum: QuorumState | None
+) -> RunListItem:
+    return RunListItem(
+        id=run.id,
+        kind=Kind(run.kind),
+        status=Status(run.status),
+        phase=run.phase,
+        is_speculative=run.is_speculative,
+        message=run.message,
+        workspace=WorkspaceRef(id=workspace.id, name=workspace.name, tags=workspace.tags),
+        stack=Named(id=workspace.stack.id, name=workspace.stack.name),
+        spec_version=SpecVersionRef(id=version.id, number=version.number, hash=version.hash),
+        source=run.source,  # type: ignore[arg-type]  # the column holds a RunSource
+        requested_by=Who.model_validate(run.requested_by),
+        created_at=run.created_at,
+        planned_at=run.planned_at,
+        finished_at=run.finished_at,
+        summary=Summary.model_validate(run.counts) if run.counts is not None else None,
+        has_changes=run.has_changes,
+        verdict=run.verdict,  # type: ignore[arg-type]  # the column holds a Verdict
+        approvals=QuorumShort(have=quorum.have, need=quorum.need) if quorum is not None else None,
+        halted=run.halted,
+        status_reason=run.status_reason,
+        parent_run_id=run.parent_run_id,
+        child_run_id=child.id if child is not None else None,
+        url=run_url(run),
+    )
+
+
+def _quorums(session: Session, runs: Sequence[TerraformRun], spaces: dict[str, WorkspaceOut]) -> dict[str, QuorumState]:
+    at_gate = [run for run in runs if Status(run.status) in GATE and run.fingerprint is not None]
+    return {run.id: _quorum(session, run, spaces[run.workspace_id]) for run in at_gate}
+
+
+def _quorum(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> QuorumState:
+    return approvals.quorum_of(
+        session,
+        run_id=run.id,
+        fingerprint=run.fingerprint or "",
+        rules=approval_rules(workspace),
+        requested_by_id=run.requested_by_id,
+        organization_id=run.organization_id,
+    )
+
+
+def detail(session: Session, actor: Actor, run: TerraformRun) -> RunOut:
+    """Present one run in full, for this actor."""
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    version = specs.version(session, run.organization_id, run.spec_version_id)
+    child = repository.child_of(session, run.id)
+    checks = policy.checks_of(session, [run.id]).get(run.id, [])
+    has_plan = run.fingerprint is not None and run.kind != Kind.APPLY and not run.is_speculative
+    quorum = _quorum(session, run, workspace) if has_plan else None
+    item = _item(run, workspace, version, child, quorum if Status(run.status) in GATE else None)
+    signed = _fingerprint(session, run, workspace) if has_plan else None
+    held = state.held_lock(session, run.workspace_id)
+    sensitive = workspaces.sensitive_version_ids(session, run.workspace_id)
+    stored = state.by_id(session, run.organization_id, run.state_version_id) if run.state_version_id else None
+    return RunOut(
+        **item.model_dump(),
+        configuration=ConfigurationRef(id=run.configuration_id, digest=run.configuration_digest),
+        engine=run.engine,
+        variable_count=len(run.variable_version_ids),
+        sensitive_variable_count=len(sensitive & set(run.variable_version_ids)),
+        experiment_id=run.experiment_id,
+        test_id=run.test_id,
+        output_changes=run.output_changes,
+        drift_count=run.drift_count,
+        timings=_timings(run),
+        failure=FailureOut.model_validate(run.failure) if run.failure is not None else None,
+        fingerprint=signed,
+        policy_checks=checks,
+        approvals_detail=_approvals(session, actor, run, workspace, quorum) if quorum is not None else None,
+        allowed_actions=_allowed(actor, run, child, quorum),
+        lock=held,
+        state_version=StateVersionRef(id=stored.id, number=stored.number, serial=stored.serial) if stored else None,
+        child=list_items(session, [child])[0] if child is not None else None,
+        cancel_requested_at=run.cancel_requested_at,
+        halt_id=run.halt_id,
+        claimed_by=run.claimed_by,
+        claimed_at=run.claimed_at,
+        quiesced_at=run.quiesced_at,
+        proof_of_death=run.proof_of_death,
+        evidence=[
+            {"kind": e.kind, "at": e.created_at, "data": e.data} for e in repository.evidence_of(session, run.id)
+        ],
+    )
+
+
+def plan_view(session: Session, actor: Actor, run_id: str) -> bytes:
+    """Return the stored plan view (JSON) of a run, or of the plan that an apply applies.
+
+    Raises ``RunNotFound``, also while there is no plan yet.
+    """
+    run = repository.get(session, actor.organization_id, run_id)
+    if run is not None and run.parent_run_id is not None:
+        run = repository.get(session, actor.organization_id, run.parent_run_id)
+    if run is None or "plan_view" not in run.artifacts:
+        raise RunNotFound(f"Run {run_id} has no plan (yet).")
+    return artifact_store().get(ArtifactRef.model_validate(run.artifacts["plan_view"]))
+
+
+def _timings(run: TerraformRun) -> Timings:
+    until = run.planned_at or run.finished_at
+    return Timings(
+        phases=[Timing.model_validate(item) for item in run.timings],
+        queued_seconds=_seconds(run.created_at, run.claimed_at),
+        total_seconds=_seconds(run.created_at, until),
+    )
+
+
+def _seconds(start: datetime, end: datetime | None) -> float | None:
+    return round((end - start).total_seconds(), 4) if end is not None else None
+
+
+def _fingerprint(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> FingerprintOut:
+    waits = Status(run.status) in GATE
+    moved = fingerprint.moved_parts(run, fingerprint.inputs_of(session, run)) if waits else set()
+    parts = run.fingerprint_parts or {}
+    age = workspace.plan_max_age_seconds
+    return FingerprintOut(
+        digest=run.fingerprint or "",
+        parts=[
+            FingerprintPart(name=name, label=label, digest=parts.get(name, ""), moved=name in moved)
+            for name, label in fingerprint.LABELS.items()
+        ],
+        is_current=waits and not moved,
+        expires_at=run.planned_at + timedelta(seconds=age) if age is not None and run.planned_at is not None else None,
+    )
+
+
+def _approvals(
+    session: Session, actor: Actor, run: TerraformRun, workspace: WorkspaceOut, quorum: QuorumState
+) -> ApprovalsOut:
+    decisions = approvals.decisions_of(session, [run.id]).get(run.id, [])
+    why_not = approvals.why_not(
+        session,
+        actor,
+        rules=approval_rules(workspace),
+        requested_by_id=run.requested_by_id,
+    )
+    if why_not is None and Status(run.status) not in GATE:
+        why_not = f"The run is {run.status.replace('_', ' ')}."
+    own = [item for item in decisions if item.actor.id == actor.id and item.voided_at is None]
+    return ApprovalsOut(
+        have=quorum.have,
+        need=quorum.need,
+        because=quorum.because,
+        four_eyes=not workspace.requester_may_approve,
+        decisions=decisions,
+        you=You(may_decide=why_not is None, why_not=why_not, decision=own[-1].decision if own else None),
+    )
+
+
+def _allowed(actor: Actor, run: TerraformRun, child: TerraformRun | None, quorum: QuorumState | None) -> list[Action]:
+    status = Status(run.status)
+    child_is_queued = child is not None and child.status == Status.QUEUED
+    actions: list[Action] = []
+    if actor.may(Permission.RUNS_APPROVE) and quorum is not None:
+        if status is Status.AWAITING_APPROVAL:
+            actions += ["approve"]
+        if status in GATE and (status is not Status.APPROVED or child_is_queued):
+            actions += ["reject", "revoke"]
+    if actor.may(Permission.RUNS_DISCARD) and (status in GATE - {Status.APPROVED} or child_is_queued):
+        actions += ["discard"]
+    if actor.may(Permission.RUNS_CANCEL) and (
+        status in {Status.QUEUED, Status.RUNNING} or (status is Status.APPROVED and child is not None)
+    ):
+        actions += ["cancel"]
+    return actions

@@ -1,0 +1,149 @@
+"""What the edges and the slices above may do with runs."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.errors import Invalid
+from app.core.idempotency import once
+from app.core.jobs import send
+from app.core.pages import Page, PageParams
+from app.core.permissions import Actor
+from app.runs import claiming, deciding, ending, presenting, repository, requesting
+from app.runs.errors import RunNotFound
+from app.runs.models import TerraformRun
+from app.runs.requesting import EXECUTE_TASK
+from app.runs.schemas import DecisionRequest, RunListItem, RunOut, RunRequest
+from app.workspaces import service as workspaces
+
+GATE_STATUSES = tuple(status.value for status in presenting.GATE)
+RESEND_AFTER_SECONDS = 5
+
+
+def request(session: Session, actor: Actor, wanted: RunRequest, key: str | None) -> dict[str, Any]:
+    """Request a run, once per idempotency key; return it as JSON data."""
+    if wanted.speculative and wanted.kind == "destroy":
+        message = "applies to plan and refresh; a destroy is planned at the gate"
+        raise Invalid(f"speculative {message}.", errors=[{"field": "speculative", "message": message}])
+
+    def act() -> BaseModel:
+        return presenting.detail(session, actor, requesting.request(session, actor, wanted))
+
+    return once(session, actor, key, ("request_run", wanted), act)
+
+
+def get(session: Session, actor: Actor, run_id: str) -> RunOut:
+    """Return one run in full. Raises ``RunNotFound``."""
+    return presenting.detail(session, actor, _get(session, actor, run_id))
+
+
+def page(
+    session: Session,
+    actor: Actor,
+    params: PageParams,
+    *,
+    workspace: str | None = None,
+    statuses: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+) -> Page[RunListItem]:
+    """Return one page of runs, newest first."""
+    workspace_id = workspaces.get(session, actor.organization_id, workspace).id if workspace is not None else None
+    rows, cursor = repository.page(
+        session, actor.organization_id, params, workspace_id=workspace_id, statuses=statuses, kinds=kinds
+    )
+    return Page(items=presenting.list_items(session, rows), next_cursor=cursor)
+
+
+def plan_view(session: Session, actor: Actor, run_id: str) -> bytes:
+    """Return the plan that people see, sensitive values replaced, as JSON. Raises ``RunNotFound``."""
+    return presenting.plan_view(session, actor, run_id)
+
+
+def approve(session: Session, actor: Actor, run_id: str, wanted: DecisionRequest) -> RunOut:
+    """Approve exactly this plan."""
+    run = deciding.approve(session, actor, run_id, comment=wanted.comment, signed=wanted.fingerprint)
+    return presenting.detail(session, actor, run)
+
+
+def disapprove(session: Session, actor: Actor, run_id: str, decision: str, wanted: DecisionRequest) -> RunOut:
+    """Reject a plan, or revoke one's approval of it."""
+    run = deciding.disapprove(
+        session, actor, run_id, decision=decision, comment=wanted.comment, signed=wanted.fingerprint
+    )
+    return presenting.detail(session, actor, run)
+
+
+def discard(session: Session, actor: Actor, run_id: str, reason: str) -> RunOut:
+    """Drop a plan at the gate."""
+    return presenting.detail(session, actor, deciding.discard(session, actor, run_id, reason=reason))
+
+
+def apply(session: Session, actor: Actor, run_id: str) -> RunOut:
+    """Return the apply of an approved plan; idempotent."""
+    return presenting.detail(session, actor, deciding.apply(session, actor, run_id))
+
+
+def cancel(session: Session, actor: Actor, run_id: str, reason: str) -> RunOut:
+    """Cancel a queued or running run."""
+    return presenting.detail(session, actor, deciding.cancel(session, actor, run_id, reason=reason))
+
+
+def latest_of_workspaces(session: Session, workspace_ids: Sequence[str]) -> dict[str, RunListItem]:
+    """Return each workspace's newest run that plans, speculative ones aside."""
+    rows = repository.latest_of_workspaces(session, workspace_ids)
+    return {item.workspace.id: item for item in presenting.list_items(session, rows)}
+
+
+def mark_halted(
+    session: Session, actor: Actor, *, halt_id: str, organization_id: str | None, workspace_id: str | None, reason: str
+) -> list[str]:
+    """Cancel every live run in a halt's scope, in the transaction that raised the fence; return their ids."""
+    marked = ending.mark_halted(
+        session, actor, halt_id=halt_id, organization_id=organization_id, workspace_id=workspace_id, reason=reason
+    )
+    return [run.id for run in marked]
+
+
+def halted_runs(session: Session, halt_id: str) -> list[TerraformRun]:
+    """Return what a halt marked."""
+    return list(repository.halted_by(session, halt_id))
+
+
+def counts_by_status(session: Session, organization_id: str) -> dict[str, int]:
+    """Return how many runs are in each status that is not final, and how many ended in the last day."""
+    return repository.counts_by_status(session, organization_id, clock.now() - timedelta(days=1))
+
+
+def oldest_queued_seconds(session: Session, organization_id: str) -> float | None:
+    """Return for how long the oldest queued run has waited; None when none is queued."""
+    oldest = repository.oldest_queued(session, organization_id)
+    return (clock.now() - oldest).total_seconds() if oldest is not None else None
+
+
+def dispatch(session: Session, workspace_id: str) -> None:
+    """Send the job of the run that is in turn in the workspace."""
+    claiming.dispatch(session, workspace_id)
+
+
+def resend_unsent(session: Session) -> int:
+    """Send again the jobs that were lost between commit and broker; return how many."""
+    before = clock.now() - timedelta(seconds=RESEND_AFTER_SECONDS)
+    sent = 0
+    for run_id in repository.unsent(session, before):
+        run = repository.by_id(session, run_id)
+        if run is None:
+            continue
+        if run.is_speculative or claiming.in_turn_now(session, run.workspace_id) == run.id:
+            sent += send(EXECUTE_TASK, run.id, queue="terraform")
+    return sent
+
+
+def _get(session: Session, actor: Actor, run_id: str) -> TerraformRun:
+    run = repository.get(session, actor.organization_id, run_id)
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    return run
