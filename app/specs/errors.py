@@ -43,3 +43,17 @@ class SpecVersionNotFound(NotFound):
 
     code = "spec_version_not_found"
     title = "No such spec version"
+
+
+class StackExists(Conflict):
+    """Another stack of the organization has this name."""
+
+    code = "stack_exists"
+    title = "The stack's name is taken"
+
+
+class SpecVersionsUnrelated(Invalid):
+    """The two versions belong to different stacks, so what changed between them says nothing."""
+
+    code = "spec_versions_unrelated"
+    title = "The versions belong to different stacks"

@@ -36,7 +36,7 @@ def read_document(data: bytes) -> Any:
     """
     if len(data) > LIMIT_BYTES:
         raise SpecTooLarge(
-            f"The spec has {len(data)} bytes and may have {LIMIT_BYTES}. Move large values into files of the "
+            f"A spec may have {LIMIT_BYTES} bytes, and this one has more. Move large values into files of the "
             "configuration.",
             limit_bytes=LIMIT_BYTES,
         )

@@ -6,12 +6,14 @@ default, so that a field added later changes no old hash. Within a schema versio
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.core.canonical import canonical_json, sha256_hex
+from app.core.events import Fact
 from app.specs.errors import SpecInvalid
 from app.specs.module_source import ModuleSource, parse_module_source
 from app.specs.reading import read_document
@@ -201,6 +203,16 @@ class TerraformStackSpec(BaseModel):
         return self.hash_prefix + sha256_hex(self.canonical())
 
 
+MODULES_PREFIX = "modules"
+"""Directory that the operator's modules directory becomes inside a configuration."""
+
+
+def root_directory(spec: TerraformStackSpec) -> str:
+    """Return the directory, inside the configuration, of the module that ``spec`` names ('' is the top)."""
+    source = spec.source
+    return f"{MODULES_PREFIX}/{source.path}" if source is not None and source.path is not None else spec.module_path
+
+
 def parse_spec(data: bytes) -> TerraformStackSpec:
     """Read a spec from YAML or JSON text.
 
@@ -250,6 +262,14 @@ def _problem(item: Any) -> dict[str, str]:
     if item["type"].endswith("_type"):
         message += f"; got {type(item['input']).__name__}"
     return {"field": field_path(location), "message": message}
+
+
+@dataclass(frozen=True)
+class HeadMoved(Fact):
+    """A stack has a new latest version; workspaces that follow its head plan from it from now on."""
+
+    stack_id: str
+    organization_id: str
 
 
 class StackVersionSummary(BaseModel):
@@ -335,11 +355,3 @@ class SpecDiff(BaseModel):
     a: str
     b: str
     changes: list[Change]
-
-
-class Head(BaseModel):
-    """The version that a workspace's plans are made from."""
-
-    id: str
-    number: int | None
-    hash: str

@@ -1,0 +1,104 @@
+"""Every query on stacks and spec versions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.core.pages import PageParams, fetch_page
+from app.specs.models import TerraformStack, TerraformStackSpecVersion
+
+
+def stacks_by_id(session: Session, organization_id: str, stack_ids: Sequence[str]) -> Sequence[TerraformStack]:
+    """Return the organization's stacks of those ids."""
+    query = select(TerraformStack).filter_by(organization_id=organization_id)
+    return session.scalars(query.where(TerraformStack.id.in_(stack_ids))).all()
+
+
+def stack_by_id_or_name(session: Session, organization_id: str, id_or_name: str) -> TerraformStack | None:
+    """Return the organization's stack of that id, else of that name, or None."""
+    query = select(TerraformStack).filter_by(organization_id=organization_id)
+    query = query.where(or_(TerraformStack.id == id_or_name, TerraformStack.name == id_or_name))
+    found = session.scalars(query).all()
+    return next((stack for stack in found if stack.id == id_or_name), found[0] if found else None)
+
+
+def stacks(session: Session, organization_id: str, params: PageParams) -> tuple[Sequence[TerraformStack], str | None]:
+    """Return one page of the organization's stacks, newest first."""
+    query = select(TerraformStack).filter_by(organization_id=organization_id)
+    return fetch_page(session, query, TerraformStack.id, params)
+
+
+def insert_stack_unless_there(session: Session, values: dict[str, Any]) -> bool:
+    """Insert a stack; return whether this call did.
+
+    Of two transactions with the same name the first to commit wins; the other waits for it, inserts nothing, and gets
+    False.
+    """
+    statement = insert(TerraformStack).values(values)
+    statement = statement.on_conflict_do_nothing(index_elements=["organization_id", "name"])
+    return session.scalars(statement.returning(TerraformStack.id)).one_or_none() is not None
+
+
+def lock_stack(session: Session, organization_id: str, name: str) -> TerraformStack | None:
+    """Lock a stack's row and return it as it is now, or None.
+
+    Pushes to one stack go one after another: the second waits here and then sees what the first made. The lock lets
+    workspaces be created on the stack meanwhile (their foreign key needs a key-share lock only).
+    """
+    query = select(TerraformStack).filter_by(organization_id=organization_id, name=name)
+    query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return session.scalars(query).one_or_none()
+
+
+def version(session: Session, organization_id: str, version_id: str) -> TerraformStackSpecVersion | None:
+    """Return the organization's spec version, or None."""
+    query = select(TerraformStackSpecVersion).filter_by(organization_id=organization_id, id=version_id)
+    return session.scalars(query).one_or_none()
+
+
+def versions_by_id(session: Session, version_ids: Sequence[str]) -> dict[str, TerraformStackSpecVersion]:
+    """Return the versions of those ids, by id."""
+    query = select(TerraformStackSpecVersion).where(TerraformStackSpecVersion.id.in_(version_ids))
+    return {row.id: row for row in session.scalars(query)}
+
+
+def versions(
+    session: Session, stack_id: str, params: PageParams
+) -> tuple[Sequence[TerraformStackSpecVersion], str | None]:
+    """Return one page of a stack's pushed versions, newest first."""
+    query = select(TerraformStackSpecVersion).filter_by(stack_id=stack_id)
+    query = query.where(TerraformStackSpecVersion.number.is_not(None))
+    return fetch_page(session, query, TerraformStackSpecVersion.number, params)  # type: ignore[arg-type]
+
+
+def last_number(session: Session, stack_id: str) -> int:
+    """Return the number of the stack's newest pushed version, 0 when it has none. Call it with the stack locked."""
+    query = select(func.max(TerraformStackSpecVersion.number)).filter_by(stack_id=stack_id)
+    return session.scalars(query).one() or 0
+
+
+def add_version(session: Session, row: TerraformStackSpecVersion) -> None:
+    """Add a pushed version."""
+    session.add(row)
+    session.flush()
+
+
+def insert_detached_unless_there(session: Session, values: dict[str, Any]) -> bool:
+    """Insert a version that is never pushed; return whether this call did.
+
+    Of two transactions with the same content the first to commit wins; the other waits, inserts nothing, and reads it.
+    """
+    statement = insert(TerraformStackSpecVersion).values(values)
+    statement = statement.on_conflict_do_nothing(
+        index_elements=["stack_id", "hash"], index_where=TerraformStackSpecVersion.number.is_(None)
+    )
+    return session.scalars(statement.returning(TerraformStackSpecVersion.id)).one_or_none() is not None
+
+
+def detached(session: Session, stack_id: str, spec_hash: str) -> TerraformStackSpecVersion | None:
+    """Return the stack's version of that content that was never pushed, or None."""
+    query = select(TerraformStackSpecVersion).filter_by(stack_id=stack_id, hash=spec_hash)
+    return session.scalars(query.where(TerraformStackSpecVersion.number.is_(None))).one_or_none()

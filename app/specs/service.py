@@ -1,0 +1,322 @@
+"""Stacks and their spec versions: push, look up, compare.
+
+``persist_spec`` is the one way in. Pushes to one stack follow each other under its row's lock, so equal pushes at once
+make one version, and going back to older content makes a new one.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.audit import service as audit
+from app.configurations import service as configurations
+from app.configurations.schemas import ConfigurationOut
+from app.core import clock
+from app.core.db import unit_of_work
+from app.core.events import publish
+from app.core.ids import new_id
+from app.core.pages import Page, PageParams
+from app.core.permissions import Actor
+from app.specs import repository
+from app.specs.diff import differences
+from app.specs.errors import (
+    SpecInvalid,
+    SpecVersionNotFound,
+    SpecVersionsUnrelated,
+    StackExists,
+    StackNotFound,
+)
+from app.specs.models import TerraformStack, TerraformStackSpecVersion
+from app.specs.schemas import (
+    HeadMoved,
+    PushAnswer,
+    SpecDiff,
+    SpecVersionOut,
+    StackIn,
+    StackOut,
+    StackVersionSummary,
+    TerraformStackSpec,
+    Who,
+    root_directory,
+    validate_spec,
+)
+
+WorkspaceCounter = Callable[[Session, Sequence[str]], dict[str, int]]
+_count_workspaces: WorkspaceCounter | None = None
+
+
+def set_workspace_counter(counter: WorkspaceCounter) -> None:
+    """Plug in how many workspaces each stack has (workspaces does: it lies above, and knows)."""
+    global _count_workspaces
+    _count_workspaces = counter
+
+
+def persist_spec(
+    spec: TerraformStackSpec, *, actor: Actor, message: str = "", session: Session | None = None
+) -> PushAnswer:
+    """Push ``spec`` to the stack of its name, creating the stack when it is new.
+
+    A version is added only when the hash differs from the stack's latest pushed one. A ``module_source`` is pinned to
+    the digest of what it names now, so the version names exact code. Without ``session`` it commits by itself. Raises
+    ``SpecInvalid`` for inputs that the module does not declare, and what ``configurations`` raises for its source.
+    """
+    if session is None:
+        with unit_of_work() as own:
+            return push(own, actor, spec, message=message)
+    return push(session, actor, spec, message=message)
+
+
+def push(session: Session, actor: Actor, spec: TerraformStackSpec, *, message: str = "") -> PushAnswer:
+    """Do what ``persist_spec`` says, in the caller's transaction; publish ``HeadMoved`` when a version was added."""
+    pinned, _ = pin(session, actor, spec)
+    stack = _locked_stack(session, actor, pinned.name, pinned.description)
+    latest = _version(session, actor.organization_id, stack.latest_version_id) if stack.latest_version_id else None
+    if latest is not None and latest.hash == pinned.hash:
+        return PushAnswer(stack=_present_stacks(session, [stack])[0], version=_present(latest), created=False)
+    row = TerraformStackSpecVersion(
+        id=new_id("spec"),
+        organization_id=actor.organization_id,
+        stack_id=stack.id,
+        number=repository.last_number(session, stack.id) + 1,
+        **_content(pinned, actor, message),
+    )
+    repository.add_version(session, row)
+    stack.latest_version_id = row.id
+    stack.description = pinned.description or stack.description
+    session.flush()
+    evidence = {"stack": stack.name, "number": row.number, "hash": row.hash, "message": message}
+    audit.record(session, actor, "spec.pushed", ("spec_version", row.id), evidence)
+    publish(session, HeadMoved(stack_id=stack.id, organization_id=actor.organization_id))
+    return PushAnswer(stack=_present_stacks(session, [stack])[0], version=_present(row), created=True)
+
+
+def add_detached_version(
+    session: Session, actor: Actor, stack_id: str, spec: TerraformStackSpec, *, message: str = ""
+) -> SpecVersionOut:
+    """Add a version that is never pushed (of an upload, or of a speculative run), or return the one of that content.
+
+    It moves no head. Raises ``StackNotFound``, and what ``persist_spec`` raises.
+    """
+    stack = _stack(session, actor.organization_id, stack_id)
+    pinned, _ = pin(session, actor, spec)
+    known = repository.detached(session, stack.id, pinned.hash)
+    if known is None:
+        values = {
+            "id": new_id("spec"),
+            "organization_id": actor.organization_id,
+            "stack_id": stack.id,
+            "number": None,
+            "created_at": clock.now(),
+            **_content(pinned, actor, message),
+        }
+        repository.insert_detached_unless_there(session, values)
+        known = repository.detached(session, stack.id, pinned.hash)
+    if known is None:
+        raise SpecVersionNotFound("The spec version was removed while it was stored; try again.")
+    return _present(known)
+
+
+def upload_spec(session: Session, organization_id: str, stack_id: str, digest: str) -> TerraformStackSpec:
+    """Return the spec of an uploaded configuration: the stack's head with its code replaced, or a bare one.
+
+    Raises ``StackNotFound``.
+    """
+    stack = _stack(session, organization_id, stack_id)
+    if stack.latest_version_id is None:
+        return validate_spec({"name": stack.name, "configuration_digest": digest})
+    document = dict(_version(session, organization_id, stack.latest_version_id).document)
+    document.pop("module_source", None)
+    document.pop("module_digest", None)
+    return validate_spec({**document, "configuration_digest": digest})
+
+
+def pin(session: Session, actor: Actor, spec: TerraformStackSpec) -> tuple[TerraformStackSpec, ConfigurationOut | None]:
+    """Return ``spec`` with its code pinned to a digest, and the configuration; None when uploads bring the code.
+
+    Raises ``SpecInvalid`` for inputs that the module does not declare, and what ``configurations`` raises.
+    """
+    source = spec.source
+    if source is None and spec.configuration_digest is None:
+        return spec, None
+    if source is None:
+        found = configurations.get_by_digest(session, actor.organization_id, str(spec.configuration_digest))
+    elif source.path is None:
+        raise configurations.refuse_source(source.text, source.kind)
+    else:
+        found = configurations.from_module(session, actor, source.path, pinned_digest=spec.module_digest)
+        spec = spec.model_copy(update={"module_digest": found.digest})
+    _check_inputs(spec, found)
+    return spec, found
+
+
+def _check_inputs(spec: TerraformStackSpec, found: ConfigurationOut) -> None:
+    declared = configurations.interface(found, root_directory(spec)).variables
+    errors = []
+    for field, names in (("inputs", spec.inputs), ("secret_mappings", spec.secret_mappings)):
+        for name in names:
+            if name not in declared:
+                known = ", ".join(sorted(declared)[:30]) or "none"
+                message = f"the module declares no variable of this name; it declares: {known}"
+                errors.append({"field": f"{field}.{name}", "message": message})
+    if errors:
+        raise SpecInvalid("; ".join(f"{item['field']}: {item['message']}" for item in errors) + ".", errors=errors)
+
+
+def configuration_of(session: Session, version: SpecVersionOut, organization_id: str) -> ConfigurationOut | None:
+    """Return the configuration that a version is pinned to; None when uploads bring the code.
+
+    Raises ``ConfigurationNotFound``.
+    """
+    digest = version.spec().pinned_digest
+    return configurations.get_by_digest(session, organization_id, digest) if digest is not None else None
+
+
+def create_stack(session: Session, actor: Actor, wanted: StackIn) -> StackOut:
+    """Create a stack without a version: its specs or uploads come later. Raises ``StackExists``."""
+    if not _insert_stack(session, actor, wanted.name, wanted.description):
+        message = "another stack has this name; push to it, or choose another name"
+        raise StackExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
+    return get_stack(session, actor.organization_id, wanted.name)
+
+
+def get_stack(session: Session, organization_id: str, id_or_name: str) -> StackOut:
+    """Return a stack. Raises ``StackNotFound``, for another organization's too."""
+    return _present_stacks(session, [_stack(session, organization_id, id_or_name)])[0]
+
+
+def list_stacks(session: Session, organization_id: str, params: PageParams) -> Page[StackOut]:
+    """Return one page of stacks, newest first."""
+    rows, cursor = repository.stacks(session, organization_id, params)
+    return Page(items=_present_stacks(session, rows), next_cursor=cursor)
+
+
+def list_versions(session: Session, organization_id: str, id_or_name: str, params: PageParams) -> Page[SpecVersionOut]:
+    """Return one page of a stack's pushed versions, newest first. Raises ``StackNotFound``."""
+    stack = _stack(session, organization_id, id_or_name)
+    rows, cursor = repository.versions(session, stack.id, params)
+    return Page(items=[_present(row) for row in rows], next_cursor=cursor)
+
+
+def get_version(session: Session, organization_id: str, version_id: str) -> SpecVersionOut:
+    """Return a spec version. Raises ``SpecVersionNotFound``."""
+    return _present(_version(session, organization_id, version_id))
+
+
+def versions_by_id(session: Session, version_ids: Sequence[str]) -> dict[str, SpecVersionOut]:
+    """Return the spec versions of those ids, by id; for lists that show them. The caller has checked who asks."""
+    return {key: _present(row) for key, row in repository.versions_by_id(session, version_ids).items()}
+
+
+def stack_names(session: Session, organization_id: str, stack_ids: Sequence[str]) -> dict[str, str]:
+    """Return the names of the organization's stacks, by id."""
+    return {row.id: row.name for row in repository.stacks_by_id(session, organization_id, stack_ids)}
+
+
+def head_of(
+    session: Session, organization_id: str, stack_id: str, pinned_version_id: str | None
+) -> SpecVersionOut | None:
+    """Return a workspace's head: the version that it is pinned to, else the stack's latest pushed one, else None.
+
+    Raises ``StackNotFound`` or ``SpecVersionNotFound``.
+    """
+    wanted = pinned_version_id or _stack(session, organization_id, stack_id).latest_version_id
+    return get_version(session, organization_id, wanted) if wanted is not None else None
+
+
+def diff(session: Session, organization_id: str, before_id: str, after_id: str) -> SpecDiff:
+    """Return what changed between two versions of one stack.
+
+    Raises ``SpecVersionNotFound`` or ``SpecVersionsUnrelated``.
+    """
+    before = _version(session, organization_id, before_id)
+    after = _version(session, organization_id, after_id)
+    if before.stack_id != after.stack_id:
+        raise SpecVersionsUnrelated("The versions belong to different stacks: choose two of the same stack.")
+    return SpecDiff(a=before.id, b=after.id, changes=differences(before.document, after.document))
+
+
+def _content(spec: TerraformStackSpec, actor: Actor, message: str) -> dict[str, Any]:
+    return {
+        "schema_version": spec.schema_version,
+        "hash": spec.hash,
+        "document": spec.document(),
+        "message": message,
+        "created_by": actor.describe(),
+    }
+
+
+def _insert_stack(session: Session, actor: Actor, name: str, description: str) -> bool:
+    stack_id = new_id("stack")
+    values = {
+        "id": stack_id,
+        "organization_id": actor.organization_id,
+        "name": name,
+        "description": description,
+        "latest_version_id": None,
+        "created_at": clock.now(),
+    }
+    created = repository.insert_stack_unless_there(session, values)
+    if created:
+        audit.record(session, actor, "stack.created", ("stack", stack_id), {"name": name})
+    return created
+
+
+def _locked_stack(session: Session, actor: Actor, name: str, description: str) -> TerraformStack:
+    stack = repository.lock_stack(session, actor.organization_id, name)
+    if stack is None:
+        _insert_stack(session, actor, name, description)
+        stack = repository.lock_stack(session, actor.organization_id, name)
+    if stack is None:
+        raise StackNotFound(f"The stack {name!r} was removed while the spec was pushed; try again.")
+    return stack
+
+
+def _stack(session: Session, organization_id: str, id_or_name: str) -> TerraformStack:
+    stack = repository.stack_by_id_or_name(session, organization_id, id_or_name)
+    if stack is None:
+        raise StackNotFound(f"There is no stack {id_or_name!r}. Push a spec with `sluice stack push`, or create it.")
+    return stack
+
+
+def _version(session: Session, organization_id: str, version_id: str) -> TerraformStackSpecVersion:
+    row = repository.version(session, organization_id, version_id)
+    if row is None:
+        raise SpecVersionNotFound(f"There is no spec version {version_id!r}.")
+    return row
+
+
+def _present(row: TerraformStackSpecVersion) -> SpecVersionOut:
+    return SpecVersionOut(
+        id=row.id,
+        stack_id=row.stack_id,
+        number=row.number,
+        hash=row.hash,
+        schema_version=row.schema_version,
+        message=row.message,
+        created_by=Who.model_validate(row.created_by),
+        created_at=row.created_at,
+        document=row.document,
+    )
+
+
+def _present_stacks(session: Session, rows: Sequence[TerraformStack]) -> list[StackOut]:
+    latest = repository.versions_by_id(session, [row.latest_version_id for row in rows if row.latest_version_id])
+    counts = _count_workspaces(session, [row.id for row in rows]) if _count_workspaces is not None else {}
+    return [
+        StackOut(
+            id=row.id,
+            name=row.name,
+            description=row.description,
+            latest_version=_summary(latest.get(row.latest_version_id or "")),
+            workspace_count=counts.get(row.id, 0),
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def _summary(row: TerraformStackSpecVersion | None) -> StackVersionSummary | None:
+    if row is None:
+        return None
+    return StackVersionSummary(id=row.id, number=row.number, hash=row.hash, created_at=row.created_at)
