@@ -74,6 +74,7 @@ def install_python(lock_name: str) -> None:
         pip = (VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
         run(*pip, "install", "--quiet", "--require-hashes", "--requirement", lock)
         run(*pip, "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+        run(VENV / "bin" / "python", "-m", "compileall", "-q", "-j", "0", VENV / "lib")
         stamp.write_text(wanted[lock_name] + "\n")
     compile_bytecode()
 
