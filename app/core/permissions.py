@@ -148,3 +148,14 @@ def requires(permission: Permission) -> Any:
 
 
 PUBLIC: DependsMarker = Depends(PublicMarker())
+
+
+class SignedInCheck:
+    """The dependency of routes that every valid credential may use, however narrow (who am I, sign out)."""
+
+    def __call__(self, actor: ActorDep) -> Actor:
+        """Return the actor."""
+        return actor
+
+
+SIGNED_IN: DependsMarker = Depends(SignedInCheck())

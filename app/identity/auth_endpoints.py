@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from app.core.db import SessionDep, unit_of_work
 from app.core.errors import Invalid, Unauthenticated
 from app.core.http import error_responses
-from app.core.permissions import PUBLIC, Actor, Permission, requires
+from app.core.permissions import PUBLIC, SIGNED_IN, Actor
 from app.core.settings import get_settings
 from app.identity import service
 from app.identity.errors import CsrfHeaderMissing, LinkUnusable, LoginRefused, TooManyAttempts
@@ -15,7 +15,7 @@ from app.identity.schemas import SESSION_COOKIE, LinkIn, LoginIn, Me, PasswordIn
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
-Self = Annotated[Actor, requires(Permission.ORGANIZATION_READ)]
+Self = Annotated[Actor, SIGNED_IN]
 
 
 @router.post(
