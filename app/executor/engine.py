@@ -90,6 +90,15 @@ class PlanProduct:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a run brings to its directory beside the configuration; each may be missing."""
+
+    state: bytes | None = field(default=None, repr=False)
+    lock_file: bytes | None = field(default=None, repr=False)
+    artifact: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class KeptState:
     """The states that lie in the working directory; ``errored`` is what the engine could not hand to its backend."""
 
@@ -114,6 +123,13 @@ class Engine(Protocol):
     @property
     def ends(self) -> tuple[Ended, ...]:
         """Return how each process so far ended, in order."""
+
+    @property
+    def is_proven_dead(self) -> bool:
+        """Return whether every process that was started is known to have ended, with all that it started."""
+
+    def place(self, inputs: Inputs) -> None:
+        """Put state, lock file and saved artifact where the engine looks for them."""
 
     def prepare(self, *, is_apply: bool) -> None:
         """Make the directory ready: modules, providers, backend. An apply changes no lock.

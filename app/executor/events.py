@@ -15,6 +15,11 @@ class Event:
     level: str
     message: str
 
+    @property
+    def kind(self) -> str:
+        """Return what happened, in one word: the type, or for a resource `apply_start`, `refresh_complete`, …."""
+        return self.type
+
     def data(self) -> dict[str, Any]:
         """Return the event's own fields as plain values; empty ones are left out."""
         values = asdict(self)
@@ -85,6 +90,11 @@ class ResourceStep(Event):
     elapsed_seconds: float | None = None
     provisioner: str = ""
     output: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Return operation and step, such as `apply_start`."""
+        return f"{self.operation}_{self.step}"
 
 
 @dataclass(frozen=True)

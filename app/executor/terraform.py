@@ -18,7 +18,7 @@ from app.executor import cli_config, files, gateway, probe, sandbox
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.commands import PLAN_FILE, ApplyCommand, Command, InitCommand, PlanCommand, ShowCommand
 from app.executor.discovery import Tool
-from app.executor.engine import KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
+from app.executor.engine import Inputs, KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
 from app.executor.environment import DEFAULT_PATH, EnvironmentOptions, engine_environment
 from app.executor.errors import (
     BackendRefused,
@@ -38,8 +38,8 @@ LOCK_FILE = ".terraform.lock.hcl"
 STATE_FILE = "terraform.tfstate"
 ERRORED_STATE_FILE = "errored.tfstate"
 # Last in the order in which the engine loads them, so that a workspace's variables win over the configuration's own.
-VARIABLES_JSON = "zzzz_sluice.auto.tfvars.json"
-VARIABLES_HCL = "zzzz_sluice.auto.tfvars"
+VARIABLES_JSON = "zzzz_sluice_variables.auto.tfvars.json"
+VARIABLES_HCL = "zzzz_sluice_variables.auto.tfvars"
 # What a configuration must not bring along: it would choose another workspace, state, plan or provider.
 RESERVED_FILES = (
     ".terraform",
@@ -122,6 +122,7 @@ class TerraformExecutor:
         self._user_environment = dict(environment or {})
         self._cancel = CancelSource()
         self._ends: list[Ended] = []
+        self._started = 0
         self._diagnostics: list[Diagnostic] = []
 
     @property
@@ -141,9 +142,24 @@ class TerraformExecutor:
         """Return how each process so far ended, in order."""
         return tuple(self._ends)
 
+    @property
+    def is_proven_dead(self) -> bool:
+        """Return whether every process that was started is known to have ended, with all that it started."""
+        return self._started == len(self._ends) and all(ended.proof is not None for ended in self._ends)
+
     def interrupt(self, order: StopOrder) -> None:
         """Stop the running process, and every later one before it starts."""
         self._cancel.request(order)
+
+    def place(self, inputs: Inputs) -> None:
+        """Put state, lock file and saved plan into the root module's directory."""
+        for name, content in (
+            (STATE_FILE, inputs.state),
+            (LOCK_FILE, inputs.lock_file),
+            (PLAN_FILE, inputs.artifact),
+        ):
+            if content is not None:
+                files.write(self._site.module, name, content, owner=self._options.owner, mode=0o600)
 
     def prepare(self, *, is_apply: bool) -> None:
         """Run `init`, again while its failure looks transient, and refuse a backend that is not the expected one."""
@@ -237,13 +253,19 @@ class TerraformExecutor:
             raise self._stopped(command.name)
         self._diagnostics = []
         launch = gateway.Launch(self._tool.path, command, self._environment, self._site.module, self._confinement)
-        ended = gateway.run(
-            launch,
-            limits=self._options.limits,
-            cancel=self._cancel,
-            on_line=lambda line: self._take(command.name, line),
-            capture_stdout=capture_stdout,
-        )
+        self._started += 1
+        try:
+            ended = gateway.run(
+                launch,
+                limits=self._options.limits,
+                cancel=self._cancel,
+                on_line=lambda line: self._take(command.name, line),
+                capture_stdout=capture_stdout,
+            )
+        except ProcessFailed:
+            # It never started, or its sandbox ended before it did.
+            self._started -= 1
+            raise
         self._ends.append(ended)
         # An engine that had exited 0 before the order arrived has done its work: that wins.
         if ended.order is not None and ended.exit_code != 0:

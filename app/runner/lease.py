@@ -1,0 +1,101 @@
+"""Keeps a run's lease alive, and hears whether it is to stop."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from app.executor.cancel import StopOrder
+from app.runner.port import HeartbeatAnswer, LeaseLost, Phase
+
+# Cancel and halt are heard in a heartbeat's answer, and people wait for both.
+_LONGEST_INTERVAL_SECONDS = 1.0
+
+
+class LeaseKeeper:
+    """A thread that sends heartbeats. The first order to stop is handed to ``on_stop``, once.
+
+    When nothing is heard for ``lease_seconds`` the lease must be taken for lost: another runner may start.
+    """
+
+    def __init__(
+        self,
+        beat: Callable[[Phase | None], HeartbeatAnswer],
+        on_stop: Callable[[StopOrder, str], None],
+        *,
+        heartbeat_seconds: float,
+        lease_seconds: float,
+    ) -> None:
+        self._beat = beat
+        self._on_stop = on_stop
+        self._interval = min(heartbeat_seconds, _LONGEST_INTERVAL_SECONDS)
+        self._lease_seconds = lease_seconds
+        self._phase: Phase | None = None
+        self._is_closed = False
+        self._is_told = False
+        self._condition = threading.Condition()
+        self._heard_at = time.monotonic()
+        self._threads = [
+            threading.Thread(target=self._work, name="lease", daemon=True),
+            threading.Thread(target=self._watch, name="lease-watch", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def enter(self, phase: Phase) -> None:
+        """Note the phase; the next heartbeat, which goes out at once, carries it."""
+        with self._condition:
+            self._phase = phase
+            self._condition.notify_all()
+
+    def close(self) -> None:
+        """Send no more heartbeats."""
+        with self._condition:
+            self._is_closed = True
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _watch(self) -> None:
+        """Notice silence also while a heartbeat hangs in a call that does not return."""
+        while True:
+            with self._condition:
+                left = self._heard_at + self._lease_seconds - time.monotonic()
+                if left > 0:
+                    self._condition.wait_for(lambda: self._is_closed, left)
+                if self._is_closed:
+                    return
+            if time.monotonic() >= self._heard_at + self._lease_seconds:
+                self._tell(StopOrder.LEASE_LOST, "the control plane was silent for longer than the lease")
+                return
+
+    def _work(self) -> None:
+        sent: Phase | None = None
+        while True:
+            with self._condition:
+                if not self._is_closed and self._phase == sent:
+                    self._condition.wait(self._interval)
+                if self._is_closed:
+                    return
+                phase = self._phase
+            try:
+                answer = self._beat(phase)
+            except LeaseLost as error:
+                self._tell(StopOrder.LEASE_LOST, error.detail)
+                return
+            except Exception:
+                # Silence is counted by `_watch`. A pause is due: the next beat must not follow at once.
+                sent = phase
+                continue
+            sent = phase
+            self._heard_at = time.monotonic()
+            if answer.stop is not None:
+                self._tell(StopOrder(answer.stop), answer.reason or "")
+                if answer.stop == "lease_lost":
+                    return
+
+    def _tell(self, order: StopOrder, reason: str) -> None:
+        with self._condition:
+            if self._is_told:
+                return
+            self._is_told = True
+        self._on_stop(order, reason)

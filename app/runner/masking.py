@@ -1,0 +1,137 @@
+"""Masks the values of sensitive variables wherever they appear, also JSON- or base64-encoded, also split by chunks.
+
+It is a net, not a proof: a program may encode a value in ways that nobody thought of.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+MASK = "***"
+# A shorter value is masked only where it stands alone: otherwise a one-letter secret would blank every line and so
+# tell which letter it is.
+_ANYWHERE_LENGTH = 3
+_ENCODED_LENGTH = 4
+_BASE64_CORE_LENGTH = 6
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.){4,})"')
+
+
+class Masker:
+    """Replaces sensitive values in text. Built once a run; without values it costs nothing."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        patterns: set[str] = set()
+        longest = 0
+        for value in values:
+            for form in _forms(value):
+                longest = max(longest, len(form))
+                if len(form) >= _ANYWHERE_LENGTH:
+                    patterns.add(re.escape(form))
+                else:
+                    patterns.add(rf"(?<!\w){re.escape(form)}(?!\w)" if form.strip() else "(?!)")
+        ordered = sorted(patterns, key=len, reverse=True)
+        self._pattern = re.compile("|".join(ordered)) if ordered else None
+        self.longest = longest
+
+    def text(self, text: str) -> str:
+        """Return ``text`` with every sensitive value replaced."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
+
+    def value(self, value: Any) -> Any:
+        """Return a JSON value with every string in it masked; also object keys."""
+        if self._pattern is None:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if isinstance(value, dict):
+            return {self.text(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, int | float) and not isinstance(value, bool) and self.text(str(value)) == MASK:
+            return MASK
+        return value
+
+
+class StreamMasker:
+    """Masks a text that arrives in pieces, so that a value across a seam is found.
+
+    Each piece is held back by the length of the longest value, as far as it might be the start of one.
+    """
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._held = ""
+
+    def piece(self, text: str, *, is_last: bool) -> str:
+        """Return what of the text so far is safe to show; with ``is_last`` all that is left."""
+        text = self._held + text
+        keep = max(0, self._masker.longest - 1)
+        if is_last or not keep:
+            self._held = ""
+            return self._masker.text(text)
+        # Mask first: a value that ends inside the tail must not be cut in two by holding the tail back.
+        cut = max(0, len(text) - keep)
+        cut = self._before_any_value(text, cut)
+        self._held = text[cut:]
+        return self._masker.text(text[:cut])
+
+    def _before_any_value(self, text: str, cut: int) -> int:
+        """Return a place at or before ``cut`` that is not inside a value."""
+        pattern = self._masker._pattern  # noqa: SLF001 - the two are one
+        if pattern is not None:
+            for found in pattern.finditer(text):
+                if found.start() < cut < found.end():
+                    return found.start()
+        return cut
+
+
+def sensitive_texts(value: str, *, is_hcl: bool) -> list[str]:
+    """Return the texts to mask for one variable: its value, each line of it, and the strings in an expression."""
+    texts = [value]
+    if "\n" in value:
+        texts += [line for line in value.splitlines() if len(line.strip()) >= _ENCODED_LENGTH]
+    if is_hcl:
+        for quoted in _QUOTED.findall(value):
+            texts.append(quoted)
+            try:
+                texts.append(json.loads(f'"{quoted}"'))
+            except ValueError:
+                continue
+    return texts
+
+
+def _forms(value: str) -> set[str]:
+    forms = {value, value.strip()}
+    if len(value) >= _ENCODED_LENGTH:
+        forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+        # Go's encoder, which the engines use, writes <, > and & as escapes.
+        forms.add(
+            json.dumps(value, ensure_ascii=False)[1:-1]
+            .replace("&", "\\u0026")
+            .replace("<", "\\u003c")
+            .replace(">", "\\u003e")
+        )
+        forms |= {quote(value, safe=""), quote(value)}
+        forms |= _base64_forms(value.encode())
+    forms.discard("")
+    return forms
+
+
+def _base64_forms(value: bytes) -> set[str]:
+    """Return the value in base64 by itself, and inside a longer text at each of the three alignments."""
+    forms = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(value).decode()
+        forms |= {whole, whole.rstrip("=")}
+        for shift in range(3):
+            encoded = encode(b"\0" * shift + value).decode().rstrip("=")
+            # The characters that also hold bits of a neighbour differ from text to text.
+            start = (shift * 8 + 5) // 6
+            end = (shift + len(value)) * 8 // 6
+            core = encoded[start:end]
+            if len(core) >= _BASE64_CORE_LENGTH:
+                forms.add(core)
+    return forms

@@ -1,0 +1,268 @@
+"""The plan and the apply, step by step in reading order, over `RunnerPort` and `Engine` alone.
+
+Each step looks for an order to stop before it begins. A pipeline returns what became of the run; what stops it is
+raised and told to the control plane by the supervisor.
+"""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self, TypeVar
+
+from app.core.artifacts import ArtifactRef
+from app.core.errors import Conflict
+from app.executor.engine import Engine, Inputs, PlanMode
+from app.executor.errors import WorkingDirectoryMismatch
+from app.runner import summary
+from app.runner.masking import Masker
+from app.runner.port import (
+    ApplyOutcome,
+    EngineInfo,
+    Phase,
+    PlanOutcome,
+    RunnerJob,
+    RunnerPort,
+    StateAnswer,
+    StateKind,
+    Timing,
+)
+
+T = TypeVar("T")
+_MODES: dict[str, PlanMode] = {"plan": "normal", "destroy": "destroy", "refresh": "refresh"}
+
+
+class EngineMismatch(Conflict):
+    """The engine on this worker is not the one that planned; ``planned`` and ``present`` name both."""
+
+    code = "engine_mismatch"
+    title = "Plan and apply differ in their engine"
+
+
+class KindUnsupported(Conflict):
+    """The runner can't execute this kind of run."""
+
+    code = "run_kind_unsupported"
+    title = "This kind of run can't be executed"
+
+
+class StateNotKept(Conflict):
+    """The apply ended well, but the state it left is in quarantine: a newer one was stored meanwhile."""
+
+    code = "state_quarantined"
+    title = "The state was put into quarantine"
+
+
+class Stage(Protocol):
+    """What the supervisor gives to a pipeline beside port and engine."""
+
+    def phase(self, name: Phase) -> AbstractContextManager[None]:
+        """Enter a phase: tell the control plane, take the time.
+
+        Raises ``EngineStopped`` when there is an order to stop; only `snapshotting` begins all the same.
+        """
+
+    def lay_out(self, archive: bytes | None) -> None:
+        """Lay out the configuration, and the generated files over it."""
+
+    def put_state(self, kind: StateKind, data: bytes) -> StateAnswer:
+        """Store a state, insisting."""
+
+    def flush(self) -> None:
+        """Let every line so far arrive before the run's end does."""
+
+    def insist(self, what: str, call: Callable[[], T]) -> T:
+        """Make a call to the control plane again while it is away."""
+
+    @property
+    def timings(self) -> tuple[Timing, ...]:
+        """Return how long each phase took so far."""
+
+    @property
+    def resources_applied(self) -> int:
+        """Return how many resources the engine reported as done."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run's means: the job, the control plane, the engine, and the supervisor's part."""
+
+    job: RunnerJob
+    port: RunnerPort
+    engine: Engine
+    stage: Stage
+    masker: Masker
+    engine_info: EngineInfo = field(kw_only=True)
+
+    def fetch(self, reference: ArtifactRef | None) -> bytes | None:
+        """Return an artifact of the job."""
+        if reference is None:
+            return None
+        return self.port.get_artifact(self.job.run_id, self.job.fencing_token, reference)
+
+
+def plan(context: Context) -> str:
+    """Plan, check the policies, and settle. Returns the run's status."""
+    job, port, engine, stage = context.job, context.port, context.engine, context.stage
+    mode = _MODES.get(job.kind)
+    if mode is None:
+        raise KindUnsupported(f"This runner does not execute runs of the kind {job.kind}.")
+
+    with stage.phase("preparing"):
+        archive, state, lock_file = map(context.fetch, (job.configuration, job.state, job.lock_file))
+        stage.lay_out(archive)
+        engine.place(Inputs(state, lock_file))
+
+    with stage.phase("initializing"):
+        engine.prepare(is_apply=False)
+
+    with stage.phase("planning"), _Uploads(context) as uploads:
+        product = engine.plan(mode, is_locked=not job.speculative, on_artifact=uploads.of("plan_file"))
+        uploads.of("plan_json")(product.document)
+        uploads.of("lock_file")(product.lock_file)
+        uploads.of("side_files")(product.side_files)
+        summarized = summary.summarize(product.document, has_changes=product.has_changes, masker=context.masker)
+        uploads.of("plan_view")(summarized.view_json())
+        stored = uploads.results()
+
+    lineage, serial = _position(state)
+    outcome = PlanOutcome(
+        engine=context.engine_info,
+        has_changes=product.has_changes,
+        counts=summarized.counts,
+        output_changes=summarized.output_changes,
+        drift_count=summarized.drift_count,
+        plan_file=stored["plan_file"],
+        plan_json=stored["plan_json"],
+        plan_view=stored["plan_view"],
+        lock_file=stored.get("lock_file"),
+        side_files=stored.get("side_files"),
+        working_directory=engine.working_directory,
+        state_lineage=lineage,
+        state_serial=serial,
+        timings=stage.timings,
+    )
+
+    with stage.phase("checking_policies"):
+        port.check(job.run_id, job.fencing_token, outcome)
+
+    stage.flush()
+    outcome = outcome.model_copy(update={"timings": stage.timings})
+    return stage.insist("settle", lambda: port.settle(job.run_id, job.fencing_token, outcome)).status
+
+
+def apply(context: Context) -> str:
+    """Verify that what was approved is what is here, apply it, keep the state, and finish. Returns the run's status."""
+    job, port, engine, stage = context.job, context.port, context.engine, context.stage
+    reference = _approved_plan(context)
+
+    with stage.phase("preparing"):
+        archive, state, lock_file = map(context.fetch, (job.configuration, job.state, job.lock_file))
+        plan_file, side_files = map(context.fetch, (reference, job.side_files))
+        stage.lay_out(archive)
+        engine.place(Inputs(state, lock_file, plan_file))
+
+    with stage.phase("initializing"):
+        engine.prepare(is_apply=True)
+
+    with stage.phase("verifying"):
+        answer = port.verify(job.run_id, job.fencing_token)
+    if not answer.may_apply:
+        return "superseded"
+
+    state_version_id: str | None = None
+    try:
+        with stage.phase("applying"):
+            engine.apply(artifact_digest=reference.digest, side_files=side_files)
+    finally:
+        # Also when the engine failed, was stopped or the lease is lost: what it made is in the state it left.
+        with stage.phase("snapshotting"):
+            state_version_id = _keep_state(context, before=state)
+
+    stage.flush()
+    outcome = ApplyOutcome(
+        state_version_id=state_version_id, resources_applied=stage.resources_applied, timings=stage.timings
+    )
+    stage.insist("finish", lambda: port.finish(job.run_id, job.fencing_token, outcome))
+    return "applied"
+
+
+def _approved_plan(context: Context) -> ArtifactRef:
+    """Return the plan to apply, once engine and directory are known to be those that it was made with."""
+    job = context.job
+    if job.plan_file is None or job.planned_run_id is None:
+        raise KindUnsupported("An apply needs the saved plan of a planned run, and this job has none.")
+    planned = job.planned_engine
+    if planned is not None and planned != context.engine_info:
+        raise EngineMismatch(
+            f"The plan was made by {planned.kind} {planned.version} ({planned.sha256[:12]}), but this worker "
+            f"runs {context.engine_info.kind} {context.engine_info.version} ({context.engine_info.sha256[:12]}). Plan again.",
+            planned=f"{planned.kind} {planned.version}",
+            present=f"{context.engine_info.kind} {context.engine_info.version}",
+        )
+    if job.working_directory is not None and job.working_directory != context.engine.working_directory:
+        raise WorkingDirectoryMismatch(
+            f"The plan was made in {job.working_directory}, but here the engine would run in "
+            f"{context.engine.working_directory}: a plan records its directory. Give plan and apply the same "
+            "SLUICE_SANDBOX and SLUICE_WORK_DIR, and plan again.",
+            planned=job.working_directory,
+            present=context.engine.working_directory,
+        )
+    return job.plan_file
+
+
+def _keep_state(context: Context, *, before: bytes | None) -> str | None:
+    """Store what the engine left, when it is new. Returns the id of the state version that is current now."""
+    kept = context.engine.kept_state()
+    if kept.errored is not None:
+        context.stage.put_state("errored", kept.errored)
+    if kept.state is None or kept.state == before:
+        return None
+    answer = context.stage.put_state("applied", kept.state)
+    if answer.quarantined:
+        raise StateNotKept(
+            "A newer state was stored while this run applied, so what it left is in quarantine. See the workspace's "
+            "recovery page.",
+            state_version_id=answer.state_version_id,
+        )
+    return answer.state_version_id
+
+
+def _position(state: bytes | None) -> tuple[str | None, int]:
+    """Return lineage and serial of the state that was planned against; none and 0 when there is none."""
+    if state is None:
+        return None, 0
+    document: dict[str, Any] = json.loads(state)
+    return document.get("lineage"), int(document.get("serial", 0))
+
+
+class _Uploads:
+    """Stores artifacts beside other work; `results` waits for all of them."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="uploads")
+        self._futures: dict[str, Future[ArtifactRef]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True)
+
+    def of(self, kind: Any) -> Callable[[bytes | None], None]:
+        """Return a function that stores its argument as ``kind``; None is not stored."""
+
+        def put(data: bytes | None) -> None:
+            if data is not None:
+                job = self._context.job
+                self._futures[kind] = self._pool.submit(
+                    self._context.port.put_artifact, job.run_id, job.fencing_token, kind, data
+                )
+
+        return put
+
+    def results(self) -> dict[str, ArtifactRef]:
+        """Return what was stored, by kind; raises what a store raised."""
+        return {kind: future.result() for kind, future in self._futures.items()}

@@ -1,0 +1,340 @@
+"""The supervisor: the process that owns one run's engine, from the claimed job to the proof of death.
+
+It runs the pipeline in its main thread, keeps the lease in others, and tells the control plane how the run ended,
+whatever happens to the worker. It is forked from the nursery; its death ends the engine.
+"""
+
+import contextlib
+import json
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TypeVar
+
+from app.core import clock
+from app.core.errors import AppError
+from app.core.settings import Settings, get_settings
+from app.executor import tree
+from app.executor.cancel import StopOrder
+from app.executor.engine import Site, Variable
+from app.executor.errors import EngineStopped, ProcessFailed
+from app.executor.nursery import Target
+from app.executor.terraform import ExecutorOptions, TerraformExecutor
+from app.runner import engines, pipeline, workdir
+from app.runner.feed import Feed
+from app.runner.lease import LeaseKeeper
+from app.runner.masking import Masker, sensitive_texts
+from app.runner.port import (
+    Failure,
+    HeartbeatAnswer,
+    LeaseLost,
+    Phase,
+    ProgressRecord,
+    ProofOfDeath,
+    RunnerJob,
+    RunnerPort,
+    StateAnswer,
+    StateKind,
+    Timing,
+)
+from app.runner.reporting import Reporter
+from app.runner.steadfast import insist
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+# A state is worth waiting for: a control plane that is being upgraded is back within this.
+_STATE_PATIENCE_SECONDS = 600.0
+_END_PATIENCE_SECONDS = 60.0
+_FLUSH_SECONDS = 5.0
+
+
+class Terminated(ProcessFailed):
+    """The supervisor itself was told to end (its machine shuts down), so its run can't go on."""
+
+    code = "runner_terminated"
+    title = "The runner was shut down"
+
+
+def target(port: Callable[[], RunnerPort]) -> Target:
+    """Return what the nursery forks for a claimed job: takes the job as JSON, gives the run's status as JSON.
+
+    ``port`` is called in the forked process, so that it opens connections of its own.
+    """
+
+    def supervise(payload: bytes) -> bytes:
+        job = RunnerJob.model_validate_json(payload)
+        tree.become_reaper()
+        return json.dumps({"run_id": job.run_id, "status": Supervisor(job, port(), get_settings()).run()}).encode()
+
+    return supervise
+
+
+class Supervisor:
+    """Executes one job. ``options`` None takes those of the settings."""
+
+    def __init__(
+        self,
+        job: RunnerJob,
+        port: RunnerPort,
+        settings: Settings,
+        *,
+        options: ExecutorOptions | None = None,
+    ) -> None:
+        self._job = job
+        self._port = port
+        self._settings = settings
+        self._options = options
+        self._phase: Phase = "preparing"
+        self._timings: list[Timing] = []
+        self._order: tuple[StopOrder, str] | None = None
+        self._is_terminated = False
+        self._engine: TerraformExecutor | None = None
+        self._site: Site | None = None
+        self._state_is_safe = True
+        self._masker = Masker(
+            text
+            for variable in job.variables
+            if variable.sensitive
+            for text in sensitive_texts(variable.value, is_hcl=variable.hcl)
+        )
+        self._feed = Feed(self._append, self._keep_tail)
+        self._reporter = Reporter(self._feed, self._masker)
+        self._lease = LeaseKeeper(
+            self._beat, self._stop, heartbeat_seconds=job.heartbeat_seconds, lease_seconds=job.lease_seconds
+        )
+
+    def run(self) -> str:
+        """Execute the job to its end and return the run's status, or what kept it from one."""
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            status = self._execute()
+        except LeaseLost as error:
+            status = "lease_lost"
+            self._evidence("lease_lost", {"phase": self._phase, "message": error.detail})
+        except EngineStopped as error:
+            status = self._acknowledge(error)
+        except AppError as error:
+            status = self._fail(error)
+        except Exception as error:
+            _log.exception("A run failed for a reason that nobody foresaw.", extra={"run_id": self._job.run_id})
+            status = self._fail(
+                AppError(f"The runner failed: {type(error).__name__}. The worker's log has the details.")
+            )
+        finally:
+            self._leave()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return status
+
+    # What the pipeline asks for (pipeline.Stage).
+
+    @property
+    def timings(self) -> tuple[Timing, ...]:
+        """Return how long each phase took so far."""
+        return tuple(self._timings)
+
+    @property
+    def resources_applied(self) -> int:
+        """Return how many resources the engine reported as done."""
+        return self._reporter.resources_applied
+
+    @contextlib.contextmanager
+    def phase(self, name: Phase) -> Iterator[None]:
+        """Enter a phase; raises ``EngineStopped`` when an order to stop is there, but for `snapshotting`."""
+        if self._order is not None and name != "snapshotting":
+            order, reason = self._order
+            raise EngineStopped(
+                f"The run was stopped before {name}: {order.value}. {reason}".strip(), order=order.value
+            )
+        self._phase = name
+        self._lease.enter(name)
+        started_at, started = clock.now(), time.monotonic()
+        self._feed.add(ProgressRecord(at=started_at, kind="phase", text=name, data={"phase": name}))
+        try:
+            yield
+        finally:
+            self._timings.append(Timing(phase=name, started_at=started_at, seconds=time.monotonic() - started))
+
+    def lay_out(self, archive: bytes | None) -> None:
+        """Lay out the configuration, and the generated files over it."""
+        assert self._site is not None
+        assert self._options is not None
+        workdir.lay_out(self._site, archive, self._job.generated_files, owner=self._options.owner)
+
+    def put_state(self, kind: StateKind, data: bytes) -> StateAnswer:
+        """Store a state; when that can't be done, the directory that holds it stays."""
+        self._state_is_safe = False
+        answer = insist(
+            "put_state",
+            lambda: self._port.put_state(self._job.run_id, self._job.fencing_token, kind, data),
+            for_seconds=_STATE_PATIENCE_SECONDS,
+        )
+        self._state_is_safe = True
+        return answer
+
+    def insist(self, what: str, call: Callable[[], T]) -> T:
+        """Make a call to the control plane again while it is away."""
+        return insist(what, call, for_seconds=_END_PATIENCE_SECONDS)
+
+    def flush(self) -> None:
+        """Let every line so far arrive before the run's end does."""
+        self._feed.flush(_FLUSH_SECONDS)
+
+    # Steps of its own.
+
+    def _execute(self) -> str:
+        job = self._job
+        tool = engines.choose(self._settings, job.engine, job.planned_engine)
+        if self._options is None:
+            self._options = ExecutorOptions.from_settings(
+                self._settings, grace_seconds=job.grace_seconds, timeout_seconds=job.timeout_seconds
+            )
+        if self._options.tools is None:
+            self._feed.line("Warning: the engine runs without a sandbox (bubblewrap does not work here or is off).")
+        # Without a sandbox the directory's own path is what the engine sees, so plan and apply share one name.
+        name = job.run_id if self._options.tools is not None else job.planned_run_id or job.run_id
+        self._site = workdir.make(
+            workdir.base_directory(self._settings), name, module_path=job.module_path, owner=self._options.owner
+        )
+        self._engine = TerraformExecutor(
+            tool=tool,
+            site=self._site,
+            options=self._options,
+            report=self._reporter.take,
+            expected_backend=job.expected_backend,
+            variables=[
+                Variable(found.key, found.value, found.hcl) for found in job.variables if found.kind == "terraform"
+            ],
+            environment={found.key: found.value for found in job.variables if found.kind == "env"},
+        )
+        if self._order is not None:
+            self._engine.interrupt(self._order[0])
+        context = pipeline.Context(
+            job, self._port, self._engine, self, self._masker, engine_info=engines.describe(tool)
+        )
+        return pipeline.apply(context) if job.kind == "apply" else pipeline.plan(context)
+
+    def _acknowledge(self, error: EngineStopped) -> str:
+        order = self._order[0] if self._order is not None else StopOrder.CANCEL
+        if self._is_terminated:
+            return self._fail(
+                Terminated("The runner's machine is shutting down; the engine was stopped. Run it again.")
+            )
+        if order is StopOrder.LEASE_LOST:
+            self._evidence("stopped", {"order": order.value, "phase": self._phase, "message": error.detail})
+            return "lease_lost"
+        self.flush()
+        self._tell_end(
+            "acknowledge",
+            lambda: self._port.acknowledge(self._job.run_id, self._job.fencing_token, self._failure(error)),
+        )
+        return "cancelled"
+
+    def _fail(self, error: AppError) -> str:
+        self._feed.add(
+            ProgressRecord(
+                at=clock.now(),
+                kind="event",
+                text=f"Error: {self._masker.text(error.detail)}",
+                data={"type": "run.error", "level": "error", "code": error.code},
+            )
+        )
+        self.flush()
+        failure = self._failure(error)
+        self._tell_end("fail", lambda: self._port.fail(self._job.run_id, self._job.fencing_token, failure))
+        return "errored"
+
+    def _tell_end(self, what: str, call: Callable[[], None]) -> None:
+        try:
+            self.insist(what, call)
+        except LeaseLost as error:
+            self._evidence("lease_lost", {"phase": self._phase, "message": error.detail, "untold": what})
+        except Exception:
+            # The sweep will end the run by its lease.
+            _log.exception("The end of a run could not be told.", extra={"run_id": self._job.run_id, "call": what})
+
+    def _failure(self, error: AppError) -> Failure:
+        found = error.fields
+        return Failure(
+            phase=self._phase,
+            code=error.code,
+            message=self._masker.text(error.detail),
+            exit_code=found.get("exit_code"),
+            diagnostics=tuple(self._masker.value(list(found.get("diagnostics", ())))),
+            resources_applied=self._reporter.resources_applied if self._job.kind == "apply" else None,
+            resources_total=self._reporter.resources_total if self._job.kind == "apply" else None,
+            timings=self.timings,
+        )
+
+    def _leave(self) -> None:
+        """Take the directory away, say the last lines, and leave the proof of death."""
+        if self._site is not None and self._state_is_safe:
+            with contextlib.suppress(OSError):
+                workdir.remove(self._site)
+        self._feed.close(_END_PATIENCE_SECONDS if self._order is None else _FLUSH_SECONDS)
+        proof = self._proof()
+        if proof is None:
+            self._evidence("unproven_death", {"message": "a process of the engine could not be proven dead"})
+        else:
+            try:
+                self.insist("quiesce", lambda: self._port.quiesce(self._job.run_id, self._job.fencing_token, proof))
+            except Exception as error:
+                # Then the sweep presumes it, by the lease.
+                _log.warning("A run could not quiesce: %s", error, extra={"run_id": self._job.run_id})
+        self._lease.close()
+
+    def _proof(self) -> ProofOfDeath | None:
+        """Return how it is known that no process lives; None when that is not known."""
+        ends = self._engine.ends if self._engine is not None else ()
+        if self._engine is not None and not self._engine.is_proven_dead:
+            return None
+        if not ends:
+            return ProofOfDeath(kind="never_started", at=clock.now())
+        last = ends[-1]
+        assert last.proof is not None
+        return ProofOfDeath(
+            kind=last.proof,
+            at=last.ended_at,
+            pid=last.pid,
+            exit_code=last.exit_code,
+            signal=last.signal,
+            signals_sent=last.signals_sent,
+            detail=f"`{last.command}` was the last of {len(ends)} processes; each has been waited for.",
+        )
+
+    def _evidence(self, kind: str, data: dict[str, object]) -> None:
+        try:
+            self.insist(
+                "evidence",
+                lambda: self._port.evidence(
+                    self._job.run_id, self._job.fencing_token, kind, self._masker.value(json.loads(json.dumps(data)))
+                ),
+            )
+        except Exception as error:
+            _log.warning("Evidence could not be left: %s", error, extra={"run_id": self._job.run_id, "kind": kind})
+
+    # Called by other threads and by signals.
+
+    def _append(self, records: list[ProgressRecord]) -> None:
+        self._port.append(self._job.run_id, self._job.fencing_token, records)
+
+    def _keep_tail(self, records: list[ProgressRecord]) -> None:
+        self._evidence("log_tail", {"records": [record.model_dump(mode="json") for record in records]})
+
+    def _beat(self, phase: Phase | None) -> HeartbeatAnswer:
+        return self._port.heartbeat(self._job.run_id, self._job.fencing_token, phase)
+
+    def _stop(self, order: StopOrder, reason: str) -> None:
+        self._order = (order, reason)
+        self._feed.line(f"Stopping: {order.value}{f' ({reason})' if reason else ''}.")
+        if self._engine is not None:
+            self._engine.interrupt(order)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._is_terminated = True
+        if self._order is None:
+            self._order = (StopOrder.CANCEL, signal.Signals(number).name)
+        if self._engine is not None:
+            self._engine.interrupt(StopOrder.CANCEL)
