@@ -54,7 +54,7 @@ class PolicyChecker:
         [answer] = self._select().evaluate([PolicySet(bundle, {})], b"{}")
         if answer.error is not None or answer.rego_version is None:
             raise _invalid(answer.error or "the engine gave no answer")
-        return PolicyBundle(files=bundle.files, data=bundle.data, rego_version=answer.rego_version)
+        return bundle.model_copy(update={"rego_version": answer.rego_version})
 
     def _select(self) -> PolicyEngine:
         return self._engine or select_engine(self._settings or get_settings())
@@ -103,7 +103,7 @@ def _result(item: PinnedAttachment, engine_name: str, answer: Evaluation, review
     elif error is None:
         error = "the engine gave no answer"
     return CheckResult(
-        attachment_id=item.attachment_id,
+        attachment_id=item.id,
         policy_set_uri=item.policy_set_uri,
         bundle_digest=item.bundle_digest,
         enforcement_level=item.enforcement_level,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from app.core.canonical import digest
-from app.policy.schemas import CheckReport, CheckResult, Finding, Outcome, Verdict
+from app.policy.schemas import CheckReport, CheckResult, Finding, Outcome, PolicyCheckOut, Verdict
 
 MAX_FINDINGS = 500
 _TEXT_LIMIT = 4000
@@ -59,14 +59,16 @@ def verdict_of(results: Sequence[CheckResult]) -> Verdict:
     return verdict
 
 
-def results_digest(results: Sequence[CheckResult]) -> str:
-    """Return the SHA-256 of the results for the plan's fingerprint: sorted, without durations, ids or engine."""
+def results_digest(results: Sequence[CheckResult | PolicyCheckOut]) -> str:
+    """Return the SHA-256 of the results for the plan's fingerprint: sorted, without durations, ids or engine.
+
+    The results of a check and the stored checks of a run, read back, give the same digest.
+    """
     rows = [
         {
             "policy_set_uri": result.policy_set_uri,
             "bundle_digest": result.bundle_digest,
             "enforcement_level": result.enforcement_level,
-            "waives_unevaluable": result.waives_unevaluable,
             "outcome": result.outcome,
             "findings": [finding.model_dump() for finding in result.findings],
         }

@@ -1,5 +1,6 @@
 """Policy sets, attachments, checks and verdicts: what goes in and out."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.canonical import digest
+from app.core.events import Fact
 
 EnforcementLevel = Literal["advisory", "soft-mandatory", "hard-mandatory"]
 Outcome = Literal["passed", "failed", "error"]
@@ -33,14 +35,14 @@ class PolicyBundle(Value):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the canonical JSON of files, data and Rego version."""
-        return digest(self.model_dump())
+        """SHA-256 over the canonical JSON of files and data: what was written, not what was found out about it."""
+        return digest({"files": self.files, "data": self.data})
 
 
 class PinnedAttachment(Value):
     """An attachment with the bundle that it was pinned to when it was synced: all that a check needs."""
 
-    attachment_id: str
+    id: str
     policy_set_uri: str
     enforcement_level: EnforcementLevel
     waives_unevaluable: bool
@@ -110,6 +112,13 @@ class PolicyAttachmentIn(BaseModel):
     )
 
 
+class WorkspaceRef(BaseModel):
+    """The workspace that an attachment binds."""
+
+    id: str
+    name: str
+
+
 class PolicyAttachmentOut(BaseModel):
     """A policy attachment and what it is pinned to."""
 
@@ -118,7 +127,7 @@ class PolicyAttachmentOut(BaseModel):
     enforcement_level: EnforcementLevel
     hard_mandatory: bool
     waives_unevaluable: bool
-    workspace_id: str | None
+    workspace: WorkspaceRef | None
     tag: str | None
     bundle_digest: str
     files: list[str]
@@ -142,7 +151,7 @@ class PolicySetOut(BaseModel):
     title: str
     files: list[str]
     packages: list[str]
-    digest: str | None
+    bundle_digest: str | None
     error: str | None = Field(description="Why the set can't be used; null when it can.")
 
 
@@ -164,7 +173,7 @@ class PolicyCheckOut(BaseModel):
 
 
 class PolicyDocument(BaseModel):
-    """The input document that policies see; built by ``build_input``."""
+    """The input document that policies see; ``service.build_input`` makes it. ``time`` is RFC 3339, in UTC."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -175,3 +184,11 @@ class PolicyDocument(BaseModel):
     actor: dict[str, Any]
     state: dict[str, Any] | None
     time: str
+
+
+@dataclass(frozen=True)
+class PoliciesMoved(Fact):
+    """What binds an organization's workspaces changed: those of ``workspace_id``, or, when None, of any of them."""
+
+    organization_id: str
+    workspace_id: str | None

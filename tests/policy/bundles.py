@@ -18,7 +18,7 @@ def pinned(
 ) -> PinnedAttachment:
     made = bundle(content) if isinstance(content, str) else content
     return PinnedAttachment(
-        attachment_id=attachment_id,
+        id=attachment_id,
         policy_set_uri=uri,
         enforcement_level=level,
         waives_unevaluable=waives,

@@ -1,0 +1,136 @@
+"""Reads policy sets from the policies directory: which files belong, and nothing from outside it."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.policy import rego
+from app.policy.errors import PolicySetInvalid, PolicySetNotFound, PolicySetUriRefused
+from app.policy.schemas import PolicyBundle, PolicySetOut
+
+PREFIX = "policies/"
+MAX_FILES = 200
+MAX_BYTES = 4 * 1024 * 1024
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*(:|::)|^git@")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_TITLE = re.compile(r"^#\s*title:\s*(.+)$", re.MULTILINE)
+
+
+def load(policies_dir: Path, uri: str) -> PolicyBundle:
+    """Return the policy set at ``uri``: a Rego file, or a directory's Rego files and its ``data.json``.
+
+    Tests (``*_test.rego``) stay out. Raises ``PolicySetUriRefused`` for an address that is no path under
+    ``policies/``, ``PolicySetNotFound``, and ``PolicySetInvalid`` for a set that is empty, too large, or not text.
+    """
+    root = Path(os.path.realpath(policies_dir))
+    target = _resolve(root, uri)
+    if target.is_file():
+        if target.suffix != ".rego":
+            raise _invalid(uri, "it is a file, but not a .rego file")
+        return PolicyBundle(files={target.name: _read(root, target, uri)})
+    if not target.is_dir():
+        raise PolicySetNotFound(
+            f"There is no policy set {uri!r}: no file or directory lies there. GET /terraform/policy-sets lists them.",
+            policy_set_uri=uri,
+        )
+    files = {path.relative_to(target).as_posix(): _read(root, path, uri) for path in _rego_files(target)}
+    if not files:
+        raise _invalid(uri, "it holds no .rego file other than tests")
+    if len(files) > MAX_FILES:
+        raise _invalid(uri, f"it holds {len(files)} files; at most {MAX_FILES} are read")
+    for name in files:
+        if not all(_PART.fullmatch(part) for part in name.split("/")):
+            raise _invalid(uri, f"the file name {name!r} has characters other than letters, digits, '.', '_' and '-'")
+    data = _data(root, target, uri)
+    if sum(len(text.encode()) for text in (*files.values(), data or "")) > MAX_BYTES:
+        raise _invalid(uri, f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    return PolicyBundle(files=files, data=data)
+
+
+def shipped(policies_dir: Path) -> list[PolicySetOut]:
+    """Return the policy sets that lie directly under the policies directory, by name; broken ones say why."""
+    if not policies_dir.is_dir():
+        return []
+    names = [
+        path.name
+        for path in sorted(policies_dir.iterdir())
+        if not path.name.startswith(".")
+        and (path.is_dir() or (path.suffix == ".rego" and not path.name.endswith("_test.rego")))
+    ]
+    return [_describe(policies_dir, name) for name in names]
+
+
+def _describe(policies_dir: Path, name: str) -> PolicySetOut:
+    uri = PREFIX + name
+    try:
+        bundle = load(policies_dir, uri)
+    except (PolicySetInvalid, PolicySetUriRefused, PolicySetNotFound) as error:
+        return PolicySetOut(
+            uri=uri, name=name, title=name, files=[], packages=[], bundle_digest=None, error=error.detail
+        )
+    review = rego.review(bundle.files, bundle.data)
+    titles = [found.group(1).strip() for text in bundle.files.values() if (found := _TITLE.search(text))]
+    return PolicySetOut(
+        uri=uri,
+        name=name.removesuffix(".rego"),
+        title=titles[0] if titles else name,
+        files=sorted(bundle.files),
+        packages=[rego.dotted(package) for package in review.packages],
+        bundle_digest=bundle.digest,
+        error="; ".join(review.errors) or None,
+    )
+
+
+def _resolve(root: Path, uri: str) -> Path:
+    if _SCHEME.match(uri):
+        raise _refused(f"{uri!r} has a scheme that is not supported: name a file or directory under {PREFIX}")
+    path = uri.removeprefix("./")
+    if not path.startswith(PREFIX) or "\0" in path:
+        raise _refused(f"{uri!r} must begin with {PREFIX}: name a file or directory in the policies directory")
+    target = Path(os.path.realpath(root / path.removeprefix(PREFIX)))
+    if not target.is_relative_to(root) or target == root:
+        raise _refused(f"{uri!r} must name a file or directory inside {PREFIX}, not the directory itself or outside it")
+    return target
+
+
+def _rego_files(directory: Path) -> Iterator[Path]:
+    for path in sorted(directory.rglob("*.rego")):
+        if not path.name.endswith("_test.rego"):
+            yield path
+
+
+def _data(root: Path, target: Path, uri: str) -> str | None:
+    misplaced = [path for path in sorted(target.rglob("data.*")) if path.suffix in {".json", ".yaml", ".yml"}]
+    for path in misplaced:
+        inside = path.relative_to(target)
+        if "fixtures" not in inside.parts and inside != Path("data.json"):
+            raise _invalid(uri, f"{inside} would be left out: data goes into one data.json at the top of the set")
+    path = target / "data.json"
+    return _read(root, path, uri) if path.is_file() else None
+
+
+def _read(root: Path, path: Path, uri: str) -> str:
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(root):
+        raise _invalid(uri, f"{path.name} is a link that leaves {PREFIX}")
+    try:
+        if real.stat().st_size > MAX_BYTES:
+            raise _invalid(uri, f"{path.name} is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        return real.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise _invalid(uri, f"{path.name} is not UTF-8 text") from None
+    except OSError as error:
+        raise _invalid(uri, f"{path.name} can't be read: {error.strerror}") from error
+
+
+def _refused(reason: str) -> PolicySetUriRefused:
+    return PolicySetUriRefused(f"{reason}.", errors=[{"field": "policy_set_uri", "message": reason}])
+
+
+def _invalid(uri: str, reason: str) -> PolicySetInvalid:
+    return PolicySetInvalid(
+        f"The policy set {uri!r} can't be used: {reason}.",
+        reason=reason,
+        errors=[{"field": "policy_set_uri", "message": reason}],
+    )

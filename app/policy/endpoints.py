@@ -1,0 +1,105 @@
+"""Policy sets and attachments over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from app.core.db import SessionDep
+from app.core.errors import NotFound
+from app.core.http import error_responses
+from app.core.pages import Page, PageParams, page_params
+from app.core.permissions import Actor, Permission, requires
+from app.policy import service
+from app.policy.errors import (
+    PolicyAttachmentExists,
+    PolicyAttachmentInvalid,
+    PolicyAttachmentNotFound,
+    PolicySetInvalid,
+    PolicySetNotFound,
+    PolicySetUriRefused,
+)
+from app.policy.schemas import PolicyAttachmentIn, PolicyAttachmentOut, PolicySetOut, PolicySyncOut
+
+router = APIRouter(prefix="/terraform", tags=["policy"])
+Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
+Writer = Annotated[Actor, requires(Permission.POLICIES_WRITE)]
+
+
+@router.get("/policy-sets", operation_id="list_policy_sets", summary="List policy sets that can be attached")
+def list_policy_sets(actor: Reader) -> list[PolicySetOut]:  # noqa: ARG001 - the permission is the point
+    """Return the policy sets under `policies/`, with their packages. A broken one says why in `error`."""
+    return service.policy_sets()
+
+
+@router.get(
+    "/policy-attachments",
+    operation_id="list_policy_attachments",
+    summary="List policy attachments",
+    responses=error_responses(NotFound),
+)
+def list_policy_attachments(
+    session: SessionDep,
+    actor: Reader,
+    params: Annotated[PageParams, Depends(page_params)],
+    workspace: Annotated[
+        str | None, Query(description="Id or name: only what binds this workspace, by itself, a tag or organization.")
+    ] = None,
+) -> Page[PolicyAttachmentOut]:
+    """Return a page of attachments, newest first."""
+    return service.list_attachments(session, actor, params, workspace)
+
+
+@router.post(
+    "/policy-attachments",
+    operation_id="create_policy_attachment",
+    summary="Attach a policy set",
+    status_code=201,
+    responses=error_responses(
+        NotFound,
+        PolicySetNotFound,
+        PolicySetUriRefused,
+        PolicySetInvalid,
+        PolicyAttachmentInvalid,
+        PolicyAttachmentExists,
+    ),
+)
+def create_policy_attachment(session: SessionDep, actor: Writer, body: PolicyAttachmentIn) -> PolicyAttachmentOut:
+    """Read and compile a policy set, pin it to its digest, and bind it to a workspace, a tag or the organization.
+
+    Approvals of plans that it binds become void, and those plans are checked again.
+    """
+    return service.attach(session, actor, body)
+
+
+@router.get(
+    "/policy-attachments/{attachment_id}",
+    operation_id="get_policy_attachment",
+    summary="Read a policy attachment",
+    responses=error_responses(PolicyAttachmentNotFound),
+)
+def get_policy_attachment(attachment_id: str, session: SessionDep, actor: Reader) -> PolicyAttachmentOut:
+    """Return one attachment and what it is pinned to."""
+    return service.get_attachment(session, actor, attachment_id)
+
+
+@router.post(
+    "/policy-attachments/{attachment_id}/sync",
+    operation_id="sync_policy_attachment",
+    summary="Read a policy set again",
+    responses=error_responses(PolicyAttachmentNotFound, PolicySetNotFound, PolicySetInvalid),
+)
+def sync_policy_attachment(attachment_id: str, session: SessionDep, actor: Writer) -> PolicySyncOut:
+    """Pin the attachment to the policy set as it is now. When that moved, approvals become void."""
+    return service.sync(session, actor, attachment_id)
+
+
+@router.delete(
+    "/policy-attachments/{attachment_id}",
+    operation_id="delete_policy_attachment",
+    summary="Detach a policy set",
+    status_code=204,
+    responses=error_responses(PolicyAttachmentNotFound),
+)
+def delete_policy_attachment(attachment_id: str, session: SessionDep, actor: Writer) -> None:
+    """Delete an attachment. Approvals of plans that it bound become void; checks that it made stay."""
+    service.detach(session, actor, attachment_id)

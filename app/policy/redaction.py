@@ -1,0 +1,183 @@
+"""Builds the document that policies see, with every sensitive value replaced by a marker. Pure.
+
+An engine's plan document marks what is sensitive beside the values, except in its copy of the configuration and in the
+input variables; what is known to be secret from elsewhere is replaced there too.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from app.policy.schemas import PolicyDocument
+
+SENSITIVE_MARKER = "(sensitive value)"
+_SHORTEST_SECRET = 4
+
+
+def build_input(
+    plan_json: Mapping[str, Any],
+    *,
+    run: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    workspace: Mapping[str, Any],
+    actor: Mapping[str, Any],
+    state_summary: Mapping[str, Any] | None,
+    time: datetime,
+    sensitive_variables: Collection[str] = (),
+) -> PolicyDocument:
+    """Return the policies' input for one plan.
+
+    ``plan_json`` is the engine's plan document; it is not changed. ``sensitive_variables`` names the workspace's
+    sensitive Terraform variables. ``state_summary`` tells of the state before (serial, lineage, counts), None when
+    there is none. ``time`` is the moment that policies take for now.
+    """
+    return PolicyDocument(
+        plan=redact_plan(plan_json, sensitive_variables),
+        run=dict(run),
+        spec=dict(spec),
+        workspace=dict(workspace),
+        actor=dict(actor),
+        state=None if state_summary is None else dict(state_summary),
+        time=time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    )
+
+
+def redact_plan(plan_json: Mapping[str, Any], sensitive_variables: Collection[str] = ()) -> dict[str, Any]:
+    """Return the plan document with the marker in place of every sensitive value; parts without any are shared."""
+    secrets: set[str] = set()
+    plan: Any = dict(plan_json)
+    for name in ("resource_changes", "resource_drift"):
+        if isinstance(plan.get(name), list):
+            plan[name] = [_resource_change(item, secrets) for item in plan[name]]
+    if isinstance(plan.get("deferred_changes"), list):
+        plan["deferred_changes"] = [
+            _at(item, "resource_change", lambda change: _resource_change(change, secrets))
+            for item in plan["deferred_changes"]
+        ]
+    plan = _at(plan, "output_changes", lambda outputs: _each(outputs, lambda change: _change(change, secrets)))
+    plan = _at(plan, "planned_values", lambda values: _state_values(values, secrets))
+    plan = _at(plan, "prior_state", lambda state: _at(state, "values", lambda values: _state_values(values, secrets)))
+    hidden = {*sensitive_variables, *_declared_sensitive(plan)}
+    plan = _at(plan, "variables", lambda variables: _variables(variables, hidden, secrets))
+    plan = _at(plan, "configuration", lambda configuration: _configuration(configuration, secrets))
+    known = frozenset(text for text in secrets if len(text) >= _SHORTEST_SECRET)
+    for name in ("variables", "configuration"):
+        plan = _at(plan, name, lambda value: _without(value, known))
+    redacted: dict[str, Any] = plan
+    return redacted
+
+
+def _at(parent: Any, name: str, change: Callable[[Any], Any]) -> Any:
+    """Return ``parent`` with ``change`` applied to its member ``name``, when both are there."""
+    if not isinstance(parent, dict) or parent.get(name) is None:
+        return parent
+    return {**parent, name: change(parent[name])}
+
+
+def _each(parent: Any, change: Callable[[Any], Any]) -> Any:
+    return {name: change(value) for name, value in parent.items()} if isinstance(parent, dict) else parent
+
+
+def _resource_change(item: Any, secrets: set[str]) -> Any:
+    return _at(item, "change", lambda change: _change(change, secrets))
+
+
+def _change(change: Any, secrets: set[str]) -> Any:
+    if not isinstance(change, dict):
+        return change
+    for name in ("before", "after"):
+        marks = change.get(f"{name}_sensitive")
+        if marks and name in change:
+            change = {**change, name: _mask(change[name], marks, secrets)}
+    # Configuration that the engine wrote for an import repeats the values, without marks.
+    if change.get("generated_config") and (change.get("before_sensitive") or change.get("after_sensitive")):
+        change = {**change, "generated_config": SENSITIVE_MARKER}
+    return change
+
+
+def _state_values(values: Any, secrets: set[str]) -> Any:
+    values = _at(values, "outputs", lambda outputs: _each(outputs, lambda output: _output(output, secrets)))
+    return _at(values, "root_module", lambda module: _module(module, secrets))
+
+
+def _output(output: Any, secrets: set[str]) -> Any:
+    if isinstance(output, dict) and output.get("sensitive") and "value" in output:
+        return {**output, "value": _mask(output["value"], marks=True, secrets=secrets)}
+    return output
+
+
+def _module(module: Any, secrets: set[str]) -> Any:
+    module = _at(module, "resources", lambda resources: [_resource(item, secrets) for item in resources])
+    return _at(module, "child_modules", lambda children: [_module(child, secrets) for child in children])
+
+
+def _resource(resource: Any, secrets: set[str]) -> Any:
+    marks = resource.get("sensitive_values") if isinstance(resource, dict) else None
+    return _at(resource, "values", lambda values: _mask(values, marks, secrets)) if marks else resource
+
+
+def _declared_sensitive(plan: Mapping[str, Any]) -> Iterator[str]:
+    root = (plan.get("configuration") or {}).get("root_module") or {}
+    for name, item in (root.get("variables") or {}).items():
+        if isinstance(item, dict) and item.get("sensitive"):
+            yield name
+
+
+def _variables(variables: Any, hidden: Collection[str], secrets: set[str]) -> Any:
+    if not isinstance(variables, dict):
+        return variables
+    return {
+        name: _at(item, "value", lambda value: _mask(value, marks=True, secrets=secrets)) if name in hidden else item
+        for name, item in variables.items()
+    }
+
+
+def _configuration(value: Any, secrets: set[str]) -> Any:
+    """Hide the defaults of sensitive variables and the constants of sensitive outputs, in every module."""
+    if isinstance(value, list):
+        return [_configuration(item, secrets) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("sensitive") is True:
+        value = _at(value, "default", lambda default: _mask(default, marks=True, secrets=secrets))
+        value = _at(value, "expression", lambda _: {"constant_value": SENSITIVE_MARKER})
+    return {name: _configuration(item, secrets) for name, item in value.items()}
+
+
+def _mask(value: Any, marks: Any, secrets: set[str]) -> Any:
+    """Return ``value`` with the marker wherever ``marks`` (True, or the value's own shape) says so.
+
+    Null stays null: that a thing has no value is not a secret, and policies tell create from update by it.
+    """
+    if not marks or value is None:
+        return value
+    if isinstance(marks, dict) and isinstance(value, dict):
+        return {name: _mask(item, marks.get(name), secrets) for name, item in value.items()}
+    if isinstance(marks, list) and isinstance(value, list):
+        return [_mask(item, marks[index] if index < len(marks) else None, secrets) for index, item in enumerate(value)]
+    _collect(value, secrets)
+    return SENSITIVE_MARKER
+
+
+def _collect(value: Any, secrets: set[str]) -> None:
+    if isinstance(value, str):
+        secrets.add(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect(item, secrets)
+    elif isinstance(value, list):
+        for item in value:
+            _collect(item, secrets)
+
+
+def _without(value: Any, secrets: frozenset[str]) -> Any:
+    """Return ``value`` with the marker in place of every string that holds a known secret."""
+    if not secrets:
+        return value
+    if isinstance(value, str):
+        return SENSITIVE_MARKER if value in secrets else value
+    if isinstance(value, dict):
+        return {name: _without(item, secrets) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item, secrets) for item in value]
+    return value

@@ -1,0 +1,123 @@
+"""Queries of policy attachments, bundles and checks."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.ids import new_id
+from app.core.pages import PageParams, fetch_page
+from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle, TerraformPolicyCheck
+
+Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
+
+
+def find(session: Session, organization_id: str, attachment_id: str) -> TerraformPolicyAttachment | None:
+    """Return an attachment that stands."""
+    return session.scalars(
+        _standing(organization_id).where(TerraformPolicyAttachment.id == attachment_id)
+    ).one_or_none()
+
+
+def find_refreshed(session: Session, organization_id: str, attachment_id: str) -> TerraformPolicyAttachment | None:
+    """Return an attachment that stands as it is now, whatever this session read before; for use under its lock."""
+    query = _standing(organization_id).where(TerraformPolicyAttachment.id == attachment_id)
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def find_equal(
+    session: Session, organization_id: str, uri: str, workspace_id: str | None, tag: str | None
+) -> TerraformPolicyAttachment | None:
+    """Return the attachment of the same policy set to the same target."""
+    return session.scalars(
+        _standing(organization_id).where(
+            TerraformPolicyAttachment.policy_set_uri == uri,
+            TerraformPolicyAttachment.workspace_id.is_not_distinct_from(workspace_id),
+            TerraformPolicyAttachment.tag.is_not_distinct_from(tag),
+        )
+    ).first()
+
+
+def page(
+    session: Session, organization_id: str, params: PageParams, binding: tuple[str, Sequence[str]] | None
+) -> tuple[Sequence[TerraformPolicyAttachment], str | None]:
+    """Return a page of standing attachments, newest first; with ``binding`` only those of that workspace and tags."""
+    query = _standing(organization_id)
+    if binding is not None:
+        query = _binding(query, *binding)
+    return fetch_page(session, query, TerraformPolicyAttachment.id, params)
+
+
+def pinned(
+    session: Session, organization_id: str, workspace_id: str, tags: Sequence[str]
+) -> Sequence[tuple[TerraformPolicyAttachment, TerraformPolicyBundle]]:
+    """Return the attachments that bind a workspace with these tags, with their bundles, in the order of creation."""
+    query = (
+        select(TerraformPolicyAttachment, TerraformPolicyBundle)
+        .join(TerraformPolicyBundle, TerraformPolicyBundle.id == TerraformPolicyAttachment.bundle_id)
+        .where(
+            TerraformPolicyAttachment.organization_id == organization_id,
+            TerraformPolicyAttachment.deleted_at.is_(None),
+        )
+    )
+    rows = session.execute(_binding(query, workspace_id, tags).order_by(TerraformPolicyAttachment.id))
+    return [(attachment, bundle) for attachment, bundle in rows]
+
+
+def bundles(session: Session, ids: Iterable[str]) -> dict[str, TerraformPolicyBundle]:
+    """Return bundles by id."""
+    rows = session.scalars(select(TerraformPolicyBundle).where(TerraformPolicyBundle.id.in_(set(ids))))
+    return {row.id: row for row in rows}
+
+
+def keep_bundle(session: Session, organization_id: str, digest: str, files: dict[str, object]) -> str:
+    """Store a bundle unless the organization has one of this digest; return its id. Of two at once, one is stored."""
+    session.execute(
+        insert(TerraformPolicyBundle)
+        .values(
+            id=new_id("polbun"),
+            organization_id=organization_id,
+            created_at=clock.now(),
+            digest=digest,
+            files=files,
+        )
+        .on_conflict_do_nothing(index_elements=["organization_id", "digest"])
+    )
+    return session.scalars(
+        select(TerraformPolicyBundle.id).filter_by(organization_id=organization_id, digest=digest)
+    ).one()
+
+
+def add(session: Session, row: TerraformPolicyAttachment | TerraformPolicyCheck) -> None:
+    """Add a row; its values are in the database from here on."""
+    session.add(row)
+    session.flush()
+
+
+def checks(session: Session, run_ids: Iterable[str]) -> Sequence[TerraformPolicyCheck]:
+    """Return the checks of these runs in the order in which they were stored."""
+    return session.scalars(
+        select(TerraformPolicyCheck)
+        .where(TerraformPolicyCheck.run_id.in_(set(run_ids)))
+        .order_by(TerraformPolicyCheck.run_id, TerraformPolicyCheck.id)
+    ).all()
+
+
+def _standing(organization_id: str) -> Select[TerraformPolicyAttachment]:
+    return select(TerraformPolicyAttachment).where(
+        TerraformPolicyAttachment.organization_id == organization_id,
+        TerraformPolicyAttachment.deleted_at.is_(None),
+    )
+
+
+def _binding(query: Q, workspace_id: str, tags: Sequence[str]) -> Q:
+    return query.where(
+        or_(
+            TerraformPolicyAttachment.workspace_id == workspace_id,
+            TerraformPolicyAttachment.tag.in_(list(tags)),
+            TerraformPolicyAttachment.workspace_id.is_(None) & TerraformPolicyAttachment.tag.is_(None),
+        )
+    )

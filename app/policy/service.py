@@ -1,0 +1,291 @@
+"""Policy attachments, what they are pinned to, and the checks that are stored.
+
+Checking itself holds no transaction: ``attachments_for`` reads values, ``check`` evaluates them, ``store_checks``
+writes the results.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.audit import service as audit
+from app.core import clock, events
+from app.core.ids import new_id
+from app.core.pages import Page, PageParams
+from app.core.permissions import Actor
+from app.core.settings import get_settings
+from app.fence import service as fence
+from app.policy import bundles, findings, repository
+from app.policy.checker import PolicyChecker
+from app.policy.errors import PolicyAttachmentExists, PolicyAttachmentInvalid, PolicyAttachmentNotFound
+from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle, TerraformPolicyCheck
+from app.policy.redaction import SENSITIVE_MARKER, build_input
+from app.policy.schemas import (
+    CheckReport,
+    PinnedAttachment,
+    PoliciesMoved,
+    PolicyAttachmentIn,
+    PolicyAttachmentOut,
+    PolicyBundle,
+    PolicyCheckOut,
+    PolicyDocument,
+    PolicySetOut,
+    PolicySyncOut,
+    Stage,
+    WhoOut,
+    WorkspaceRef,
+)
+from app.workspaces import service as workspaces
+
+__all__ = [
+    "SENSITIVE_MARKER",
+    "PolicyChecker",
+    "attach",
+    "attachments_for",
+    "build_input",
+    "check",
+    "checks_of",
+    "detach",
+    "engine_name",
+    "get_attachment",
+    "list_attachments",
+    "policy_sets",
+    "results_digest",
+    "store_checks",
+    "sync",
+]
+
+results_digest = findings.results_digest
+
+
+def policy_sets() -> list[PolicySetOut]:
+    """Return the policy sets that can be attached, with their packages; broken ones say why."""
+    return bundles.shipped(get_settings().policies_dir)
+
+
+def engine_name() -> str:
+    """Return the policy engine that would be used now, with its version; ``none`` when it is missing."""
+    return PolicyChecker().engine_name()
+
+
+def attach(session: Session, actor: Actor, body: PolicyAttachmentIn) -> PolicyAttachmentOut:
+    """Read, compile and pin a policy set, and bind it to a workspace, a tag or the organization.
+
+    Raises ``PolicySetUriRefused``, ``PolicySetNotFound``, ``PolicySetInvalid``, ``PolicyAttachmentInvalid`` for a
+    contradiction, ``PolicyAttachmentExists`` when it is bound there already, ``NotFound`` for an unknown workspace.
+    """
+    _check_consistent(body)
+    uri = body.policy_set_uri.removeprefix("./").rstrip("/")
+    # Before the first query: no transaction is open while the child compiles.
+    bundle = _read_and_compile(uri)
+    workspace_id = workspaces.get(session, actor.organization_id, body.workspace).id if body.workspace else None
+    _lock(session, actor.organization_id, workspace_id)
+    known = repository.find_equal(session, actor.organization_id, uri, workspace_id, body.tag)
+    if known is not None:
+        raise PolicyAttachmentExists(
+            f"{uri} is attached there already as {known.id} ({known.enforcement_level}). Delete that one first, or "
+            "sync it to read the policy set again.",
+            attachment_id=known.id,
+        )
+    row = TerraformPolicyAttachment(
+        id=new_id("polatt"),
+        organization_id=actor.organization_id,
+        workspace_id=workspace_id,
+        tag=body.tag,
+        policy_set_uri=uri,
+        enforcement_level=body.enforcement_level,
+        waives_unevaluable=body.waives_unevaluable,
+        bundle_id=_keep(session, actor.organization_id, bundle),
+        bundle_digest=bundle.digest,
+        synced_at=clock.now(),
+        created_by=actor.describe(),
+    )
+    repository.add(session, row)
+    _moved(session, actor, row, "policy.attached", {"waives_unevaluable": row.waives_unevaluable})
+    return _present(session, [row])[0]
+
+
+def sync(session: Session, actor: Actor, attachment_id: str) -> PolicySyncOut:
+    """Read the policy set again and pin the attachment to what is there now.
+
+    Nothing moves when it is unchanged. Raises ``PolicyAttachmentNotFound``, and as ``attach`` does for a set that can't
+    be used; the attachment then stays pinned to what it had.
+    """
+    row = _get(session, actor, attachment_id)
+    bundle = _read_and_compile(row.policy_set_uri)
+    _lock(session, actor.organization_id, row.workspace_id)
+    fresh = repository.find_refreshed(session, actor.organization_id, attachment_id)
+    if fresh is None:
+        raise _not_found(attachment_id)
+    is_changed = bundle.digest != fresh.bundle_digest
+    before = fresh.bundle_digest
+    fresh.synced_at = clock.now()
+    if is_changed:
+        fresh.bundle_id = _keep(session, actor.organization_id, bundle)
+        fresh.bundle_digest = bundle.digest
+        session.flush()
+        _moved(session, actor, fresh, "policy.synced", {"previous_bundle_digest": before})
+    return PolicySyncOut(attachment=_present(session, [fresh])[0], is_changed=is_changed)
+
+
+def detach(session: Session, actor: Actor, attachment_id: str) -> None:
+    """Delete an attachment; checks that it made stay. Raises ``PolicyAttachmentNotFound``."""
+    row = _get(session, actor, attachment_id)
+    _lock(session, actor.organization_id, row.workspace_id)
+    fresh = repository.find_refreshed(session, actor.organization_id, attachment_id)
+    if fresh is None:
+        raise _not_found(attachment_id)
+    fresh.deleted_at = clock.now()
+    session.flush()
+    _moved(session, actor, fresh, "policy.detached", {})
+
+
+def get_attachment(session: Session, actor: Actor, attachment_id: str) -> PolicyAttachmentOut:
+    """Return one attachment. Raises ``PolicyAttachmentNotFound``."""
+    return _present(session, [_get(session, actor, attachment_id)])[0]
+
+
+def list_attachments(
+    session: Session, actor: Actor, params: PageParams, workspace: str | None = None
+) -> Page[PolicyAttachmentOut]:
+    """Return a page of attachments, newest first; with ``workspace`` (id or name) those that bind it, however."""
+    binding = None
+    if workspace is not None:
+        found = workspaces.get(session, actor.organization_id, workspace)
+        binding = (found.id, found.tags)
+    rows, cursor = repository.page(session, actor.organization_id, params, binding)
+    return Page(items=_present(session, rows), next_cursor=cursor)
+
+
+def attachments_for(
+    session: Session, *, organization_id: str, workspace_id: str, tags: Sequence[str]
+) -> list[PinnedAttachment]:
+    """Return, as values, everything that binds a workspace with these tags: its own, its tags', the organization's."""
+    return [
+        PinnedAttachment(
+            id=attachment.id,
+            policy_set_uri=attachment.policy_set_uri,
+            enforcement_level=attachment.enforcement_level,  # type: ignore[arg-type]  # the table's check constraint
+            waives_unevaluable=attachment.waives_unevaluable,
+            bundle=PolicyBundle.model_validate(bundle.files),
+            bundle_digest=attachment.bundle_digest,
+        )
+        for attachment, bundle in repository.pinned(session, organization_id, workspace_id, tags)
+    ]
+
+
+def check(pinned: Sequence[PinnedAttachment], document: PolicyDocument | Mapping[str, Any]) -> CheckReport:
+    """Evaluate attachments over a document by the engine that the settings choose; see ``PolicyChecker.check``."""
+    return PolicyChecker().check(pinned, document)
+
+
+def store_checks(session: Session, *, organization_id: str, run_id: str, stage: Stage, report: CheckReport) -> None:
+    """Store what a check said of a run; earlier checks of the run stay."""
+    for result in report.results:
+        repository.add(
+            session,
+            TerraformPolicyCheck(
+                id=new_id("polchk"),
+                organization_id=organization_id,
+                run_id=run_id,
+                stage=stage,
+                attachment_id=result.attachment_id,
+                policy_set_uri=result.policy_set_uri,
+                bundle_digest=result.bundle_digest,
+                enforcement_level=result.enforcement_level,
+                outcome=result.outcome,
+                findings=[finding.model_dump() for finding in result.findings],
+                error=result.error,
+                policy_engine=result.policy_engine,
+                duration_ms=result.duration_ms,
+            ),
+        )
+
+
+def checks_of(session: Session, run_ids: Iterable[str]) -> dict[str, list[PolicyCheckOut]]:
+    """Return the stored checks of runs, by run id, oldest first; runs without any are absent."""
+    found: dict[str, list[PolicyCheckOut]] = {}
+    for row in repository.checks(session, run_ids):
+        found.setdefault(row.run_id, []).append(
+            PolicyCheckOut.model_validate(row, from_attributes=True),
+        )
+    return found
+
+
+def _check_consistent(body: PolicyAttachmentIn) -> None:
+    if body.workspace is not None and body.tag is not None:
+        message = "name a workspace or a tag, not both; with neither the organization is bound"
+        raise PolicyAttachmentInvalid(f"tag: {message}.", errors=[{"field": "tag", "message": message}])
+    if body.waives_unevaluable and body.enforcement_level != "advisory":
+        message = "only an advisory attachment may let pass what can't be evaluated"
+        raise PolicyAttachmentInvalid(
+            f"waives_unevaluable: {message}.", errors=[{"field": "waives_unevaluable", "message": message}]
+        )
+
+
+def _read_and_compile(uri: str) -> PolicyBundle:
+    return PolicyChecker().compile(bundles.load(get_settings().policies_dir, uri))
+
+
+def _keep(session: Session, organization_id: str, bundle: PolicyBundle) -> str:
+    return repository.keep_bundle(session, organization_id, bundle.digest, bundle.model_dump())
+
+
+def _lock(session: Session, organization_id: str, workspace_id: str | None) -> None:
+    """Keep approve and verify out until commit, so that none sees half a change of what binds them."""
+    if workspace_id is None:
+        fence.hold_exclusive(session, organization_id)
+    else:
+        workspaces.lock_exclusive(session, workspace_id)
+
+
+def _moved(
+    session: Session, actor: Actor, row: TerraformPolicyAttachment, action: str, evidence: dict[str, Any]
+) -> None:
+    described = {
+        "policy_set_uri": row.policy_set_uri,
+        "enforcement_level": row.enforcement_level,
+        "workspace_id": row.workspace_id,
+        "tag": row.tag,
+        "bundle_digest": row.bundle_digest,
+    }
+    audit.record(session, actor, action, ("policy_attachment", row.id), {**described, **evidence})
+    events.publish(session, PoliciesMoved(row.organization_id, row.workspace_id))
+
+
+def _get(session: Session, actor: Actor, attachment_id: str) -> TerraformPolicyAttachment:
+    row = repository.find(session, actor.organization_id, attachment_id)
+    if row is None:
+        raise _not_found(attachment_id)
+    return row
+
+
+def _not_found(attachment_id: str) -> PolicyAttachmentNotFound:
+    return PolicyAttachmentNotFound(f"There is no policy attachment {attachment_id!r} in this organization.")
+
+
+def _present(session: Session, rows: Sequence[TerraformPolicyAttachment]) -> list[PolicyAttachmentOut]:
+    kept: dict[str, TerraformPolicyBundle] = repository.bundles(session, {row.bundle_id for row in rows})
+    bound = workspaces.get_many(session, [row.workspace_id for row in rows if row.workspace_id is not None])
+    return [
+        PolicyAttachmentOut(
+            id=row.id,
+            policy_set_uri=row.policy_set_uri,
+            enforcement_level=row.enforcement_level,  # type: ignore[arg-type]  # the table's check constraint
+            hard_mandatory=row.enforcement_level == "hard-mandatory",
+            waives_unevaluable=row.waives_unevaluable,
+            workspace=(
+                WorkspaceRef(id=row.workspace_id, name=bound[row.workspace_id].name)
+                if row.workspace_id is not None
+                else None
+            ),
+            tag=row.tag,
+            bundle_digest=row.bundle_digest,
+            files=sorted(kept[row.bundle_id].files["files"]),
+            synced_at=row.synced_at,
+            created_by=WhoOut.model_validate(row.created_by),
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,95 @@
+import copy
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from app.policy.redaction import SENSITIVE_MARKER as MARK
+from app.policy.redaction import build_input, redact_plan
+
+SECRET = "hunter2-planted"
+
+
+def _plan() -> dict[str, Any]:
+    values = {"name": "db", "password": SECRET, "nested": [{"token": SECRET, "open": 1}]}
+    marks = {"password": True, "nested": [{"token": True}]}
+    module = {
+        "resources": [{"address": "a.b", "values": values, "sensitive_values": marks}],
+        "child_modules": [{"resources": [{"address": "m.a.b", "values": values, "sensitive_values": marks}]}],
+    }
+    change = {
+        "actions": ["update"],
+        "before": {**values, "password": SECRET + "-old"},
+        "after": values,
+        "before_sensitive": marks,
+        "after_sensitive": marks,
+        "generated_config": f'password = "{SECRET}"',
+    }
+    outputs = {"secret": {"sensitive": True, "value": {"deep": SECRET}}, "open": {"sensitive": False, "value": "x"}}
+    return {
+        "format_version": "1.2",
+        "variables": {"password": {"value": SECRET}, "platform": {"value": SECRET + "2"}, "region": {"value": "eu"}},
+        "planned_values": {"outputs": outputs, "root_module": module},
+        "prior_state": {"values": {"outputs": outputs, "root_module": module}},
+        "resource_changes": [{"address": "a.b", "change": change}],
+        "resource_drift": [{"address": "a.b", "change": change}],
+        "deferred_changes": [{"reason": "x", "resource_change": {"address": "a.b", "change": change}}],
+        "output_changes": {
+            "secret": {"before": None, "after": SECRET, "before_sensitive": False, "after_sensitive": True}
+        },
+        "configuration": {
+            "root_module": {
+                "variables": {"password": {"sensitive": True, "default": SECRET}, "region": {"default": "eu"}},
+                "resources": [{"address": "a.b", "expressions": {"password": {"constant_value": SECRET}}}],
+                "outputs": {"secret": {"sensitive": True, "expression": {"constant_value": SECRET + "3"}}},
+                "module_calls": {"m": {"module": {"variables": {"p": {"sensitive": True, "default": SECRET + "4"}}}}},
+            }
+        },
+    }
+
+
+def test_redact_plan_leaves_no_secret_anywhere() -> None:
+    assert SECRET not in json.dumps(redact_plan(_plan(), ["platform"]))
+
+
+def test_redact_plan_keeps_what_is_open_and_the_shape() -> None:
+    after = redact_plan(_plan())["resource_changes"][0]["change"]["after"]
+    assert after == {"name": "db", "password": MARK, "nested": [{"token": MARK, "open": 1}]}
+    redacted = redact_plan(_plan())
+    assert redacted["variables"]["region"] == {"value": "eu"}
+    assert redacted["configuration"]["root_module"]["variables"]["region"] == {"default": "eu"}
+    assert redacted["planned_values"]["outputs"]["open"]["value"] == "x"
+
+
+def test_redact_plan_changes_nothing_in_place() -> None:
+    plan = _plan()
+    before = copy.deepcopy(plan)
+    redact_plan(plan, ["platform"])
+    assert plan == before
+
+
+def test_redact_plan_null_stays_null_and_whole_value_mark_hides_all() -> None:
+    plan = {
+        "resource_changes": [
+            {"change": {"before": None, "before_sensitive": True, "after": {"x": 1}, "after_sensitive": True}}
+        ]
+    }
+    change = redact_plan(plan)["resource_changes"][0]["change"]
+    assert (change["before"], change["after"]) == (None, MARK)
+
+
+def test_redact_plan_odd_documents_do_not_raise() -> None:
+    for odd in ({}, {"configuration": None}, {"resource_changes": None, "prior_state": {"values": None}}):
+        assert redact_plan(odd) == odd
+
+
+def test_build_input_has_the_time_in_utc_as_text() -> None:
+    document = build_input(
+        {"resource_changes": []},
+        run={"id": "run-1"},
+        spec={},
+        workspace={"name": "w"},
+        actor={"id": "u"},
+        state_summary=None,
+        time=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+    )
+    assert (document.time, document.state, document.run) == ("2026-01-02T03:04:05Z", None, {"id": "run-1"})
