@@ -41,10 +41,7 @@ class TestDatabases:
         if self._is_migrated:
             return
         self._execute(f"CREATE DATABASE {TEMPLATE}")
-        if any((ROOT / "app" / "migrations" / "versions").glob("*.py")):
-            migrate(self.url(TEMPLATE))
-        else:
-            create_tables(self.url(TEMPLATE))
+        migrate(self.url(TEMPLATE))
         self._is_migrated = True
 
     def create_empty(self, name: str) -> str:
