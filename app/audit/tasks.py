@@ -1,5 +1,7 @@
 """Jobs of the audit trail."""
 
+from celery import Celery
+
 from app.audit import service
 from app.core.db import unit_of_work
 
@@ -16,3 +18,11 @@ def chain_all() -> None:
         while chained:
             with unit_of_work() as session:
                 chained = service.chain(session, organization_id)
+
+
+def register(application: Celery) -> None:
+    """Register the jobs of the audit trail with a worker's Celery application."""
+
+    @application.task(name=CHAIN)
+    def _chain() -> None:
+        chain_all()

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from app.approvals import service as approvals
+from app.approvals.schemas import QuorumState
 from app.audit import service as audit
 from app.core import clock
 from app.core.permissions import Actor, Permission, system_actor
@@ -47,14 +48,7 @@ def approve(session: Session, actor: Actor, run_id: str, *, comment: str, signed
         rules=rules,
         requested_by_id=run.requested_by_id,
     )
-    quorum = approvals.quorum_of(
-        session,
-        run_id=run.id,
-        fingerprint=run.fingerprint or "",
-        rules=rules,
-        requested_by_id=run.requested_by_id,
-        organization_id=run.organization_id,
-    )
+    quorum = quorum_of(session, run)
     if quorum.reached:
         facts = Facts(fence_is_clear=True, is_permitted=True, makes_quorum=True, fingerprint_is_current=True)
         transition(
@@ -99,15 +93,7 @@ def disapprove(
         requested_by_id=run.requested_by_id,
     )
     if run.status == Status.APPROVED and child is not None and child.status == Status.QUEUED:
-        quorum = approvals.quorum_of(
-            session,
-            run_id=run.id,
-            fingerprint=run.fingerprint or "",
-            rules=rules,
-            requested_by_id=run.requested_by_id,
-            organization_id=run.organization_id,
-        )
-        if not quorum.reached:
+        if not quorum_of(session, run).reached:
             supersede_locked(
                 session, run, child, f"{actor.name} took the approval back, so the quorum no longer holds."
             )
@@ -208,6 +194,27 @@ def supersede_moved(session: Session, workspace_id: str) -> None:
         moved = fingerprint.moved_inputs(run, fingerprint.inputs_of(session, run))
         if moved:
             supersede_locked(session, run, child, f"{_sentence(moved)} Plan again.")
+
+
+def supersede_outdated(session: Session, run_id: str) -> None:
+    """Supersede a plan at the gate that is older than its workspace allows; quiet when it has left the gate."""
+    run = repository.lock(session, run_id)
+    if run is None or run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
+        return
+    supersede_locked(session, run, None, "The plan is older than the workspace allows. Plan again.")
+
+
+def quorum_of(session: Session, run: TerraformRun) -> QuorumState:
+    """Return how the decisions on a plan count now, by the workspace's rules and the deciders' present rights."""
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    return approvals.quorum_of(
+        session,
+        run_id=run.id,
+        fingerprint=run.fingerprint or "",
+        rules=approval_rules(workspace),
+        requested_by_id=run.requested_by_id,
+        organization_id=run.organization_id,
+    )
 
 
 def void_approvals(session: Session, run: TerraformRun, reason: str) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.approvals import service as approvals
 from app.core import clock
 from app.core.jobs import enqueue
 from app.core.permissions import Actor
@@ -14,12 +13,10 @@ from app.fence import service as fence
 from app.fence.errors import Halted
 from app.progress import service as progress
 from app.runner.port import ApplyOutcome, Failure, ProofOfDeath, VerifyAnswer
-from app.runs import fingerprint, repository
+from app.runs import deciding, fingerprint, repository
 from app.runs.claiming import dispatch
-from app.runs.deciding import SUPERSEDE_TASK
 from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
-from app.runs.rules import approval_rules
 from app.runs.settling import BLOCKED
 from app.runs.transition import end_parent, note, transition
 from app.state import service as state
@@ -51,15 +48,7 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
         moved.append("the plan's fingerprint is not the one that was approved")
     if now.policy_bundles != checked_bundles:
         moved.append("the policies changed while they were evaluated")
-    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
-    quorum = approvals.quorum_of(
-        session,
-        run_id=parent.id,
-        fingerprint=parent.fingerprint or "",
-        rules=approval_rules(workspace),
-        requested_by_id=parent.requested_by_id,
-        organization_id=parent.organization_id,
-    )
+    quorum = deciding.quorum_of(session, parent)
     reasons = list(moved)
     if verdict in BLOCKED:
         reasons.append("a policy blocks it now")
@@ -251,7 +240,7 @@ def report_death(session: Session, run_id: str, token: int, proof: ProofOfDeath)
 
 def state_moved(session: Session, workspace_id: str) -> None:
     """Say after commit that the workspace's state moved; waiting plans made from the old one are superseded then."""
-    enqueue(session, SUPERSEDE_TASK, workspace_id)
+    enqueue(session, deciding.SUPERSEDE_TASK, workspace_id)
 
 
 def _keep_failure(run: TerraformRun, failure: Failure) -> None:

@@ -56,3 +56,10 @@ class SpeculativeNeverApplies(Conflict):
 
     code = "speculative_plan"
     title = "A speculative plan is never applied"
+
+
+class WorkspaceBusy(Conflict):
+    """The workspace can't be deleted while runs live or its state holds resources."""
+
+    code = "workspace_busy"
+    title = "The workspace is in use"

@@ -12,7 +12,7 @@ from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.permissions import Actor, Permission
 from app.core.settings import get_settings
 from app.policy import service as policy
-from app.runs import fingerprint, repository
+from app.runs import deciding, fingerprint, repository
 from app.runs.errors import RunNotFound
 from app.runs.machine import Kind, Status
 from app.runs.models import TerraformRun
@@ -57,7 +57,7 @@ def list_items(session: Session, runs: Sequence[TerraformRun]) -> list[RunListIt
     spaces = workspaces.get_many(session, sorted({run.workspace_id for run in runs}))
     versions = specs.versions_by_id(session, sorted({run.spec_version_id for run in runs}))
     children = repository.children_of(session, [run.id for run in runs])
-    quorums = _quorums(session, runs, spaces)
+    quorums = _quorums(session, runs)
     return [
         _item(run, spaces[run.workspace_id], versions[run.spec_version_id], children.get(run.id), quorums.get(run.id))
         for run in runs
@@ -96,18 +96,7 @@ def _item(
 
 def _quorums(session: Session, runs: Sequence[TerraformRun], spaces: dict[str, WorkspaceOut]) -> dict[str, QuorumState]:
     at_gate = [run for run in runs if Status(run.status) in GATE and run.fingerprint is not None]
-    return {run.id: _quorum(session, run, spaces[run.workspace_id]) for run in at_gate}
-
-
-def _quorum(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> QuorumState:
-    return approvals.quorum_of(
-        session,
-        run_id=run.id,
-        fingerprint=run.fingerprint or "",
-        rules=approval_rules(workspace),
-        requested_by_id=run.requested_by_id,
-        organization_id=run.organization_id,
-    )
+    return {run.id: deciding.quorum_of(session, run) for run in at_gate}
 
 
 def detail(session: Session, actor: Actor, run: TerraformRun) -> RunOut:
@@ -117,7 +106,7 @@ def detail(session: Session, actor: Actor, run: TerraformRun) -> RunOut:
     child = repository.child_of(session, run.id)
     checks = policy.checks_of(session, [run.id]).get(run.id, [])
     has_plan = run.fingerprint is not None and run.kind != Kind.APPLY and not run.is_speculative
-    quorum = _quorum(session, run, workspace) if has_plan else None
+    quorum = deciding.quorum_of(session, run) if has_plan else None
     item = _item(run, workspace, version, child, quorum if Status(run.status) in GATE else None)
     signed = _fingerprint(session, run, workspace) if has_plan else None
     held = state.held_lock(session, run.workspace_id)

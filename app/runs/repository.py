@@ -204,8 +204,8 @@ def too_old(session: Session, ages: Sequence[tuple[str, int]], at: datetime) -> 
     return session.scalars(select(TerraformRun.id).where(waiting, or_(*conditions))).all()
 
 
-def unsent(session: Session, before: datetime) -> Sequence[str]:
-    """Return queued runs that could be claimed now and were queued before ``before``: their message may be lost."""
+def unsent(session: Session, before: datetime) -> Sequence[TerraformRun]:
+    """Return queued runs of quiet workspaces, queued before ``before``; applies first, the oldest first."""
     other = aliased(TerraformRun)
     busy = exists().where(
         other.workspace_id == TerraformRun.workspace_id,
@@ -214,13 +214,13 @@ def unsent(session: Session, before: datetime) -> Sequence[str]:
         other.quiesced_at.is_(None),
     )
     return session.scalars(
-        select(TerraformRun.id)
+        select(TerraformRun)
         .where(
             TerraformRun.status == Status.QUEUED,
-            TerraformRun.created_at < before,
+            TerraformRun.created_at <= before,
             or_(TerraformRun.is_speculative.is_(True), ~busy),
         )
-        .order_by(TerraformRun.id)
+        .order_by((TerraformRun.kind == Kind.APPLY).desc(), TerraformRun.id)
         .limit(500)
     ).all()
 

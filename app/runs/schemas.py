@@ -245,3 +245,17 @@ class RunOut(RunListItem):
     quiesced_at: datetime | None
     proof_of_death: dict[str, Any] | None
     evidence: list[dict[str, Any]]
+
+
+class RunMark(BaseModel):
+    """What a halt needs to know of a run that it marked."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    organization_id: str
+    workspace_id: str
+    kind: str
+    claimed_at: datetime | None
+    quiesced_at: datetime | None
+    proof_of_death: dict[str, Any] | None

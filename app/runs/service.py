@@ -1,7 +1,7 @@
 """What the edges and the slices above may do with runs."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,7 +17,7 @@ from app.runs import claiming, deciding, ending, presenting, repository, request
 from app.runs.errors import RunNotFound
 from app.runs.models import TerraformRun
 from app.runs.requesting import EXECUTE_TASK
-from app.runs.schemas import DecisionRequest, RunListItem, RunOut, RunRequest
+from app.runs.schemas import DecisionRequest, RunListItem, RunMark, RunOut, RunRequest
 from app.workspaces import service as workspaces
 
 GATE_STATUSES = tuple(status.value for status in presenting.GATE)
@@ -108,9 +108,9 @@ def mark_halted(
     return [run.id for run in marked]
 
 
-def halted_runs(session: Session, halt_id: str) -> list[TerraformRun]:
-    """Return what a halt marked."""
-    return list(repository.halted_by(session, halt_id))
+def marks_of_halt(session: Session, halt_id: str) -> list[RunMark]:
+    """Return what a halt marked, and how far each run's death is proven."""
+    return [RunMark.model_validate(run) for run in repository.halted_by(session, halt_id)]
 
 
 def counts_by_status(session: Session, organization_id: str) -> dict[str, int]:
@@ -129,17 +129,21 @@ def dispatch(session: Session, workspace_id: str) -> None:
     claiming.dispatch(session, workspace_id)
 
 
+def next_claimable(session: Session) -> str | None:
+    """Return the run that may be claimed first: applies before plans, the oldest of them. None when none may."""
+    return next(iter(_claimable(session, clock.now())), None)
+
+
 def resend_unsent(session: Session) -> int:
     """Send again the jobs that were lost between commit and broker; return how many."""
     before = clock.now() - timedelta(seconds=RESEND_AFTER_SECONDS)
-    sent = 0
-    for run_id in repository.unsent(session, before):
-        run = repository.by_id(session, run_id)
-        if run is None:
-            continue
+    return sum(send(EXECUTE_TASK, run_id, queue="terraform") for run_id in _claimable(session, before))
+
+
+def _claimable(session: Session, queued_before: datetime) -> Iterator[str]:
+    for run in repository.unsent(session, queued_before):
         if run.is_speculative or claiming.in_turn_now(session, run.workspace_id) == run.id:
-            sent += send(EXECUTE_TASK, run.id, queue="terraform")
-    return sent
+            yield run.id
 
 
 def _get(session: Session, actor: Actor, run_id: str) -> TerraformRun:

@@ -1,0 +1,22 @@
+"""What beat sends, and how often. Names only, so that beat loads no slice; each job is safe to run beside itself."""
+
+from typing import TypedDict
+
+
+class Entry(TypedDict):
+    """One periodic job."""
+
+    task: str
+    schedule: float
+    options: dict[str, object]
+
+
+def _entry(task: str, every_seconds: float) -> Entry:
+    # Expired when the next one is due, so that a worker that was away finds one sweep and not a thousand.
+    return {"task": task, "schedule": every_seconds, "options": {"queue": "control", "expires": every_seconds}}
+
+
+BEAT_SCHEDULE: dict[str, Entry] = {
+    "sweep-runs": _entry("runs.sweep", 2.0),
+    "chain-audit": _entry("audit.chain", 10.0),
+}

@@ -1,0 +1,92 @@
+"""What runs does when something below it moves, in the same transaction.
+
+Writers hold the workspace's row exclusively, or the organization's fence, so no approval and no verification runs
+beside them.
+"""
+
+from sqlalchemy.orm import Session
+
+from app.core.jobs import enqueue
+from app.identity.events import RightsChanged
+from app.policy.events import PoliciesMoved
+from app.runs import claiming, deciding, repository
+from app.runs.errors import WorkspaceBusy
+from app.runs.machine import FINAL, Status
+from app.runs.settling import REEVALUATE_TASK
+from app.specs.events import HeadMoved
+from app.state import service as state
+from app.state.events import StateLockReleased
+from app.workspaces import service as workspaces
+from app.workspaces.events import ApprovalRulesChanged, VariablesMoved, WorkspaceDeleting, WorkspaceHeadMoved
+
+
+def on_variables_moved(session: Session, fact: VariablesMoved) -> None:
+    """Supersede what waits in the workspace."""
+    deciding.supersede_moved(session, fact.workspace_id)
+
+
+def on_workspace_head_moved(session: Session, fact: WorkspaceHeadMoved) -> None:
+    """Supersede what waits in the workspace and was planned from its head."""
+    deciding.supersede_moved(session, fact.workspace_id)
+
+
+def on_head_moved(session: Session, fact: HeadMoved) -> None:
+    """Supersede what waits in workspaces that follow the stack's head, in workspace order."""
+    following = workspaces.following_head(session, fact.stack_id)
+    for workspace_id in sorted(repository.workspaces_following(session, following)):
+        deciding.supersede_moved(session, workspace_id)
+
+
+def on_approval_rules_changed(session: Session, fact: ApprovalRulesChanged) -> None:
+    """Void what was decided under the old rules."""
+    for run_id in repository.waiting_in_workspace(session, fact.workspace_id):
+        run = repository.lock(session, run_id)
+        if run is not None and Status(run.status) not in FINAL:
+            child = repository.lock_child_of(session, run.id)
+            deciding.void_approvals(session, run, "The workspace's approval rules changed.")
+            if run.status == Status.APPROVED:
+                deciding.supersede_locked(session, run, child, "The workspace's approval rules changed. Plan again.")
+
+
+def on_policies_moved(session: Session, fact: PoliciesMoved) -> None:
+    """Void approvals of what waits under the changed policies, and evaluate again."""
+    for seen in repository.waiting_in_organization(session, fact.organization_id):
+        if fact.workspace_id is not None and seen.workspace_id != fact.workspace_id:
+            continue
+        run = repository.lock(session, seen.id)
+        if run is None or run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
+            continue
+        deciding.void_approvals(session, run, "The policies that judge this workspace changed.")
+        enqueue(session, REEVALUATE_TASK, run.id)
+
+
+def on_rights_changed(session: Session, fact: RightsChanged) -> None:
+    """Supersede approved runs whose quorum no longer holds; waiting ones count anew by themselves."""
+    for seen in repository.waiting_in_organization(session, fact.organization_id):
+        if seen.status != Status.APPROVED:
+            continue
+        run = repository.lock(session, seen.id)
+        if run is None or run.status != Status.APPROVED:
+            continue
+        child = repository.lock_child_of(session, run.id)
+        if not deciding.quorum_of(session, run).reached:
+            reason = "An approver's rights changed, so the quorum no longer holds. Plan again."
+            deciding.supersede_locked(session, run, child, reason)
+
+
+def on_lock_released(session: Session, fact: StateLockReleased) -> None:
+    """Let the next run in."""
+    claiming.dispatch(session, fact.workspace_id)
+
+
+def on_workspace_deleting(session: Session, fact: WorkspaceDeleting) -> None:
+    """Refuse while a run lives or the state holds resources. Raises ``WorkspaceBusy``."""
+    live = repository.live_in_workspace(session, fact.workspace_id)
+    if live is not None:
+        raise WorkspaceBusy(f"Run {live} has not ended. Discard or cancel it, then delete the workspace.")
+    newest = state.current(session, fact.workspace_id)
+    if newest is not None and newest.resource_count:
+        raise WorkspaceBusy(
+            f"The workspace's state still holds {newest.resource_count} resources. Destroy them first: "
+            "`sluice plan --destroy`, approve, and delete the workspace then."
+        )

@@ -1,0 +1,129 @@
+"""Tasks of runs: thin, with ids as arguments; each returns quietly when it lost its claim."""
+
+import logging
+import os
+import socket
+import threading
+from typing import Protocol
+
+from celery import Celery
+
+from app.core import clock
+from app.core.db import unit_of_work
+from app.core.settings import get_settings
+from app.executor.errors import NurseryGone
+from app.executor.nursery import Child
+from app.runner.port import ProofOfDeath, RunnerJob, WorkerInfo
+from app.runs import deciding, ending, repository, service, settling
+from app.runs.port import InProcessPort
+from app.runs.requesting import EXECUTE_TASK
+from app.workspaces import service as workspaces
+
+SUPERVISE = "supervise"
+SWEEP_TASK = "runs.sweep"
+PERMIT_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Starter(Protocol):
+    """Starts supervisors outside the worker's tree (the nursery)."""
+
+    def start(self, target: str, payload: bytes) -> Child:
+        """Fork a supervisor for a job."""
+
+
+class Executions:
+    """What one worker executes at once: as many supervisors as it has permits.
+
+    Messages are doorbells, PostgreSQL is the queue: whoever ends a run looks for the next that may start, so a message
+    that finds every permit taken is dropped without loss (and the sweep sends again what nobody took).
+    """
+
+    def __init__(self, starter: Starter, permits: int) -> None:
+        self._starter = starter
+        self._permits = threading.BoundedSemaphore(permits)
+
+    def execute(self, run_id: str) -> None:
+        """Execute the run, then whatever may start next, applies first, until nothing may."""
+        if not self._permits.acquire(timeout=PERMIT_SECONDS):
+            return
+        try:
+            following: str | None = run_id
+            while following is not None:
+                execute(self._starter, following)
+                with unit_of_work() as session:
+                    following = service.next_claimable(session)
+        finally:
+            self._permits.release()
+
+
+def execute(starter: Starter, run_id: str) -> None:
+    """Claim the run, start its supervisor, and watch it; a supervisor that dies is reported as dead."""
+    port = InProcessPort()
+    worker = WorkerInfo(name=f"{socket.gethostname()}:{os.getpid()}", host=socket.gethostname(), pid=os.getpid())
+    job = port.claim(run_id, worker)
+    if job is None:
+        return
+    try:
+        child = starter.start(SUPERVISE, job.model_dump_json().encode())
+        end = child.wait()
+    except NurseryGone:
+        # Nobody can say whether the supervisor lives: its lease will.
+        _log.error("the nursery is gone; leases decide over what it started", extra={"run_id": run_id})
+        raise
+    if end is not None and end.result is None:
+        port.report_death(job.run_id, job.fencing_token, _proof(job, end.pid, end.exit_code, end.signal))
+
+
+def _proof(job: RunnerJob, pid: int, exit_code: int | None, signal: int | None) -> ProofOfDeath:
+    return ProofOfDeath(
+        kind="wait_status",
+        at=clock.now(),
+        pid=pid,
+        exit_code=exit_code,
+        signal=signal,
+        detail=f"The supervisor of {job.run_id} was waited for; its engine dies with it.",
+    )
+
+
+def sweep() -> None:
+    """End runs whose lease ran out, drop plans that are too old, and send lost jobs again. Safe to run beside itself."""
+    with unit_of_work() as session:
+        expired = list(repository.expired(session, clock.now()))
+        outdated = list(repository.too_old(session, workspaces.ages(session), clock.now()))
+    for run_id in expired:
+        with unit_of_work() as session:
+            ending.expire(session, run_id)
+    for run_id in outdated:
+        with unit_of_work() as session:
+            deciding.supersede_outdated(session, run_id)
+    with unit_of_work() as session:
+        service.resend_unsent(session)
+
+
+def supersede_moved(workspace_id: str) -> None:
+    """Supersede what waits in a workspace whose state moved."""
+    with unit_of_work() as session:
+        deciding.supersede_moved(session, workspace_id)
+
+
+def register(application: Celery, starter: Starter) -> None:
+    """Register the tasks of runs with a worker's Celery application."""
+
+    executions = Executions(starter, get_settings().worker_concurrency)
+
+    @application.task(name=EXECUTE_TASK)
+    def _execute(run_id: str) -> None:
+        executions.execute(run_id)
+
+    @application.task(name=SWEEP_TASK)
+    def _sweep() -> None:
+        sweep()
+
+    @application.task(name=deciding.SUPERSEDE_TASK)
+    def _supersede(workspace_id: str) -> None:
+        supersede_moved(workspace_id)
+
+    @application.task(name=settling.REEVALUATE_TASK)
+    def _reevaluate(run_id: str) -> None:
+        settling.reevaluate(run_id)

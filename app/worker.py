@@ -1,0 +1,66 @@
+"""Celery composition root: the tasks of every slice, and the nursery that supervisors are forked from.
+
+The nursery is forked when the worker starts, before it has threads or connections, with the runner and the
+``RunnerPort`` that ``runs`` implements already loaded.
+"""
+
+import logging
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_init, worker_shutdown
+
+from app import registry
+from app.audit import tasks as audit_tasks
+from app.core.jobs import celery_app
+from app.executor.nursery import Child, Nursery
+from app.runner import supervisor
+from app.runs import tasks as runs_tasks
+from app.runs.port import InProcessPort
+
+_log = logging.getLogger(__name__)
+
+
+class NurseryOfWorker:
+    """The worker's nursery: forked at the worker's start, closed at its end."""
+
+    def __init__(self) -> None:
+        self._nursery: Nursery | None = None
+
+    def open(self) -> None:
+        """Fork the nursery."""
+        self._nursery = Nursery.fork({runs_tasks.SUPERVISE: supervisor.target(InProcessPort)})
+        _log.info("nursery forked", extra={"pid": self._nursery.pid})
+
+    def close(self) -> None:
+        """Ask for no more children; those that run go on to their end."""
+        if self._nursery is not None:
+            self._nursery.close()
+
+    def start(self, target: str, payload: bytes) -> Child:
+        """Fork a supervisor for a job."""
+        if self._nursery is None:
+            raise RuntimeError("the nursery is forked when the worker starts")
+        return self._nursery.start(target, payload)
+
+
+def create_worker() -> Celery:
+    """Return the Celery application with every slice's tasks and subscribers connected."""
+    registry.connect()
+    application = celery_app()
+    nursery = NurseryOfWorker()
+
+    def on_init(**_: Any) -> None:
+        nursery.open()
+
+    def on_shutdown(**_: Any) -> None:
+        nursery.close()
+
+    worker_init.connect(on_init, weak=False)
+    worker_shutdown.connect(on_shutdown, weak=False)
+    runs_tasks.register(application, nursery)
+    audit_tasks.register(application)
+    return application
+
+
+app = create_worker()
