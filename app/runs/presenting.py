@@ -208,6 +208,17 @@ def _approvals(
     )
 
 
+def why_nots(session: Session, actor: Actor, runs: Sequence[TerraformRun]) -> dict[str, str | None]:
+    """Return by run id why the actor's decision would not count; None where it would."""
+    spaces = workspaces.get_many(session, sorted({run.workspace_id for run in runs}))
+    return {
+        run.id: approvals.why_not(
+            session, actor, rules=approval_rules(spaces[run.workspace_id]), requested_by_id=run.requested_by_id
+        )
+        for run in runs
+    }
+
+
 def _allowed(actor: Actor, run: TerraformRun, child: TerraformRun | None, quorum: QuorumState | None) -> list[Action]:
     status = Status(run.status)
     child_is_queued = child is not None and child.status == Status.QUEUED

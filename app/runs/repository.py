@@ -310,3 +310,59 @@ def oldest_queued(session: Session, organization_id: str) -> datetime | None:
     return session.scalars(
         select(func.min(TerraformRun.created_at)).filter_by(organization_id=organization_id, status=Status.QUEUED)
     ).one()
+
+
+def of_ids(session: Session, organization_id: str, run_ids: Sequence[str]) -> Sequence[TerraformRun]:
+    """Return the organization's runs of these ids."""
+    return session.scalars(
+        select(TerraformRun).where(TerraformRun.organization_id == organization_id, TerraformRun.id.in_(run_ids))
+    ).all()
+
+
+def newest_waiting(session: Session, organization_id: str, limit: int) -> Sequence[TerraformRun]:
+    """Return runs that await approval or are blocked, newest first."""
+    return session.scalars(
+        select(TerraformRun)
+        .where(
+            TerraformRun.organization_id == organization_id,
+            TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED]),
+        )
+        .order_by(TerraformRun.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def _latest(organization_id: str) -> Select[str, str]:
+    """Id and status of each workspace's newest run that plans, speculative ones aside."""
+    return (
+        select(TerraformRun.id, TerraformRun.status)
+        .where(
+            TerraformRun.organization_id == organization_id,
+            TerraformRun.kind != Kind.APPLY,
+            TerraformRun.is_speculative.is_(False),
+        )
+        .distinct(TerraformRun.workspace_id)
+        .order_by(TerraformRun.workspace_id, TerraformRun.id.desc())
+    )
+
+
+def newest_failed(session: Session, organization_id: str, limit: int) -> Sequence[TerraformRun]:
+    """Return runs that errored or were halted and are still their workspace's newest, newest first."""
+    latest = _latest(organization_id).subquery()
+    return session.scalars(
+        select(TerraformRun)
+        .join(latest, latest.c.id == TerraformRun.id)
+        .where(or_(TerraformRun.status == Status.ERRORED, TerraformRun.halted.is_(True)))
+        .order_by(TerraformRun.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def workspaces_by_latest_status(session: Session, organization_id: str, statuses: Sequence[str]) -> Sequence[str]:
+    """Return the workspaces whose newest run that plans is in one of ``statuses``."""
+    latest = _latest(organization_id).subquery()
+    return session.scalars(
+        select(TerraformRun.workspace_id)
+        .join(latest, latest.c.id == TerraformRun.id)
+        .where(TerraformRun.status.in_(statuses))
+    ).all()

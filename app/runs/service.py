@@ -1,6 +1,6 @@
 """What the edges and the slices above may do with runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,6 +98,31 @@ def latest_of_workspaces(session: Session, workspace_ids: Sequence[str]) -> dict
     return {item.workspace.id: item for item in presenting.list_items(session, rows)}
 
 
+def workspaces_by_latest_status(session: Session, organization_id: str, statuses: Sequence[str]) -> list[str]:
+    """Return the workspaces whose newest run that plans is in one of ``statuses``."""
+    return list(repository.workspaces_by_latest_status(session, organization_id, statuses))
+
+
+def items_of(session: Session, actor: Actor, run_ids: Sequence[str]) -> list[RunListItem]:
+    """Return the runs of these ids that are the actor's organization's."""
+    return presenting.list_items(session, repository.of_ids(session, actor.organization_id, run_ids))
+
+
+def waiting(session: Session, actor: Actor, *, limit: int) -> list[RunListItem]:
+    """Return the runs that await approval or are blocked by policy, newest first."""
+    return presenting.list_items(session, repository.newest_waiting(session, actor.organization_id, limit))
+
+
+def failed_heads(session: Session, actor: Actor, *, limit: int) -> list[RunListItem]:
+    """Return runs that errored or were halted and are still their workspace's newest, newest first."""
+    return presenting.list_items(session, repository.newest_failed(session, actor.organization_id, limit))
+
+
+def may_decide(session: Session, actor: Actor, run_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return by run id why the actor's decision would not count; None where it would."""
+    return presenting.why_nots(session, actor, repository.of_ids(session, actor.organization_id, run_ids))
+
+
 def mark_halted(
     session: Session, actor: Actor, *, halt_id: str, organization_id: str | None, workspace_id: str | None, reason: str
 ) -> list[str]:
@@ -129,9 +154,10 @@ def dispatch(session: Session, workspace_id: str) -> None:
     claiming.dispatch(session, workspace_id)
 
 
-def next_claimable(session: Session) -> str | None:
-    """Return the run that may be claimed first: applies before plans, the oldest of them. None when none may."""
-    return next(iter(_claimable(session, clock.now())), None)
+def next_claimable(session: Session, tried: Collection[str]) -> str | None:
+    """Return the run that may be claimed first, those already ``tried`` aside: applies before plans, the oldest of
+    them. None when none may."""
+    return next((run_id for run_id in _claimable(session, clock.now()) if run_id not in tried), None)
 
 
 def resend_unsent(session: Session) -> int:

@@ -49,10 +49,12 @@ class Executions:
             return
         try:
             following: str | None = run_id
+            tried: set[str] = set()
             while following is not None:
+                tried.add(following)
                 execute(self._starter, following)
                 with unit_of_work() as session:
-                    following = service.next_claimable(session)
+                    following = service.next_claimable(session, tried)
         finally:
             self._permits.release()
 

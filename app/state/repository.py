@@ -91,3 +91,12 @@ def orphan_lock(session: Session, workspace_id: str, run_id: str, at: datetime) 
 def beat_lock(session: Session, run_id: str, at: datetime) -> None:
     """Note that the holder lives."""
     session.execute(update(TerraformStateLock).filter_by(run_id=run_id).values(heartbeat_at=at))
+
+
+def orphaned(session: Session, organization_id: str) -> Sequence[TerraformStateLock]:
+    """Return the organization's locks whose holders are dead, oldest first."""
+    return session.scalars(
+        select(TerraformStateLock)
+        .where(TerraformStateLock.organization_id == organization_id, TerraformStateLock.orphaned_at.is_not(None))
+        .order_by(TerraformStateLock.acquired_at)
+    ).all()

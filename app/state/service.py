@@ -204,6 +204,11 @@ def held_locks(session: Session, workspace_ids: Sequence[str]) -> dict[str, Lock
     return {row.workspace_id: _lock_out(row) for row in repository.locks(session, workspace_ids)}
 
 
+def orphaned_locks(session: Session, organization_id: str) -> list[LockOut]:
+    """Return the organization's locks whose holders are dead."""
+    return [_lock_out(row) for row in repository.orphaned(session, organization_id)]
+
+
 def release_orphaned(session: Session, actor: Actor, workspace: str) -> None:
     """Release a lock whose holder is proven dead. Raises ``StateLocked`` while the holder lives."""
     found = workspaces.get(session, actor.organization_id, workspace)

@@ -1,0 +1,1 @@
+"""Read models over several slices: the workspace list, /infra."""
