@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format migrate client tools bench lock clean
+.PHONY: help install install-dev run test check format migrate client docs tools bench lock clean
 
 # The first Python that is new enough; name another with `make PYTHON=… …`.
 PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -53,6 +53,10 @@ migrate: ## bring the database of SLUICE_DATABASE_URL to the newest schema
 client: ## generate the TypeScript client from the API
 	@$(PYTHON) tools/setup.py python frontend-packages
 	@$(BIN)/python tools/client.py
+
+docs: ## write the tables that are made from code
+	@$(PYTHON) tools/setup.py python-dev
+	@$(BIN)/python tools/docs.py
 
 bench: ## run bench/, or one of it: make bench B=overhead
 	@$(PYTHON) tools/install.py --unless-engine
