@@ -14,8 +14,9 @@ from packaging.version import InvalidVersion, Version
 
 from app.core.errors import IntegrityError
 from app.core.settings import Settings
-from app.executor import cli_config, files, gateway, probe, sandbox
+from app.executor import files, gateway, probe, sandbox
 from app.executor.cancel import CancelSource, StopOrder
+from app.executor.cli_config import CliConfiguration, compose
 from app.executor.commands import PLAN_FILE, ApplyCommand, Command, InitCommand, PlanCommand, ShowCommand
 from app.executor.discovery import Tool
 from app.executor.engine import Inputs, KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
@@ -63,7 +64,7 @@ class ExecutorOptions:
     """How engines are run on this machine. ``tools`` None runs them without a sandbox."""
 
     tools: sandbox.SandboxTools | None
-    cli_config: cli_config.CliConfiguration | None = None
+    cli_config: CliConfiguration | None = None
     limits: gateway.Limits = field(default_factory=gateway.Limits)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -86,7 +87,7 @@ class ExecutorOptions:
                 ) from error
         return cls(
             tools=probe.sandbox_tools(settings.sandbox),
-            cli_config=cli_config.compose(text, settings.terraform_plugin_cache_dir),
+            cli_config=compose(text, settings.terraform_plugin_cache_dir),
             limits=gateway.Limits(timeout_seconds=timeout_seconds, grace_seconds=grace_seconds),
         )
 

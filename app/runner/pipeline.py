@@ -193,13 +193,13 @@ def _approved_plan(context: Context) -> ArtifactRef:
     job = context.job
     if job.plan_file is None or job.planned_run_id is None:
         raise KindUnsupported("An apply needs the saved plan of a planned run, and this job has none.")
-    planned = job.planned_engine
-    if planned is not None and planned != context.engine_info:
+    planned, present = job.planned_engine, context.engine_info
+    if planned is not None and planned != present:
         raise EngineMismatch(
-            f"The plan was made by {planned.kind} {planned.version} ({planned.sha256[:12]}), but this worker "
-            f"runs {context.engine_info.kind} {context.engine_info.version} ({context.engine_info.sha256[:12]}). Plan again.",
+            f"The plan was made by {planned.kind} {planned.version} ({planned.sha256[:12]}), but this worker runs "
+            f"{present.kind} {present.version} ({present.sha256[:12]}). Plan again, or install the other engine.",
             planned=f"{planned.kind} {planned.version}",
-            present=f"{context.engine_info.kind} {context.engine_info.version}",
+            present=f"{present.kind} {present.version}",
         )
     if job.working_directory is not None and job.working_directory != context.engine.working_directory:
         raise WorkingDirectoryMismatch(

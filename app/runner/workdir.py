@@ -54,7 +54,8 @@ def make(base: Path, name: str, *, module_path: str, owner: files.Owner) -> Site
     remove(site)
     site.root.mkdir(mode=0o700)
     for directory in (site.work, site.temporary, site.home):
-        directory.mkdir(mode=0o700)
+        # The run's own directory above keeps everybody out; bubblewrap enters these without its privileges.
+        directory.mkdir(mode=0o755)
         if owner.id is not None:
             os.chown(directory, owner.id, owner.id)
     return site
