@@ -1,0 +1,152 @@
+"""Workspaces and variables as people and programs see them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+VariableKind = Literal["terraform", "env"]
+EngineKind = Literal["tofu", "terraform"]
+StateBackend = Literal["local"]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,88}[a-z0-9])?$"),
+    Field(description="Lower-case letters, digits, `-`, `_` and `.`; 1 to 90; begins and ends with a letter or digit"),
+]
+Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9:._-]{0,48}[a-z0-9])?$")]
+VariableKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+MAX_VALUE_LENGTH = 256 * 1024
+
+
+class Named(BaseModel):
+    """A thing with an id and a name."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+
+
+class HeadRef(BaseModel):
+    """The spec version that a plan without a wish of its own is made from."""
+
+    id: str
+    number: int | None
+    hash: str
+
+
+class Rules(BaseModel):
+    """A workspace's rules and settings, each with its default."""
+
+    description: Annotated[str, StringConstraints(max_length=500)] = ""
+    tags: Annotated[list[Tag], Field(max_length=30)] = []
+    pinned_version_id: str | None = Field(None, description="Spec version to stay at; null follows the stack's head")
+    required_approvals: Annotated[int, Field(ge=1, le=20)] = 1
+    approver_team_ids: Annotated[list[str], Field(max_length=20)] = Field(
+        default=[], description="Teams whose members may approve; empty: everyone with the permission"
+    )
+    requester_may_approve: bool = Field(False, description="True switches four-eyes off")
+    auto_apply: bool = Field(False, description="Apply without a person when policies pass and nothing is destroyed")
+    auto_apply_allows_destroy: bool = False
+    plan_max_age_seconds: Annotated[int | None, Field(ge=60, le=90 * 24 * 3600)] = Field(
+        None, description="A plan that waits longer is superseded"
+    )
+    engine_kind: EngineKind | None = Field(None, description="Engine to use; null takes the worker's first")
+    state_backend: StateBackend = "local"
+
+
+class NewWorkspace(Rules):
+    """A workspace to create."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    stack: str = Field(description="Name or id of the stack")
+
+
+class WorkspaceChange(BaseModel):
+    """Settings to change; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    description: Annotated[str, StringConstraints(max_length=500)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=30)] | None = None
+    pinned_version_id: str | None = None
+    required_approvals: Annotated[int, Field(ge=1, le=20)] | None = None
+    approver_team_ids: Annotated[list[str], Field(max_length=20)] | None = None
+    requester_may_approve: bool | None = None
+    auto_apply: bool | None = None
+    auto_apply_allows_destroy: bool | None = None
+    plan_max_age_seconds: Annotated[int | None, Field(ge=60, le=90 * 24 * 3600)] = None
+    engine_kind: EngineKind | None = None
+    state_backend: StateBackend | None = None
+
+
+class WorkspaceOut(BaseModel):
+    """A workspace."""
+
+    id: str
+    organization_id: str
+    name: str
+    description: str
+    tags: list[str]
+    stack: Named
+    head: HeadRef | None
+    pinned_version_id: str | None
+    required_approvals: int
+    approver_teams: list[Named]
+    requester_may_approve: bool
+    auto_apply: bool
+    auto_apply_allows_destroy: bool
+    plan_max_age_seconds: int | None
+    engine_kind: EngineKind | None
+    state_backend: StateBackend
+    created_at: datetime
+
+
+class WorkspaceFilter(BaseModel):
+    """Which workspaces to list."""
+
+    search: str | None = None
+    tag: str | None = None
+    stack_id: str | None = None
+
+
+class VariableIn(BaseModel):
+    """A variable's value and flags. A sensitive value can be written and never read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: Annotated[str, StringConstraints(max_length=MAX_VALUE_LENGTH)] = Field(repr=False)
+    is_sensitive: bool = False
+    is_hcl: bool = Field(False, description="The value is an expression (a list, a map, a number), not a string")
+    description: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class VariableOut(BaseModel):
+    """A variable. ``value`` is null when it is sensitive."""
+
+    id: str
+    key: str
+    kind: VariableKind
+    is_sensitive: bool
+    is_hcl: bool
+    description: str
+    value: str | None
+    version_id: str
+    updated_at: datetime
+    updated_by: dict[str, Any]
+
+
+class ResolvedVariable(BaseModel):
+    """A variable with its plain value, for a run's job only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version_id: str
+    key: str
+    kind: VariableKind
+    value: str = Field(repr=False)
+    sensitive: bool
+    hcl: bool
