@@ -49,6 +49,11 @@ class PinnedAttachment(Value):
     bundle: PolicyBundle = Field(repr=False)
     bundle_digest: str
 
+    @property
+    def files(self) -> dict[str, str]:
+        """The bundle's Rego files, name to text."""
+        return self.bundle.files
+
 
 class Finding(Value):
     """One thing that a policy said. ``rule`` is what the policy calls it, else its package."""

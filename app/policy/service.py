@@ -56,8 +56,6 @@ __all__ = [
     "sync",
 ]
 
-results_digest = findings.results_digest
-
 
 def policy_sets() -> list[PolicySetOut]:
     """Return the policy sets that can be attached, with their packages; broken ones say why."""
@@ -180,7 +178,12 @@ def check(pinned: Sequence[PinnedAttachment], document: PolicyDocument | Mapping
     return PolicyChecker().check(pinned, document)
 
 
-def store_checks(session: Session, *, organization_id: str, run_id: str, stage: Stage, report: CheckReport) -> None:
+def results_digest(checked: CheckReport | Sequence[PolicyCheckOut]) -> str:
+    """Return the digest of a check's results for the plan's fingerprint; stored checks of one stage give the same."""
+    return checked.results_digest if isinstance(checked, CheckReport) else findings.results_digest(checked)
+
+
+def store_checks(session: Session, organization_id: str, run_id: str, stage: Stage, report: CheckReport) -> None:
     """Store what a check said of a run; earlier checks of the run stay."""
     for result in report.results:
         repository.add(
