@@ -16,9 +16,9 @@ TYPES = FRONTEND / "src" / "lib" / "api" / "schema.gen.ts"
 
 def document() -> str:
     """Return the OpenAPI document of the API as it is now."""
-    from app.main import app
+    from app.main import create_app
 
-    return json.dumps(app.openapi(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(create_app().openapi(), indent=2, sort_keys=True) + "\n"
 
 
 def types(openapi: Path, target: Path) -> None:

@@ -3,15 +3,15 @@
 import http.client
 import json
 import os
-import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.embedded.commands import CREATES_DATABASE, PartName, SluicePart
+from app.embedded.drain import stop_worker
 from app.embedded.errors import PortInUse, ServerFailed, StartError
 from app.embedded.home import Home, HomeLock, open_home
 from app.embedded.postgres import Postgres
@@ -21,7 +21,9 @@ from app.executor import gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_ORDER = ("api", "worker", "beat", "redis", "postgres")
-_GRACE_SECONDS = {"api": 8.0, "worker": 30.0, "beat": 5.0}
+_GRACE_SECONDS = 8.0
+_RUNS_MAY_END_SECONDS = 10.0
+_INTERRUPTED_RUNS_SECONDS = 40.0
 _HEALTH_SECONDS = 60.0
 _STEP_SECONDS = 300.0
 
@@ -82,7 +84,7 @@ class Up:
         if prepared.get("migrated_from"):
             self._say(f"The database was migrated from {prepared['migrated_from']} to {prepared['schema']}.")
         api = self._launch("api", "--host", options.host, "--port", str(port))
-        self._launch("worker")
+        self._launch("worker", stop=lambda server: self._stop_worker(server, stop))
         seeded = self._ask("bootstrap", ("--demo",) if options.has_demo else ("--no-demo",), stop)
         self._wait_healthy(api, options.host, port, stop)
         self._launch("beat")
@@ -141,17 +143,22 @@ class Up:
             if part.wait_ready is not None and part.server is not None:
                 part.wait_ready(part.server)
 
-    def _launch(self, name: PartName, *options: str) -> Part:
+    def _launch(self, name: PartName, *options: str, stop: Callable[[gateway.Server], None] | None = None) -> Part:
         command = SluicePart(name, options)
         launch = gateway.Launch(command.program, command, self._environment, ROOT)
         log = self._home.log(name)
-
-        def stop(server: gateway.Server) -> None:
-            server.stop(grace_seconds=_GRACE_SECONDS.get(name, 5.0), first=signal.SIGTERM)
-
-        part = Part(name, lambda: gateway.start(launch, log=log), stop, log)
+        part = Part(name, lambda: gateway.start(launch, log=log), stop or _end, log)
         self._supervisor.launch(part)
         return part
+
+    def _stop_worker(self, server: gateway.Server, stop: StopSignals) -> None:
+        stop_worker(
+            server,
+            stop,
+            self._say,
+            wait_seconds=_RUNS_MAY_END_SECONDS,
+            interrupt_seconds=_INTERRUPTED_RUNS_SECONDS,
+        )
 
     def _ask(self, name: PartName, options: tuple[str, ...], stop: StopSignals) -> dict[str, Any]:
         """Run a part that ends, and return the JSON that it printed last. Raises ``StartError`` when it failed."""
@@ -203,6 +210,10 @@ class Up:
             raise StopRequested
 
 
+def _end(server: gateway.Server) -> None:
+    server.stop(grace_seconds=_GRACE_SECONDS)
+
+
 def free_port(host: str, port: int) -> int:
     """Return ``port``, or a free one for 0. Raises ``PortInUse`` when somebody listens there already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -225,7 +236,7 @@ def free_port(host: str, port: int) -> int:
 def _health(address: str, port: int) -> str:
     connection = http.client.HTTPConnection(address, port, timeout=5)
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", "/readyz")
         return str(connection.getresponse().status)
     except OSError as error:
         return str(error)
