@@ -25,7 +25,7 @@ from app.executor.errors import NurseryGone, ProcessFailed
 
 _log = logging.getLogger(__name__)
 _HEADER = struct.Struct("!cQ")
-_BORN, _RESULT, _ENDED = b"B", b"R", b"E"
+_BORN, _RESULT, _ENDED, _REFUSED = b"B", b"R", b"E", b"X"
 _PR_SET_NAME = 15
 _MAX_NAME_BYTES = 256
 
@@ -155,7 +155,8 @@ class Nursery:
             raise NurseryGone("The nursery ended while a child was being started. Restart the worker.") from error
         if kind != _BORN:
             channel.close()
-            raise ProcessFailed(f"The nursery refused to start {target!r}: {body.decode(errors='replace')}")
+            reason = body.decode(errors="replace")
+            raise ProcessFailed(f"The nursery could not start {target!r}: {reason}.", target=target)
         return Child(channel, int(body))
 
     def close(self) -> None:
@@ -224,14 +225,12 @@ class _Keeper:
         target = self._targets.get(name.decode(errors="replace"))
         if target is None:
             with contextlib.suppress(OSError):
-                _send(channel, _ENDED, b"unknown target; known: " + ", ".join(self._targets).encode())
+                _send(channel, _REFUSED, b"unknown target; known: " + ", ".join(self._targets).encode())
             channel.close()
             return
         pid = os.fork()
         if pid == 0:
             self._become_child(channel, target, name.decode())
-        with contextlib.suppress(OSError):
-            _send(channel, _BORN, str(pid).encode())
         descriptor = os.pidfd_open(pid)
         self._children[descriptor] = (pid, channel)
         self._selector.register(descriptor, selectors.EVENT_READ, pid)
@@ -249,6 +248,8 @@ class _Keeper:
                 other.close()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
+            # Told by the child itself: a second writer could come between its frames.
+            _send(channel, _BORN, str(os.getpid()).encode())
             _, payload = _receive(channel)
             result = target(payload)
             with contextlib.suppress(OSError):

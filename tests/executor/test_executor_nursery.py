@@ -1,0 +1,168 @@
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.executor.errors import NurseryGone, ProcessFailed
+from app.executor.nursery import Nursery
+from tests.support.guards import spawning
+
+pytestmark = pytest.mark.processes
+WORKER = Path(__file__).with_name("nursery_worker.py")
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        threading.Event().wait(0.01)
+    return False
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def echo(payload: bytes) -> bytes:
+    return payload[::-1]
+
+
+def fail(payload: bytes) -> bytes:
+    raise RuntimeError(payload)
+
+
+def kill(payload: bytes) -> bytes:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return payload
+
+
+def slow(payload: bytes) -> bytes:
+    time.sleep(float(payload))
+    return b"slow"
+
+
+def show(payload: bytes) -> bytes:
+    return Path("/proc/self/cmdline").read_bytes() + Path("/proc/self/environ").read_bytes()
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    kept = Nursery.fork({"echo": echo, "fail": fail, "kill": kill, "slow": slow, "show": show})
+    yield kept
+    kept.close()
+    assert until(lambda: is_gone(kept.pid)), "the nursery ends when its worker closes it"
+
+
+def test_nursery_child_returns_its_result_and_exit(nursery: Nursery) -> None:
+    payload = os.urandom(3 * 1024 * 1024)
+    child = nursery.start("echo", payload)
+    end = child.wait(10)
+    assert end is not None
+    assert end.result == payload[::-1]
+    assert end.exit_code == 0
+    assert end.pid == child.pid
+
+
+def test_nursery_child_that_raises_has_no_result(nursery: Nursery) -> None:
+    end = nursery.start("fail", b"").wait(10)
+    assert end is not None
+    assert end.result is None
+    assert end.exit_code == 1
+
+
+def test_nursery_killed_child_tells_its_signal(nursery: Nursery) -> None:
+    end = nursery.start("kill", b"").wait(10)
+    assert end is not None
+    assert end.signal == signal.SIGKILL
+    assert end.result is None
+
+
+def test_nursery_wait_with_time_out_returns_none_and_can_be_repeated(nursery: Nursery) -> None:
+    child = nursery.start("slow", b"0.3")
+    assert child.wait(0.05) is None
+    end = child.wait(10)
+    assert end is not None
+    assert end.result == b"slow"
+
+
+def test_nursery_unknown_target_is_refused(nursery: Nursery) -> None:
+    with pytest.raises(ProcessFailed, match="echo"):
+        nursery.start("nothing", b"")
+
+
+def test_nursery_many_threads_start_children_at_once(nursery: Nursery) -> None:
+    results: dict[int, bytes | None] = {}
+
+    def one(number: int) -> None:
+        end = nursery.start("echo", str(number).encode()).wait(20)
+        results[number] = end.result if end is not None else None
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(10, 30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {number: str(number).encode()[::-1] for number in range(10, 30)}
+
+
+def test_nursery_payload_is_in_neither_arguments_nor_environment(nursery: Nursery) -> None:
+    end = nursery.start("show", b"top secret payload").wait(10)
+    assert end is not None
+    assert end.result
+    assert b"top secret payload" not in end.result
+
+
+def test_nursery_child_leads_its_own_session_outside_the_tree(nursery: Nursery) -> None:
+    child = nursery.start("slow", b"0.5")
+    assert os.getsid(child.pid) == child.pid
+    ours = {process.pid for process in psutil.Process().children(recursive=True)}
+    assert child.pid not in ours
+    assert nursery.pid not in ours
+    assert child.wait(10) is not None
+
+
+def test_nursery_killed_makes_start_raise(nursery: Nursery) -> None:
+    os.kill(nursery.pid, signal.SIGKILL)
+    assert until(lambda: is_gone(nursery.pid))
+    with pytest.raises(NurseryGone, match="Restart the worker"):
+        nursery.start("echo", b"x")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_nursery_worker_killed_leaves_the_child_working(tmp_path: Path, number: signal.Signals) -> None:
+    root = str(Path(__file__).resolve().parents[2])
+    with spawning("a worker of its own, to be killed"):
+        worker = subprocess.Popen(
+            [sys.executable, str(WORKER), str(tmp_path), "0.8"],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": root},
+            start_new_session=True,
+        )
+    try:
+        assert worker.stdout is not None
+        nursery_pid, child_pid = map(int, worker.stdout.readline().split())
+        assert until((tmp_path / "started").exists)
+        os.killpg(worker.pid, number)
+        worker.wait(10)
+        assert not is_gone(child_pid)
+        assert not is_gone(nursery_pid)
+        assert until((tmp_path / "done").exists), "the child goes on to its end"
+        assert until(lambda: is_gone(child_pid) and is_gone(nursery_pid)), "and the nursery ends with it"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait(10)
+        if worker.stdout is not None:
+            worker.stdout.close()
