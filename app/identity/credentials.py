@@ -64,6 +64,24 @@ def resolve_session(session: Session, cookie: str, source_address: str | None = 
     return _actor(found, session_id=found.id, source_address=source_address) if found is not None else None
 
 
+def actor_of_user(session: Session, organization_id: str, user_id: str) -> Actor | None:
+    """Return a person as an actor with the rights of this moment, or None when unknown or disabled."""
+    row = repository.user(session, organization_id, user_id)
+    if row is None or row.disabled_at is not None:
+        return None
+    roles = repository.roles_of(session, [row.id]).get(row.id, [])
+    teams = repository.teams_of(session, [row.id]).get(row.id, [])
+    return Actor(
+        id=row.id,
+        kind="person",
+        name=row.name,
+        organization_id=row.organization_id,
+        permissions=permissions_of(roles, "person"),
+        teams=frozenset(team.id for team in teams),
+        roles=frozenset(roles),
+    )
+
+
 def reserve_attempt(session: Session, email: str, source_address: str) -> None:
     """Count a login before it is tried; the caller commits that, whatever comes of the login.
 

@@ -1,6 +1,7 @@
 """What identity offers to the other slices and to its own edge: members and credentials, under one name."""
 
 from app.identity.credentials import (
+    actor_of_user,
     create_login_link,
     describe,
     issue_token,
@@ -45,6 +46,7 @@ from app.identity.schemas import SESSION_COOKIE, RightsChanged
 __all__ = [
     "SESSION_COOKIE",
     "RightsChanged",
+    "actor_of_user",
     "add_team_member",
     "approvers_with_right",
     "assign_roles",
