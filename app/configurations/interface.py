@@ -21,7 +21,8 @@ _TOKEN = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
-_OPEN, _CLOSE = frozenset("{(["), frozenset("})]")
+_PAIRS = {"}": "{", ")": "(", "]": "["}
+_OPEN, _CLOSE = frozenset(_PAIRS.values()), frozenset(_PAIRS)
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class _Block:
 Token = tuple[str, str]
 
 
-def _string_end(text: str, start: int) -> int:
-    """Return the index after the closing quote of the string that begins at ``start`` (after its opening quote)."""
+def _string_end(text: str, start: int) -> tuple[int, bool]:
+    """Return the index after the string that begins at ``start`` (after its opening quote), and whether it closed."""
     depth, i = 0, start
     while i < len(text):
         two = text[i : i + 2]
@@ -70,14 +71,14 @@ def _string_end(text: str, start: int) -> int:
         elif two in {"${", "%{"} and text[i - 1 : i] != text[i]:
             depth, i = depth + 1, i + 2
         elif depth > 0 and text[i] == '"':
-            i = _string_end(text, i + 1)
+            i, _ = _string_end(text, i + 1)
         elif depth > 0 and text[i] in "{}":
             depth, i = depth + (1 if text[i] == "{" else -1), i + 1
         elif depth == 0 and text[i] in '"\n':
-            return i + 1
+            return i + 1, text[i] == '"'
         else:
             i += 1
-    return len(text)
+    return len(text), False
 
 
 def _heredoc_end(text: str, start: int, marker: str) -> int:
@@ -94,8 +95,8 @@ def _tokens(text: str) -> Iterator[Token]:
         i = match.end()
         kind = match.lastgroup or "other"
         if kind == "quote":
-            end = _string_end(text, i)
-            yield "string", text[i : end - 1]
+            end, is_closed = _string_end(text, i)
+            yield "string", text[i : end - 1 if is_closed else end]
             i = end
         elif kind == "heredoc":
             i = _heredoc_end(text, i, match["heredoc"])
@@ -187,6 +188,34 @@ def _read_json(text: str, into: ModuleInterface) -> None:
         into.outputs[name] = OutputInfo(body.get("sensitive") is True, str(body.get("description", "")))
     for body in _merged(root.get("module", {})).values():
         into.module_sources.append(str(body.get("source", "")))
+
+
+def is_single_expression(value: str) -> bool:
+    """Whether ``value`` can stand after an equals sign in a variables file and be nothing but one value.
+
+    Brackets and quotes must close, and no line may end outside of them, where another assignment could follow.
+    """
+    expression = value.strip()
+    opened: list[str] = []
+    i = 0
+    while i < len(expression):
+        match = _TOKEN.match(expression, i)
+        kind = match.lastgroup if match is not None else None
+        if match is None or kind in {"comment", "heredoc"} or (kind == "newline" and not opened):
+            return False
+        i, text = match.end(), match.group()
+        if kind == "quote":
+            i, is_closed = _string_end(expression, i)
+            if not is_closed:
+                return False
+        elif text in _OPEN:
+            opened.append(text)
+        elif text in _CLOSE:
+            if not opened or opened.pop() != _PAIRS[text]:
+                return False
+        elif text + expression[i : i + 1] == "/*":
+            return False
+    return bool(expression) and not opened
 
 
 def read_interface(files: Mapping[str, bytes]) -> ModuleInterface:

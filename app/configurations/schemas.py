@@ -1,10 +1,11 @@
 """The public vocabulary of configurations."""
 
 from datetime import datetime
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.configurations.interface import ModuleInterface, OutputInfo, VariableInfo
+from app.configurations.interface import ModuleInterface, OutputInfo, VariableInfo, is_single_expression
 from app.core.artifacts import ArtifactRef
 
 __all__ = [
@@ -12,9 +13,31 @@ __all__ = [
     "ConfigurationStored",
     "ConfigurationView",
     "ModuleInterface",
+    "NamesCode",
     "OutputInfo",
     "VariableInfo",
+    "is_single_expression",
 ]
+
+
+class NamesCode(Protocol):
+    """What names the code of a stack: a spec, seen from below. ``operator_module`` is a path below the modules."""
+
+    @property
+    def module_source(self) -> str | None:
+        """Where the module comes from, as written."""
+
+    @property
+    def operator_module(self) -> str | None:
+        """The module's path, relative to the operator's modules; None for any other source."""
+
+    @property
+    def module_digest(self) -> str | None:
+        """What `module_source` is pinned to."""
+
+    @property
+    def configuration_digest(self) -> str | None:
+        """Digest of an uploaded configuration."""
 
 
 class ConfigurationView(BaseModel):

@@ -24,7 +24,7 @@ from app.configurations.archive import (
 from app.configurations.errors import ConfigurationChanged, ConfigurationNotFound, SourceNotFetchable
 from app.configurations.interface import read_interface
 from app.configurations.models import Configuration
-from app.configurations.schemas import ConfigurationOut, ModuleInterface
+from app.configurations.schemas import ConfigurationOut, ModuleInterface, NamesCode
 from app.core import clock
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.ids import new_id
@@ -70,13 +70,27 @@ def from_module(session: Session, actor: Actor, path: str, *, pinned_digest: str
     return _store(session, actor, entries, f"{operator_modules.PREFIX}/{path}")
 
 
-def refuse_source(text: str, kind: str) -> SourceNotFetchable:
-    """Return the error for a module source of a kind that this installation does not fetch (git, registry)."""
-    message = (
-        f"{text!r} is a {kind} source, and this installation fetches none of them; put the module below the operator's "
-        "modules and name it as modules/NAME, or upload a directory that calls it with `sluice plan DIR`"
-    )
-    return SourceNotFetchable(f"module_source: {message}.", errors=[{"field": "module_source", "message": message}])
+def for_spec(session: Session, actor: Actor, spec: NamesCode) -> ConfigurationOut:
+    """Return the configuration that holds a spec's code: by its digest, or the operator's module, stored when new.
+
+    Raises ``ConfigurationNotFound`` for an unknown digest or a spec that names no code, ``SourceNotFetchable`` for a
+    source of a kind that is not fetched here, and what ``from_module`` raises.
+    """
+    if spec.configuration_digest is not None:
+        return get_by_digest(session, actor.organization_id, spec.configuration_digest)
+    if spec.module_source is None:
+        message = "the spec names no code; name a module_source, or upload a directory with `sluice plan DIR`"
+        raise ConfigurationNotFound(
+            f"module_source: {message}.", errors=[{"field": "module_source", "message": message}]
+        )
+    if spec.operator_module is None:
+        message = (
+            f"{spec.module_source!r} is a git or registry source, and this installation fetches none of them; put the "
+            "module below the operator's modules and name it as modules/NAME, or upload a directory that calls it "
+            "with `sluice plan DIR`"
+        )
+        raise SourceNotFetchable(f"module_source: {message}.", errors=[{"field": "module_source", "message": message}])
+    return from_module(session, actor, spec.operator_module, pinned_digest=spec.module_digest)
 
 
 def get(session: Session, organization_id: str, configuration_id: str) -> ConfigurationOut:

@@ -180,7 +180,7 @@ def get_spec_version(
     version_id: str, actor: Annotated[Actor, requires(Permission.STACKS_READ)], session: SessionDep
 ) -> SpecVersionOut:
     """Return one version with its document."""
-    return service.get_version(session, actor.organization_id, version_id)
+    return service.version(session, actor.organization_id, version_id)
 
 
 @router.get(

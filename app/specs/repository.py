@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from app.core.pages import PageParams, fetch_page
 from app.specs.models import TerraformStack, TerraformStackSpecVersion
+from app.specs.schemas import StackVersionSummary
 
 
-def stacks_by_id(session: Session, organization_id: str, stack_ids: Sequence[str]) -> Sequence[TerraformStack]:
-    """Return the organization's stacks of those ids."""
-    query = select(TerraformStack).filter_by(organization_id=organization_id)
-    return session.scalars(query.where(TerraformStack.id.in_(stack_ids))).all()
+def stacks_by_id(session: Session, stack_ids: Sequence[str]) -> Sequence[TerraformStack]:
+    """Return the stacks of those ids."""
+    return session.scalars(select(TerraformStack).where(TerraformStack.id.in_(stack_ids))).all()
 
 
 def stack_by_id_or_name(session: Session, organization_id: str, id_or_name: str) -> TerraformStack | None:
@@ -63,6 +63,18 @@ def versions_by_id(session: Session, version_ids: Sequence[str]) -> dict[str, Te
     """Return the versions of those ids, by id."""
     query = select(TerraformStackSpecVersion).where(TerraformStackSpecVersion.id.in_(version_ids))
     return {row.id: row for row in session.scalars(query)}
+
+
+def version_summaries(session: Session, version_ids: Sequence[str]) -> dict[str, StackVersionSummary]:
+    """Return the versions of those ids without their documents, by id."""
+    if not version_ids:
+        return {}
+    found = TerraformStackSpecVersion
+    query = select(found.id, found.number, found.hash, found.created_at).where(found.id.in_(version_ids))
+    return {
+        row.id: StackVersionSummary(id=row.id, number=row.number, hash=row.hash, created_at=row.created_at)
+        for row in session.execute(query)
+    }
 
 
 def versions(

@@ -61,12 +61,20 @@ def check_module_path(value: str) -> str:
     return path
 
 
+def text_problem(value: str) -> str | None:
+    """Return what neither the engine nor the database can hold in ``value``, or None."""
+    if "\x00" in value:
+        return "holds a NUL character: remove it"
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return "holds half of a surrogate pair, which is no character: remove it"
+    return None
+
+
 def check_text(value: str) -> None:
     """Raise for text that neither the engine nor the database can hold."""
-    if "\x00" in value:
-        raise refuse("holds a NUL character: remove it")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise refuse("holds half of a surrogate pair, which is no character: remove it")
+    problem = text_problem(value)
+    if problem is not None:
+        raise refuse(problem)
 
 
 def parse_version_constraint(text: str) -> list[tuple[str, Version]]:
@@ -122,11 +130,7 @@ def _scalar_problem(value: Any) -> str | None:
         return None if abs(value) <= _SAFE_INTEGER else "is beyond 2^53 - 1, so not exact: write it as a string"
     if not isinstance(value, str):
         return f"is of the type {type(value).__name__}, which JSON does not have: write text, a number or true/false"
-    try:
-        check_text(value)
-    except PydanticCustomError as error:
-        return error.message()
-    return None
+    return text_problem(value)
 
 
 def _check_keys(value: dict[Any, Any], path: tuple[str | int, ...], problems: list[Any]) -> None:

@@ -6,14 +6,12 @@ default, so that a field added later changes no old hash. Within a schema versio
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.core.canonical import canonical_json, sha256_hex
-from app.core.events import Fact
 from app.specs.errors import SpecInvalid
 from app.specs.module_source import ModuleSource, parse_module_source
 from app.specs.reading import read_document
@@ -29,9 +27,17 @@ from app.specs.rules import (
     line,
     parse_version_constraint,
     refuse,
+    text_problem,
 )
 
-__all__ = ["check_module_path", "check_name", "check_tags", "check_text", "parse_version_constraint", "refuse"]
+__all__ = [
+    "check_module_path",
+    "check_name",
+    "check_tags",
+    "input_name_problem",
+    "parse_version_constraint",
+    "text_problem",
+]
 
 SCHEMA_VERSION = 1
 
@@ -185,6 +191,21 @@ class TerraformStackSpec(BaseModel):
         """Digest of the configuration that holds the code; None for a stack whose code comes with each upload."""
         return self.module_digest or self.configuration_digest
 
+    @property
+    def operator_module(self) -> str | None:
+        """The module's path, relative to the operator's modules; None for an upload and for remote sources."""
+        return self.source.path if self.source is not None else None
+
+    def with_configuration(self, digest: str) -> "TerraformStackSpec":
+        """Return a copy whose code is the uploaded configuration of that digest; all else is kept."""
+        changed = {"configuration_digest": digest, "module_source": None, "module_digest": None}
+        return self.model_copy(update=changed)
+
+    def engine_request(self, workspace_kind: str | None = None) -> dict[str, Any]:
+        """Return which engine a run needs, as ``kind`` and ``version_constraint``; the spec's kind wins."""
+        kind = workspace_kind if self.engine.kind == "any" else self.engine.kind
+        return {"kind": kind, "version_constraint": self.engine.version}
+
     def document(self) -> dict[str, Any]:
         """Return the hashed form: plain JSON, with the schema version and name, without what has its default."""
         return {
@@ -209,8 +230,8 @@ MODULES_PREFIX = "modules"
 
 def root_directory(spec: TerraformStackSpec) -> str:
     """Return the directory, inside the configuration, of the module that ``spec`` names ('' is the top)."""
-    source = spec.source
-    return f"{MODULES_PREFIX}/{source.path}" if source is not None and source.path is not None else spec.module_path
+    path = spec.operator_module
+    return f"{MODULES_PREFIX}/{path}" if path is not None else spec.module_path
 
 
 def parse_spec(data: bytes) -> TerraformStackSpec:
@@ -264,14 +285,6 @@ def _problem(item: Any) -> dict[str, str]:
     return {"field": field_path(location), "message": message}
 
 
-@dataclass(frozen=True)
-class HeadMoved(Fact):
-    """A stack has a new latest version; workspaces that follow its head plan from it from now on."""
-
-    stack_id: str
-    organization_id: str
-
-
 class StackVersionSummary(BaseModel):
     """A spec version in one line."""
 
@@ -279,6 +292,14 @@ class StackVersionSummary(BaseModel):
     number: int | None
     hash: str
     created_at: datetime
+
+
+class StackRef(BaseModel):
+    """A stack by id and name, with the id of its latest pushed version."""
+
+    id: str
+    name: str
+    latest_version_id: str | None
 
 
 class StackOut(BaseModel):

@@ -17,7 +17,8 @@ from app.core.db import unit_of_work
 from app.core.events import publish
 from app.core.ids import new_id
 from app.core.pages import Page, PageParams
-from app.core.permissions import Actor
+from app.core.permissions import Actor, system_actor
+from app.identity import service as identity
 from app.specs import repository
 from app.specs.diff import differences
 from app.specs.errors import (
@@ -27,19 +28,19 @@ from app.specs.errors import (
     StackExists,
     StackNotFound,
 )
+from app.specs.events import HeadMoved
 from app.specs.models import TerraformStack, TerraformStackSpecVersion
 from app.specs.schemas import (
-    HeadMoved,
     PushAnswer,
     SpecDiff,
     SpecVersionOut,
     StackIn,
     StackOut,
+    StackRef,
     StackVersionSummary,
     TerraformStackSpec,
     Who,
     root_directory,
-    validate_spec,
 )
 
 WorkspaceCounter = Callable[[Session, Sequence[str]], dict[str, int]]
@@ -53,9 +54,11 @@ def set_workspace_counter(counter: WorkspaceCounter) -> None:
 
 
 def persist_spec(
-    spec: TerraformStackSpec, *, actor: Actor, message: str = "", session: Session | None = None
+    spec: TerraformStackSpec, *, actor: Actor | None = None, message: str = "", session: Session | None = None
 ) -> PushAnswer:
     """Push ``spec`` to the stack of its name, creating the stack when it is new.
+
+    Without ``actor`` it is Sluice itself that pushes, in the operator's organization.
 
     A version is added only when the hash differs from the stack's latest pushed one. A ``module_source`` is pinned to
     the digest of what it names now, so the version names exact code. Without ``session`` it commits by itself. Raises
@@ -63,8 +66,8 @@ def persist_spec(
     """
     if session is None:
         with unit_of_work() as own:
-            return push(own, actor, spec, message=message)
-    return push(session, actor, spec, message=message)
+            return persist_spec(spec, actor=actor, message=message, session=own)
+    return push(session, actor or _operator(session), spec, message=message)
 
 
 def push(session: Session, actor: Actor, spec: TerraformStackSpec, *, message: str = "") -> PushAnswer:
@@ -87,7 +90,7 @@ def push(session: Session, actor: Actor, spec: TerraformStackSpec, *, message: s
     session.flush()
     evidence = {"stack": stack.name, "number": row.number, "hash": row.hash, "message": message}
     audit.record(session, actor, "spec.pushed", ("spec_version", row.id), evidence)
-    publish(session, HeadMoved(stack_id=stack.id, organization_id=actor.organization_id))
+    publish(session, HeadMoved(actor.organization_id, stack.id))
     return PushAnswer(stack=_present_stacks(session, [stack])[0], version=_present(row), created=True)
 
 
@@ -117,34 +120,15 @@ def add_detached_version(
     return _present(known)
 
 
-def upload_spec(session: Session, organization_id: str, stack_id: str, digest: str) -> TerraformStackSpec:
-    """Return the spec of an uploaded configuration: the stack's head with its code replaced, or a bare one.
-
-    Raises ``StackNotFound``.
-    """
-    stack = _stack(session, organization_id, stack_id)
-    if stack.latest_version_id is None:
-        return validate_spec({"name": stack.name, "configuration_digest": digest})
-    document = dict(_version(session, organization_id, stack.latest_version_id).document)
-    document.pop("module_source", None)
-    document.pop("module_digest", None)
-    return validate_spec({**document, "configuration_digest": digest})
-
-
 def pin(session: Session, actor: Actor, spec: TerraformStackSpec) -> tuple[TerraformStackSpec, ConfigurationOut | None]:
     """Return ``spec`` with its code pinned to a digest, and the configuration; None when uploads bring the code.
 
     Raises ``SpecInvalid`` for inputs that the module does not declare, and what ``configurations`` raises.
     """
-    source = spec.source
-    if source is None and spec.configuration_digest is None:
+    if spec.module_source is None and spec.configuration_digest is None:
         return spec, None
-    if source is None:
-        found = configurations.get_by_digest(session, actor.organization_id, str(spec.configuration_digest))
-    elif source.path is None:
-        raise configurations.refuse_source(source.text, source.kind)
-    else:
-        found = configurations.from_module(session, actor, source.path, pinned_digest=spec.module_digest)
+    found = configurations.for_spec(session, actor, spec)
+    if spec.module_source is not None:
         spec = spec.model_copy(update={"module_digest": found.digest})
     _check_inputs(spec, found)
     return spec, found
@@ -161,15 +145,6 @@ def _check_inputs(spec: TerraformStackSpec, found: ConfigurationOut) -> None:
                 errors.append({"field": f"{field}.{name}", "message": message})
     if errors:
         raise SpecInvalid("; ".join(f"{item['field']}: {item['message']}" for item in errors) + ".", errors=errors)
-
-
-def configuration_of(session: Session, version: SpecVersionOut, organization_id: str) -> ConfigurationOut | None:
-    """Return the configuration that a version is pinned to; None when uploads bring the code.
-
-    Raises ``ConfigurationNotFound``.
-    """
-    digest = version.spec().pinned_digest
-    return configurations.get_by_digest(session, organization_id, digest) if digest is not None else None
 
 
 def create_stack(session: Session, actor: Actor, wanted: StackIn) -> StackOut:
@@ -198,7 +173,7 @@ def list_versions(session: Session, organization_id: str, id_or_name: str, param
     return Page(items=[_present(row) for row in rows], next_cursor=cursor)
 
 
-def get_version(session: Session, organization_id: str, version_id: str) -> SpecVersionOut:
+def version(session: Session, organization_id: str, version_id: str) -> SpecVersionOut:
     """Return a spec version. Raises ``SpecVersionNotFound``."""
     return _present(_version(session, organization_id, version_id))
 
@@ -208,20 +183,35 @@ def versions_by_id(session: Session, version_ids: Sequence[str]) -> dict[str, Sp
     return {key: _present(row) for key, row in repository.versions_by_id(session, version_ids).items()}
 
 
-def stack_names(session: Session, organization_id: str, stack_ids: Sequence[str]) -> dict[str, str]:
-    """Return the names of the organization's stacks, by id."""
-    return {row.id: row.name for row in repository.stacks_by_id(session, organization_id, stack_ids)}
-
-
-def head_of(
-    session: Session, organization_id: str, stack_id: str, pinned_version_id: str | None
-) -> SpecVersionOut | None:
+def head(session: Session, stack_id: str, pinned_version_id: str | None) -> SpecVersionOut | None:
     """Return a workspace's head: the version that it is pinned to, else the stack's latest pushed one, else None.
 
-    Raises ``StackNotFound`` or ``SpecVersionNotFound``.
+    Both ids are a workspace's own, so the caller has checked whose they are.
     """
-    wanted = pinned_version_id or _stack(session, organization_id, stack_id).latest_version_id
-    return get_version(session, organization_id, wanted) if wanted is not None else None
+    wanted = pinned_version_id
+    if wanted is None:
+        stack = stack_refs(session, [stack_id]).get(stack_id)
+        wanted = stack.latest_version_id if stack is not None else None
+    return versions_by_id(session, [wanted]).get(wanted) if wanted is not None else None
+
+
+def stack_refs(session: Session, stack_ids: Sequence[str]) -> dict[str, StackRef]:
+    """Return name and latest version of those stacks, by id. The caller has checked who asks."""
+    return {
+        row.id: StackRef(id=row.id, name=row.name, latest_version_id=row.latest_version_id)
+        for row in repository.stacks_by_id(session, stack_ids)
+    }
+
+
+def latest_version_ids(session: Session, stack_ids: Sequence[str]) -> dict[str, str]:
+    """Return each stack's latest pushed version by stack id; stacks without one are absent."""
+    refs = stack_refs(session, stack_ids)
+    return {key: ref.latest_version_id for key, ref in refs.items() if ref.latest_version_id is not None}
+
+
+def version_refs(session: Session, version_ids: Sequence[str]) -> dict[str, StackVersionSummary]:
+    """Return those versions in one line each, without their documents. The caller has checked who asks."""
+    return repository.version_summaries(session, version_ids)
 
 
 def diff(session: Session, organization_id: str, before_id: str, after_id: str) -> SpecDiff:
@@ -234,6 +224,13 @@ def diff(session: Session, organization_id: str, before_id: str, after_id: str) 
     if before.stack_id != after.stack_id:
         raise SpecVersionsUnrelated("The versions belong to different stacks: choose two of the same stack.")
     return SpecDiff(a=before.id, b=after.id, changes=differences(before.document, after.document))
+
+
+def _operator(session: Session) -> Actor:
+    organization = identity.first_organization(session)
+    if organization is None:
+        raise StackNotFound("There is no organization yet: run python -m app.bootstrap, or name the actor.")
+    return system_actor(organization.id)
 
 
 def _content(spec: TerraformStackSpec, actor: Actor, message: str) -> dict[str, Any]:
@@ -301,22 +298,16 @@ def _present(row: TerraformStackSpecVersion) -> SpecVersionOut:
 
 
 def _present_stacks(session: Session, rows: Sequence[TerraformStack]) -> list[StackOut]:
-    latest = repository.versions_by_id(session, [row.latest_version_id for row in rows if row.latest_version_id])
+    latest = repository.version_summaries(session, [row.latest_version_id for row in rows if row.latest_version_id])
     counts = _count_workspaces(session, [row.id for row in rows]) if _count_workspaces is not None else {}
     return [
         StackOut(
             id=row.id,
             name=row.name,
             description=row.description,
-            latest_version=_summary(latest.get(row.latest_version_id or "")),
+            latest_version=latest.get(row.latest_version_id or ""),
             workspace_count=counts.get(row.id, 0),
             created_at=row.created_at,
         )
         for row in rows
     ]
-
-
-def _summary(row: TerraformStackSpecVersion | None) -> StackVersionSummary | None:
-    if row is None:
-        return None
-    return StackVersionSummary(id=row.id, number=row.number, hash=row.hash, created_at=row.created_at)

@@ -5,14 +5,16 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.configurations import service as configurations
 from app.configurations.errors import ConfigurationNotFound, ModuleNotFound, SourceNotFetchable
 from app.core import events
 from app.core.pages import PageParams
 from app.core.permissions import Actor
 from app.specs import service
 from app.specs.errors import SpecInvalid, SpecVersionNotFound, SpecVersionsUnrelated, StackExists, StackNotFound
+from app.specs.events import HeadMoved
 from app.specs.models import TerraformStackSpecVersion
-from app.specs.schemas import HeadMoved, StackIn, TerraformStackSpec, validate_spec
+from app.specs.schemas import StackIn, TerraformStackSpec, validate_spec
 from tests.workspaces.tenant import new_tenant
 
 
@@ -73,8 +75,7 @@ def test_persist_spec_module_is_pinned_and_a_changed_module_is_a_new_version(
     assert second.version.document["module_digest"] != first.version.document["module_digest"]
     old = service.persist_spec(first.version.spec(), actor=actor, session=session)
     assert old.version.document == first.version.document
-    found = service.configuration_of(session, old.version, actor.organization_id)
-    assert found is not None
+    found = configurations.for_spec(session, actor, old.version.spec())
     assert found.digest == first.version.document["module_digest"]
 
 
@@ -120,12 +121,12 @@ def test_add_detached_version_is_reused_by_content_and_moves_no_head(
     assert first.id == again.id
     assert first.number is None
     assert moved == []
-    assert service.head_of(session, actor.organization_id, stack.id, None) is None
+    assert service.head(session, stack.id, None) is None
     assert session.scalar(select(func.count()).select_from(TerraformStackSpecVersion).filter_by(stack_id=stack.id)) == 1
     assert service.list_versions(session, actor.organization_id, stack.id, PageParams()).items == []
 
 
-def test_upload_spec_keeps_the_heads_inputs_and_replaces_its_code(
+def test_with_configuration_keeps_inputs_and_engine_and_replaces_the_code(
     session: Session, actor: Actor, modules_dir: Path
 ) -> None:
     pushed = service.persist_spec(
@@ -133,15 +134,16 @@ def test_upload_spec_keeps_the_heads_inputs_and_replaces_its_code(
         actor=actor,
         session=session,
     )
-    made = service.upload_spec(session, actor.organization_id, pushed.stack.id, "c" * 64)
+    made = pushed.version.spec().with_configuration("c" * 64)
     assert (made.configuration_digest, made.module_source, made.module_digest) == ("c" * 64, None, None)
     assert (made.inputs, made.engine.kind) == ({"cidr": "x"}, "tofu")
+    assert validate_spec(made.document()) == made
 
 
 def test_head_of_pinned_version_wins_over_the_latest(session: Session, actor: Actor) -> None:
     first, second = (service.persist_spec(spec(inputs={"a": n}), actor=actor, session=session) for n in (1, 2))
-    latest = service.head_of(session, actor.organization_id, first.stack.id, None)
-    pinned = service.head_of(session, actor.organization_id, first.stack.id, first.version.id)
+    latest = service.head(session, first.stack.id, None)
+    pinned = service.head(session, first.stack.id, first.version.id)
     assert latest is not None
     assert pinned is not None
     assert (latest.id, pinned.id) == (second.version.id, first.version.id)
@@ -153,7 +155,7 @@ def test_stack_of_another_organization_is_not_found(session: Session, actor: Act
     with pytest.raises(StackNotFound):
         service.get_stack(session, stranger.organization_id, pushed.stack.id)
     with pytest.raises(SpecVersionNotFound):
-        service.get_version(session, stranger.organization_id, pushed.version.id)
+        service.version(session, stranger.organization_id, pushed.version.id)
     assert service.list_stacks(session, stranger.organization_id, PageParams()).items == []
     other = service.persist_spec(spec(), actor=stranger, session=session)
     assert other.stack.id != pushed.stack.id
@@ -173,3 +175,11 @@ def test_diff_of_two_versions_and_of_unrelated_ones(session: Session, actor: Act
     assert [(change.path, change.before, change.after) for change in found.changes] == [("/inputs/a", 1, 2)]
     with pytest.raises(SpecVersionsUnrelated):
         service.diff(session, actor.organization_id, a.id, other.id)
+
+
+def test_persist_spec_without_actor_pushes_as_sluice_in_the_operators_organization(session: Session) -> None:
+    operator = new_tenant(session, is_operator=True)
+    new_tenant(session)
+    pushed = service.persist_spec(spec("own"))
+    assert pushed.version.created_by.kind == "system"
+    assert service.get_stack(session, operator.organization_id, "own").id == pushed.stack.id
