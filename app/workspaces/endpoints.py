@@ -1,4 +1,4 @@
-"""REST of workspaces and their variables. The list, with runs beside, is the overview's."""
+"""Workspaces and variables over HTTP. The list, with runs and state beside it, belongs to overview."""
 
 from typing import Annotated
 
@@ -7,130 +7,108 @@ from fastapi import APIRouter
 from app.core.db import SessionDep
 from app.core.http import error_responses
 from app.core.permissions import Actor, Permission, requires
-from app.specs.errors import StackNotFound
 from app.workspaces import service
-from app.workspaces.errors import (
-    VariableInvalid,
-    VariableNotFound,
-    WorkspaceExists,
-    WorkspaceHalted,
-    WorkspaceInUse,
-    WorkspaceInvalid,
-    WorkspaceNotFound,
-)
+from app.workspaces.errors import VariableNotFound, VariableRefused, WorkspaceExists, WorkspaceNotFound
 from app.workspaces.schemas import (
+    NewWorkspace,
     VariableIn,
+    VariableKey,
     VariableKind,
     VariableOut,
     WorkspaceChange,
-    WorkspaceIn,
     WorkspaceOut,
 )
 
 router = APIRouter(prefix="/terraform/workspaces", tags=["workspaces"])
+Reader = Annotated[Actor, requires(Permission.WORKSPACES_READ)]
+Writer = Annotated[Actor, requires(Permission.WORKSPACES_WRITE)]
 
 
 @router.post(
     "",
     operation_id="create_workspace",
-    status_code=201,
     summary="Create a workspace",
-    responses=error_responses(StackNotFound, WorkspaceExists, WorkspaceInvalid),
+    status_code=201,
+    responses=error_responses(WorkspaceExists),
 )
-def create_workspace(
-    body: WorkspaceIn, actor: Annotated[Actor, requires(Permission.WORKSPACES_WRITE)], session: SessionDep
-) -> WorkspaceOut:
-    """Create a workspace of a stack, with its own state, variables and rules."""
-    return service.create(session, actor, body)
+def create_workspace(wanted: NewWorkspace, session: SessionDep, actor: Writer) -> WorkspaceOut:
+    """Create a workspace of a stack, with its rules."""
+    return service.create(session, actor, wanted)
 
 
 @router.get(
-    "/{id_or_name}",
+    "/{workspace}",
     operation_id="get_workspace",
-    summary="Show a workspace",
+    summary="Read a workspace",
     responses=error_responses(WorkspaceNotFound),
 )
-def get_workspace(
-    id_or_name: str, actor: Annotated[Actor, requires(Permission.WORKSPACES_READ)], session: SessionDep
-) -> WorkspaceOut:
-    """Return a workspace by id or name."""
-    return service.get(session, actor.organization_id, id_or_name)
+def get_workspace(workspace: str, session: SessionDep, actor: Reader) -> WorkspaceOut:
+    """Return a workspace by name or id."""
+    return service.get(session, actor.organization_id, workspace)
 
 
 @router.patch(
-    "/{id_or_name}",
+    "/{workspace}",
     operation_id="change_workspace",
-    summary="Change a workspace",
-    responses=error_responses(WorkspaceNotFound, WorkspaceExists, WorkspaceInvalid),
+    summary="Change a workspace's settings",
+    responses=error_responses(WorkspaceNotFound, WorkspaceExists),
 )
-def change_workspace(
-    id_or_name: str,
-    body: WorkspaceChange,
-    actor: Annotated[Actor, requires(Permission.WORKSPACES_WRITE)],
-    session: SessionDep,
-) -> WorkspaceOut:
-    """Change settings; what is left out stays. Rules of the gate need `workspaces:rules` as well."""
-    return service.change(session, actor, id_or_name, body)
+def change_workspace(workspace: str, wanted: WorkspaceChange, session: SessionDep, actor: Writer) -> WorkspaceOut:
+    """Change what the request names. Changed rules void approvals; another head supersedes waiting plans."""
+    return service.change(session, actor, workspace, wanted)
 
 
 @router.delete(
-    "/{id_or_name}",
+    "/{workspace}",
     operation_id="delete_workspace",
-    status_code=204,
     summary="Delete a workspace",
-    responses=error_responses(WorkspaceNotFound, WorkspaceInUse, WorkspaceHalted),
-)
-def delete_workspace(
-    id_or_name: str, actor: Annotated[Actor, requires(Permission.WORKSPACES_WRITE)], session: SessionDep
-) -> None:
-    """Delete a workspace that has nothing in its state and no unfinished run."""
-    service.delete(session, actor, id_or_name)
-
-
-@router.get(
-    "/{id_or_name}/variables",
-    operation_id="list_variables",
-    summary="List a workspace's variables",
+    status_code=204,
     responses=error_responses(WorkspaceNotFound),
 )
+def delete_workspace(workspace: str, session: SessionDep, actor: Writer) -> None:
+    """Delete a workspace that has no living run and no resources in its state."""
+    service.delete(session, actor, workspace)
+
+
+@router.get("/{workspace}/variables", operation_id="list_variables", summary="List variables")
 def list_variables(
-    id_or_name: str, actor: Annotated[Actor, requires(Permission.VARIABLES_READ)], session: SessionDep
+    workspace: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.VARIABLES_READ)]
 ) -> list[VariableOut]:
-    """Return the variables by kind and key; a sensitive one's value is null."""
-    return service.list_variables(session, actor.organization_id, id_or_name)
+    """Return a workspace's variables. A sensitive value is null: it can be written and never read."""
+    return service.variables(session, actor, workspace)
 
 
 @router.put(
-    "/{id_or_name}/variables/{kind}/{key}",
+    "/{workspace}/variables/{kind}/{key}",
     operation_id="put_variable",
     summary="Set a variable",
-    responses=error_responses(WorkspaceNotFound, VariableInvalid),
+    responses=error_responses(WorkspaceNotFound, VariableRefused),
 )
 def put_variable(
-    id_or_name: str,
+    workspace: str,
     kind: VariableKind,
-    key: str,
-    body: VariableIn,
-    actor: Annotated[Actor, requires(Permission.VARIABLES_WRITE)],
+    key: VariableKey,
+    wanted: VariableIn,
     session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.VARIABLES_WRITE)],
 ) -> VariableOut:
-    """Create the variable or give it a new value; plans made with the old one are superseded."""
-    return service.put_variable(session, actor, id_or_name, kind, key, body)
+    """Set a variable. A new value supersedes the plans that wait in the workspace."""
+    return service.put_variable(session, actor, workspace, kind, key, wanted)
 
 
 @router.delete(
-    "/{id_or_name}/variables/{kind}/{key}",
+    "/{workspace}/variables/{kind}/{key}",
     operation_id="delete_variable",
-    status_code=204,
     summary="Delete a variable",
+    status_code=204,
     responses=error_responses(WorkspaceNotFound, VariableNotFound),
 )
 def delete_variable(
-    id_or_name: str,
+    workspace: str,
     kind: VariableKind,
-    key: str,
-    actor: Annotated[Actor, requires(Permission.VARIABLES_WRITE)],
+    key: VariableKey,
     session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.VARIABLES_WRITE)],
 ) -> None:
-    """Delete the variable; plans made with it are superseded."""
-    service.delete_variable(session, actor, id_or_name, kind, key)
+    """Delete a variable. Plans that wait in the workspace are superseded."""
+    service.delete_variable(session, actor, workspace, kind, key)

@@ -1,12 +1,13 @@
 """Queries of workspaces and variables."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.core.pages import PageParams, fetch_page
-from app.specs.models import TerraformStack
+from app.core.pages import PageParams, decode_cursor, encode_cursor
 from app.workspaces.models import TerraformVariable, TerraformVariableVersion, TerraformWorkspace
 from app.workspaces.schemas import WorkspaceFilter
 
@@ -16,3 +17,132 @@ def find(session: Session, organization_id: str, id_or_name: str) -> TerraformWo
     own = select(TerraformWorkspace).filter_by(organization_id=organization_id)
     by_id = session.scalars(own.where(TerraformWorkspace.id == id_or_name)).one_or_none()
     return by_id or session.scalars(own.where(TerraformWorkspace.name == id_or_name)).one_or_none()
+
+
+def of_ids(session: Session, ids: Sequence[str]) -> Sequence[TerraformWorkspace]:
+    """Return the workspaces of these ids."""
+    return session.scalars(select(TerraformWorkspace).where(TerraformWorkspace.id.in_(ids))).all()
+
+
+def insert_unless_there(session: Session, row: TerraformWorkspace) -> bool:
+    """Insert the workspace; False when another transaction took the name, and then nothing changed."""
+    values = {
+        column.name: getattr(row, column.name)
+        for column in TerraformWorkspace.__table__.columns
+        if getattr(row, column.name) is not None
+    }
+    statement = insert(TerraformWorkspace).values(values).on_conflict_do_nothing()
+    return session.execute(statement.returning(TerraformWorkspace.id)).first() is not None
+
+
+def lock(session: Session, workspace_id: str, *, exclusive: bool) -> TerraformWorkspace | None:
+    """Return the workspace with its row locked until commit, for oneself alone or shared."""
+    return session.scalars(
+        select(TerraformWorkspace)
+        .filter_by(id=workspace_id)
+        .with_for_update(read=not exclusive)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def page(
+    session: Session,
+    organization_id: str,
+    wanted: WorkspaceFilter,
+    stack_ids_by_search: Sequence[str],
+    params: PageParams,
+    only: Sequence[str] | None,
+) -> tuple[Sequence[TerraformWorkspace], str | None]:
+    """Return one page by name. A search matches the workspace's name, or its stack by ``stack_ids_by_search``."""
+    query = select(TerraformWorkspace).filter_by(organization_id=organization_id)
+    if wanted.search:
+        pattern = "%" + wanted.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        query = query.where(
+            or_(TerraformWorkspace.name.ilike(pattern), TerraformWorkspace.stack_id.in_(stack_ids_by_search))
+        )
+    if wanted.tag:
+        query = query.where(TerraformWorkspace.tags.contains([wanted.tag]))
+    if wanted.stack_id:
+        query = query.where(TerraformWorkspace.stack_id == wanted.stack_id)
+    if only is not None:
+        query = query.where(TerraformWorkspace.id.in_(only))
+    if params.cursor is not None:
+        query = query.where(TerraformWorkspace.name > str(decode_cursor(params.cursor)))
+    rows = session.scalars(query.order_by(TerraformWorkspace.name).limit(params.limit + 1)).all()
+    if len(rows) <= params.limit:
+        return rows, None
+    return rows[: params.limit], encode_cursor(rows[params.limit - 1].name)
+
+
+def count(session: Session, organization_id: str) -> int:
+    """Return how many workspaces the organization has."""
+    return session.scalars(
+        select(func.count()).select_from(TerraformWorkspace).filter_by(organization_id=organization_id)
+    ).one()
+
+
+def counts_by_stack(session: Session, stack_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many workspaces each stack has."""
+    rows = session.execute(
+        select(TerraformWorkspace.stack_id, func.count())
+        .where(TerraformWorkspace.stack_id.in_(stack_ids))
+        .group_by(TerraformWorkspace.stack_id)
+    ).all()
+    return {stack_id: number for stack_id, number in rows}
+
+
+def following_head(session: Session, stack_id: str) -> Sequence[str]:
+    """Return the stack's workspaces that are not pinned."""
+    return session.scalars(
+        select(TerraformWorkspace.id)
+        .where(TerraformWorkspace.stack_id == stack_id, TerraformWorkspace.pinned_version_id.is_(None))
+        .order_by(TerraformWorkspace.id)
+    ).all()
+
+
+def ages(session: Session) -> Sequence[tuple[str, int]]:
+    """Return (workspace id, maximum age of a plan in seconds) where there is one."""
+    rows = session.execute(
+        select(TerraformWorkspace.id, TerraformWorkspace.plan_max_age_seconds).where(
+            TerraformWorkspace.plan_max_age_seconds.is_not(None)
+        )
+    ).all()
+    return [(workspace_id, seconds) for workspace_id, seconds in rows if seconds is not None]
+
+
+def variables(session: Session, workspace_id: str) -> Sequence[tuple[TerraformVariable, TerraformVariableVersion]]:
+    """Return the workspace's variables with their current versions, by kind and key."""
+    rows = session.execute(
+        select(TerraformVariable, TerraformVariableVersion)
+        .join(TerraformVariableVersion, TerraformVariableVersion.id == TerraformVariable.current_version_id)
+        .where(TerraformVariable.workspace_id == workspace_id, TerraformVariable.deleted_at.is_(None))
+        .order_by(TerraformVariable.kind, TerraformVariable.key)
+    ).all()
+    return [(variable, version) for variable, version in rows]
+
+
+def variable(session: Session, workspace_id: str, kind: str, key: str) -> TerraformVariable | None:
+    """Return one variable that is not deleted."""
+    return session.scalars(
+        select(TerraformVariable).filter_by(workspace_id=workspace_id, kind=kind, key=key, deleted_at=None)
+    ).one_or_none()
+
+
+def variable_version(session: Session, version_id: str) -> TerraformVariableVersion | None:
+    """Return one version of a variable."""
+    return session.get(TerraformVariableVersion, version_id)
+
+
+def current_version_ids(session: Session, workspace_id: str, *, only_sensitive: bool = False) -> Sequence[str]:
+    """Return the ids of the current variable versions, sorted."""
+    query = select(TerraformVariable.current_version_id).where(
+        TerraformVariable.workspace_id == workspace_id, TerraformVariable.deleted_at.is_(None)
+    )
+    if only_sensitive:
+        query = query.where(TerraformVariable.is_sensitive.is_(True))
+    return sorted(found for found in session.scalars(query).all() if found is not None)
+
+
+def delete_variable(session: Session, variable_id: str, at: datetime) -> None:
+    """Mark the variable as deleted; its versions stay, since runs were made from them."""
+    session.execute(update(TerraformVariable).filter_by(id=variable_id).values(deleted_at=at))

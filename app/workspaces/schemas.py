@@ -1,9 +1,12 @@
 """Workspaces and variables as people and programs see them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.core.events import Fact
 
 VariableKind = Literal["terraform", "env"]
 EngineKind = Literal["tofu", "terraform"]
@@ -150,3 +153,43 @@ class ResolvedVariable(BaseModel):
     value: str = Field(repr=False)
     sensitive: bool
     hcl: bool
+
+
+@dataclass(frozen=True)
+class VariablesMoved(Fact):
+    """A variable was added, changed or removed."""
+
+    organization_id: str
+    workspace_id: str
+
+
+@dataclass(frozen=True)
+class WorkspaceHeadMoved(Fact):
+    """The workspace was pinned to another version, or unpinned."""
+
+    organization_id: str
+    workspace_id: str
+
+
+@dataclass(frozen=True)
+class ApprovalRulesChanged(Fact):
+    """How many approvals it takes, by whom, or whether the requester may give one."""
+
+    organization_id: str
+    workspace_id: str
+
+
+@dataclass(frozen=True)
+class TagsChanged(Fact):
+    """The workspace's tags changed, and with them what policies judge it."""
+
+    organization_id: str
+    workspace_id: str
+
+
+@dataclass(frozen=True)
+class WorkspaceDeleting(Fact):
+    """The workspace is about to be deleted; a subscriber refuses by raising."""
+
+    organization_id: str
+    workspace_id: str

@@ -1,169 +1,156 @@
-"""Variables of a workspace: values are versions, sealed; sensitive ones can be written and never read.
+"""Variables of a workspace: each value is a sealed version, and its id stands for it in a plan's fingerprint."""
 
-A private part of ``service``: a decision a function, each under the workspace's exclusive lock.
-"""
+import re
 
 from sqlalchemy.orm import Session
 
 from app.audit import service as audit
-from app.configurations.schemas import is_single_expression
 from app.core import clock
 from app.core.crypto import Binding, key_ring
-from app.core.errors import Invalid
 from app.core.events import publish
 from app.core.ids import new_id
 from app.core.permissions import Actor
 from app.executor.environment import check_user_variable
-from app.specs.schemas import Who, input_name_problem, text_problem
+from app.executor.errors import ForbiddenVariable
 from app.workspaces import repository
-from app.workspaces.errors import VariableInvalid, VariableNotFound, WorkspaceNotFound
+from app.workspaces.errors import VariableNotFound, VariableRefused
+from app.workspaces.lookup import find, lock
 from app.workspaces.models import TerraformVariable, TerraformVariableVersion
 from app.workspaces.schemas import ResolvedVariable, VariableIn, VariableKind, VariableOut, VariablesMoved
 
+_INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
+_RESERVED_INPUTS = frozenset(
+    {"source", "version", "providers", "count", "for_each", "lifecycle", "depends_on", "locals"}
+)
+"""Names that the engines refuse for an input variable, since they are arguments of a module block."""
 
-def put(
-    session: Session, actor: Actor, workspace_id: str, kind: VariableKind, key: str, wanted: VariableIn
+
+def variables(session: Session, actor: Actor, workspace: str) -> list[VariableOut]:
+    """Return the workspace's variables by kind and key; a sensitive value is null."""
+    found = find(session, actor.organization_id, workspace)
+    return [_variable(*pair) for pair in repository.variables(session, found.id)]
+
+
+def put_variable(
+    session: Session, actor: Actor, workspace: str, kind: VariableKind, key: str, wanted: VariableIn
 ) -> VariableOut:
-    """Set a variable. A changed value or flag is a new version and moves the workspace's variables.
+    """Set a variable: a new version of its value, unless nothing differs.
 
-    A sensitive value is always a new version, so that writing can't be used to guess it. Raises ``VariableInvalid``.
+    Raises ``VariableRefused`` for a name or value that an engine must not get.
     """
-    _check(kind, key, wanted)
-    if repository.lock_exclusive(session, workspace_id) is None:
-        raise WorkspaceNotFound("The workspace was deleted meanwhile.")
-    known = repository.variable(session, workspace_id, kind, key)
-    if known is not None and _is_same(known, wanted):
-        known[0].description = wanted.description
-        session.flush()
-        return _present(known)
-    row = known[0] if known is not None else None
-    before = {"is_sensitive": row.is_sensitive, "is_hcl": row.is_hcl} if row is not None else None
-    if row is None:
-        row = TerraformVariable(
+    _check_variable(kind, key, wanted)
+    row = lock(session, find(session, actor.organization_id, workspace).id, exclusive=True)
+    known = repository.variable(session, row.id, kind, key)
+    if known is None:
+        known = TerraformVariable(
             id=new_id("var"),
-            organization_id=actor.organization_id,
-            workspace_id=workspace_id,
+            organization_id=row.organization_id,
+            workspace_id=row.id,
             key=key,
             kind=kind,
+            description=wanted.description,
             is_sensitive=wanted.is_sensitive,
             is_hcl=wanted.is_hcl,
         )
-        repository.add(session, row)
-    version = _new_version(actor, row, wanted.value)
-    repository.add(session, version)
-    row.current_version_id = version.id
-    row.is_sensitive, row.is_hcl, row.description = wanted.is_sensitive, wanted.is_hcl, wanted.description
+        session.add(known)
+        session.flush()
+    else:
+        current = repository.variable_version(session, known.current_version_id or "")
+        same_flags = (known.is_sensitive, known.is_hcl) == (wanted.is_sensitive, wanted.is_hcl)
+        known.description = wanted.description
+        if current is not None and same_flags and _value(current) == wanted.value:
+            session.flush()
+            return _variable(known, current)
+        known.is_sensitive, known.is_hcl = wanted.is_sensitive, wanted.is_hcl
+    version = TerraformVariableVersion(
+        id=new_id("varver"),
+        organization_id=row.organization_id,
+        variable_id=known.id,
+        created_at=clock.now(),
+        created_by=actor.describe(),
+    )
+    version.sealed_value = key_ring().seal(wanted.value.encode(), _binding(version))
+    session.add(version)
+    known.current_version_id = version.id
     session.flush()
-    _moved(session, actor, row, "variable.set", {"version_id": version.id, "before": before})
-    return _present_pair(row, version)
+    evidence = {"workspace_id": row.id, "kind": kind, "key": key, "version_id": version.id}
+    audit.record(session, actor, "variable.set", ("variable", known.id), {**evidence, "sensitive": wanted.is_sensitive})
+    publish(session, VariablesMoved(row.organization_id, row.id))
+    return _variable(known, version)
 
 
-def delete(session: Session, actor: Actor, workspace_id: str, kind: VariableKind, key: str) -> None:
-    """Delete a variable; its versions stay for the runs that name them. Raises ``VariableNotFound``."""
-    if repository.lock_exclusive(session, workspace_id) is None:
-        raise WorkspaceNotFound("The workspace was deleted meanwhile.")
-    known = repository.variable(session, workspace_id, kind, key)
+def delete_variable(session: Session, actor: Actor, workspace: str, kind: VariableKind, key: str) -> None:
+    """Delete a variable; runs that were made from it keep its versions. Raises ``VariableNotFound``."""
+    row = lock(session, find(session, actor.organization_id, workspace).id, exclusive=True)
+    known = repository.variable(session, row.id, kind, key)
     if known is None:
-        raise VariableNotFound(f"The workspace has no {kind} variable {key!r}.")
-    known[0].deleted_at = clock.now()
-    session.flush()
-    _moved(session, actor, known[0], "variable.deleted", {"version_id": known[1].id})
+        raise VariableNotFound(f"Workspace {row.name} has no {kind} variable {key!r}.")
+    repository.delete_variable(session, known.id, clock.now())
+    evidence = {"workspace_id": row.id, "kind": kind, "key": key}
+    audit.record(session, actor, "variable.deleted", ("variable", known.id), evidence)
+    publish(session, VariablesMoved(row.organization_id, row.id))
 
 
-def listed(session: Session, workspace_id: str) -> list[VariableOut]:
-    """Return the workspace's variables by kind and key; sensitive ones without their value."""
-    return [_present(found) for found in repository.variables(session, workspace_id)]
-
-
-def for_run(session: Session, workspace_id: str) -> list[ResolvedVariable]:
-    """Return the workspace's variables with their plain values, by kind and key."""
+def variables_for_run(session: Session, workspace_id: str) -> list[ResolvedVariable]:
+    """Return the workspace's variables with plain values, for a run's job only."""
     return [
         ResolvedVariable(
             version_id=version.id,
-            key=row.key,
-            kind=row.kind,  # type: ignore[arg-type]  # the table's check constraint
-            value=_open(version),
-            sensitive=row.is_sensitive,
-            hcl=row.is_hcl,
+            key=variable.key,
+            kind=variable.kind,  # type: ignore[arg-type]  # the column holds a VariableKind
+            value=_value(version),
+            sensitive=variable.is_sensitive,
+            hcl=variable.is_hcl,
         )
-        for row, version in repository.variables(session, workspace_id)
+        for variable, version in repository.variables(session, workspace_id)
     ]
 
 
-def _refused(field: str, message: str) -> VariableInvalid:
-    return VariableInvalid(f"{field}: {message}.", errors=[{"field": field, "message": message}])
+def variable_version_ids(session: Session, workspace_id: str) -> list[str]:
+    """Return the sorted ids of the current variable versions, which stand for the values in a fingerprint."""
+    return list(repository.current_version_ids(session, workspace_id))
 
 
-def _check(kind: VariableKind, key: str, wanted: VariableIn) -> None:
-    problem = text_problem(wanted.value)
-    if problem is not None:
-        raise _refused("value", problem)
+def sensitive_version_ids(session: Session, workspace_id: str) -> set[str]:
+    """Return which of the current variable versions are sensitive."""
+    return set(repository.current_version_ids(session, workspace_id, only_sensitive=True))
+
+
+def _check_variable(kind: VariableKind, key: str, wanted: VariableIn) -> None:
     if kind == "env":
-        _check_environment(key, wanted)
-        return
-    problem = input_name_problem(key)
-    if problem is not None:
-        raise _refused("key", f"{key[:80]!r} {problem}")
-    if wanted.is_hcl and not is_single_expression(wanted.value):
-        raise _refused("value", "is not one HCL expression: close its brackets and quotes, or set is_hcl to false")
+        try:
+            check_user_variable(key, wanted.value)
+        except ForbiddenVariable as error:
+            raise VariableRefused(error.detail, errors=[{"field": "key", "message": error.detail}]) from None
+        if wanted.is_hcl:
+            message = "applies to terraform variables; an environment variable is always a string"
+            raise VariableRefused(f"is_hcl {message}.", errors=[{"field": "is_hcl", "message": message}])
+    elif not _INPUT_NAME.fullmatch(key) or key in _RESERVED_INPUTS:
+        message = "must begin with a letter or _, hold letters, digits, _ and -, and be no reserved word"
+        raise VariableRefused(f"key {key!r} {message}.", errors=[{"field": "key", "message": message}])
+    if "\0" in wanted.value:
+        message = "holds a NUL character: remove it"
+        raise VariableRefused(f"value {message}.", errors=[{"field": "value", "message": message}])
 
 
-def _check_environment(key: str, wanted: VariableIn) -> None:
-    if wanted.is_hcl:
-        raise _refused("is_hcl", "an environment variable is always literal text: set is_hcl to false")
-    try:
-        check_user_variable(key, wanted.value)
-    except Invalid as error:
-        raise _refused("key", error.detail.rstrip(".")) from None
-
-
-def _is_same(known: repository.VariableRow, wanted: VariableIn) -> bool:
-    row, version = known
-    if row.is_sensitive or wanted.is_sensitive or row.is_hcl != wanted.is_hcl:
-        return False
-    return _open(version) == wanted.value
+def _value(version: TerraformVariableVersion) -> str:
+    return key_ring().open(version.sealed_value, _binding(version)).decode()
 
 
 def _binding(version: TerraformVariableVersion) -> Binding:
     return Binding(version.organization_id, "variable", version.id)
 
 
-def _open(version: TerraformVariableVersion) -> str:
-    return key_ring().open(version.sealed_value, _binding(version)).decode()
-
-
-def _new_version(actor: Actor, row: TerraformVariable, value: str) -> TerraformVariableVersion:
-    version = TerraformVariableVersion(
-        id=new_id("varver"),
-        organization_id=row.organization_id,
-        variable_id=row.id,
-        created_by=actor.describe(),
-        created_at=clock.now(),
-    )
-    version.sealed_value = key_ring().seal(value.encode(), _binding(version))
-    return version
-
-
-def _moved(session: Session, actor: Actor, row: TerraformVariable, action: str, evidence: dict[str, object]) -> None:
-    told = {"key": row.key, "kind": row.kind, "is_sensitive": row.is_sensitive, "variable_id": row.id, **evidence}
-    audit.record(session, actor, action, ("workspace", row.workspace_id), told)
-    publish(session, VariablesMoved(row.workspace_id))
-
-
-def _present(found: repository.VariableRow) -> VariableOut:
-    return _present_pair(found[0], found[1])
-
-
-def _present_pair(row: TerraformVariable, version: TerraformVariableVersion) -> VariableOut:
+def _variable(variable: TerraformVariable, version: TerraformVariableVersion) -> VariableOut:
     return VariableOut(
-        id=row.id,
-        key=row.key,
-        kind=row.kind,  # type: ignore[arg-type]  # the table's check constraint
-        is_sensitive=row.is_sensitive,
-        is_hcl=row.is_hcl,
-        description=row.description,
-        value=None if row.is_sensitive else _open(version),
+        id=variable.id,
+        key=variable.key,
+        kind=variable.kind,  # type: ignore[arg-type]  # the column holds a VariableKind
+        is_sensitive=variable.is_sensitive,
+        is_hcl=variable.is_hcl,
+        description=variable.description,
+        value=None if variable.is_sensitive else _value(version),
         version_id=version.id,
         updated_at=version.created_at,
-        updated_by=Who.model_validate(version.created_by),
+        updated_by=version.created_by,
     )
