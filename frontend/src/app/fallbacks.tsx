@@ -1,0 +1,34 @@
+import { type ErrorComponentProps, Link, useRouter } from "@tanstack/react-router";
+import { Button } from "@/components/ui/button";
+import { Skeleton } from "@/components/ui/bits";
+import { explain } from "@/lib/api/http";
+
+export function PagePending() {
+  return (
+    <div className="grow">
+      <Skeleton rows={12} />
+    </div>
+  );
+}
+
+export function NotFound() {
+  return (
+    <main className="grow px-5 py-12">
+      <h1 className="text-16 font-semibold">There is no such page</h1>
+      <p className="mt-1 text-ink-2">
+        The address may be mistyped, or what it named is in another organization. <Link to="/" className="link">Go to the inbox</Link>.
+      </p>
+    </main>
+  );
+}
+
+export function LoadFailed({ error, reset }: ErrorComponentProps) {
+  const router = useRouter();
+  return (
+    <main className="grow px-5 py-12" role="alert">
+      <h1 className="text-16 font-semibold">This page could not be loaded</h1>
+      <p className="mt-1 max-w-prose text-ink-2">{explain(error)}</p>
+      <Button className="mt-4" onClick={() => { reset(); void router.invalidate(); }}>Load again</Button>
+    </main>
+  );
+}

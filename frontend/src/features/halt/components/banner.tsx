@@ -1,0 +1,43 @@
+import { useQuery } from "@tanstack/react-query";
+import { OctagonX } from "lucide-react";
+import { useState } from "react";
+import { haltsQuery } from "@/lib/api/halts";
+import { useMay, useMe } from "@/lib/api/session";
+import type { Halt } from "@/lib/api/types";
+import { useNow } from "@/lib/clock";
+import { moment, plural } from "@/lib/format";
+import { ResumeDialog } from "./resume";
+
+const ON_RED = "inline-flex h-7 shrink-0 items-center rounded-ctl border border-current px-3 text-12 font-medium hover:bg-transparent max-sm:h-9";
+
+export function scopeWords(halt: Halt, organization: string): string {
+  if (halt.scope === "everything") return "Everything";
+  return halt.scope === "organization" ? organization : "One workspace";
+}
+
+/** Stays on every page while a halt stands: who, when, why, what it stopped, and what is proven dead. */
+export function HaltBanner({ onShow }: { onShow: () => void }) {
+  const active = useQuery(haltsQuery).data?.active ?? [];
+  const organization = useMe().organization.name;
+  const at = useNow(1_000);
+  const may = useMay();
+  const [resuming, setResuming] = useState(false);
+  const halt = active[0];
+  if (!halt) return null;
+  const { total, dead, dying } = halt.runs;
+  const why = may("halt:resume");
+  return (
+    <section aria-label="Halt" className="flex min-h-[42px] shrink-0 flex-wrap items-center gap-x-4 gap-y-1 bg-danger px-4 py-1.5 text-13 text-on-danger">
+      <strong className="flex items-center gap-2 font-semibold"><OctagonX size={15} aria-hidden />Halt stands</strong>
+      <span>{scopeWords(halt, organization)}, by {halt.actor.name}, {moment(halt.created_at, at)}</span>
+      <span className="min-w-0 truncate">“{halt.reason}”</span>
+      {active.length > 1 ? <span>and {plural(active.length - 1, "more halt")}</span> : null}
+      <span className="ml-auto flex flex-wrap items-center gap-3">
+        <span><b className="font-semibold">{total}</b> {total === 1 ? "run" : "runs"} stopped, <b className="font-semibold">{dead} of {dead + dying.length}</b> processes proven dead</span>
+        <button type="button" className={ON_RED} onClick={onShow}>Show</button>
+        <button type="button" className={ON_RED} aria-disabled={why ? true : undefined} title={why ?? undefined} onClick={() => { if (!why) setResuming(true); }}>Resume</button>
+      </span>
+      <ResumeDialog halt={halt} open={resuming} onOpenChange={setResuming} />
+    </section>
+  );
+}

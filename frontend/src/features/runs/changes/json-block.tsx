@@ -1,0 +1,57 @@
+import { useState } from "react";
+import { cx } from "@/lib/cx";
+import type { JsonDiff } from "@/lib/diff/json";
+import { changedSpan, type DiffLine, foldContext } from "@/lib/diff/lines";
+
+/** The changed words inside a changed line: a removed line directly followed by the one that takes its place. */
+function wordSpan(lines: readonly DiffLine[], i: number): { start: number; end: number } | null {
+  const line = lines[i];
+  const pair = line?.kind === "remove" ? lines[i + 1] : line?.kind === "add" ? lines[i - 1] : undefined;
+  if (!line || !pair || pair.kind === "same" || pair.kind === line.kind) return null;
+  const [before, after] = line.kind === "remove" ? [line.text, pair.text] : [pair.text, line.text];
+  const span = changedSpan(before, after);
+  return span && { start: span.start, end: line.kind === "remove" ? span.endBefore : span.endAfter };
+}
+
+export function DiffLineView({ line, span, widthClass }: { line: DiffLine; span: { start: number; end: number } | null; widthClass?: string }) {
+  const sign = line.kind === "add" ? "+" : line.kind === "remove" ? "−" : "";
+  return (
+    <div className={cx("flex h-5 items-center", widthClass, line.kind === "add" && "bg-create-bg", line.kind === "remove" && "bg-destroy-bg")}>
+      <span className="tnum w-8 shrink-0 pr-2 text-right text-11 text-ink-3 select-none" aria-hidden>{line.before ?? ""}</span>
+      <span className="tnum w-8 shrink-0 pr-2 text-right text-11 text-ink-3 select-none" aria-hidden>{line.after ?? ""}</span>
+      <span className={cx("w-4 shrink-0 text-center", line.kind === "add" ? "text-create" : "text-destroy")} aria-hidden>{sign}</span>
+      <span className="pr-3 whitespace-pre">
+        {line.kind === "same" ? null : <span className="sr-only">{line.kind === "add" ? "added: " : "removed: "}</span>}
+        {span ? (
+          <>
+            {line.text.slice(0, span.start)}
+            <mark className={cx("rounded-chip text-ink", line.kind === "add" ? "bg-word-add" : "bg-word-del")}>{line.text.slice(span.start, span.end)}</mark>
+            {line.text.slice(span.end)}
+          </>
+        ) : line.text}
+      </span>
+    </div>
+  );
+}
+
+/** A JSON attribute, compared by value: old and new line numbers, three lines of context, the rest folded. */
+export function JsonBlock({ diff }: { diff: JsonDiff }) {
+  const [whole, setWhole] = useState(false);
+  if (diff.added + diff.removed === 0) return null;
+  const hunks = whole ? [{ lines: diff.lines }] : foldContext(diff.lines);
+  return (
+    <div tabIndex={0} role="group" aria-label="JSON difference" className="mr-4 mb-1 ml-[60px] overflow-x-auto rounded-chip border border-line font-mono text-12 max-sm:mr-3 max-sm:ml-4">
+      <div className="w-max min-w-full">
+        {hunks.map((hunk, h) =>
+          "fold" in hunk ? (
+            <button key={h} type="button" onClick={() => setWhole(true)} className="inset-focus flex h-5 w-full items-center bg-canvas pl-[68px] font-sans text-11 text-ink-3 hover:text-ink">
+              {hunk.fold} lines the same
+            </button>
+          ) : (
+            hunk.lines.map((line, i) => <DiffLineView key={`${h}-${i}`} line={line} span={wordSpan(hunk.lines, i)} />)
+          ),
+        )}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,54 @@
+import { CircleX, Info } from "lucide-react";
+import type { ReactNode } from "react";
+import type { Diagnostic, Run } from "@/lib/api/types";
+import { cx } from "@/lib/cx";
+import { phaseWord } from "@/lib/run-status";
+
+function Notice({ tone, children }: { tone: "destroy" | "wait" | "read"; children: ReactNode }) {
+  const Icon = tone === "destroy" ? CircleX : Info;
+  return (
+    <div className={cx("flex gap-2.5 border-b border-line px-5 py-2.5 text-13 max-sm:px-4", tone === "destroy" ? "bg-destroy-bg" : tone === "wait" ? "bg-wait-bg" : "bg-read-bg")}>
+      <Icon size={15} className={cx("mt-[3px] shrink-0", tone === "destroy" ? "text-destroy" : tone === "wait" ? "text-wait" : "text-read")} aria-hidden />
+      <div className="min-w-0">{children}</div>
+    </div>
+  );
+}
+
+function DiagnosticText({ diagnostic }: { diagnostic: Diagnostic }) {
+  return (
+    <li className="mt-1">
+      <p>{diagnostic.address ? <code className="text-12">{diagnostic.address}: </code> : null}{diagnostic.summary}</p>
+      {diagnostic.detail ? <p className="text-12 whitespace-pre-wrap text-ink-2">{diagnostic.detail}</p> : null}
+    </li>
+  );
+}
+
+/** Why the run is where it is, when that needs saying: what failed, what is safe, what to do. */
+export function RunNotices({ run, child }: { run: Run; child: Run | undefined }) {
+  const failure = child?.failure ?? run.failure;
+  const kept = child?.state_version ?? run.state_version;
+  const applied = child !== undefined;
+  if (failure && (run.status === "errored" || child?.status === "errored")) {
+    return (
+      <Notice tone="destroy">
+        <p role="alert"><strong className="font-semibold">{applied ? "The apply" : "The plan"} errored while {phaseWord(failure.phase).toLowerCase()}.</strong> {failure.message}</p>
+        {failure.diagnostics.length > 0 ? <ul className="mt-0.5">{failure.diagnostics.slice(0, 5).map((each, i) => <DiagnosticText key={i} diagnostic={each} />)}</ul> : null}
+        <p className="mt-1 text-12 text-ink-2">
+          {applied ? (kept ? `The state is kept as version ${kept.number}, serial ${kept.serial}. ` : "The state is as it was. ") : "Nothing was changed. "}
+          Plan again to go on.
+        </p>
+      </Notice>
+    );
+  }
+  if (run.halted || child?.halted) return <Notice tone="destroy"><p><strong className="font-semibold">Stopped by a halt.</strong> {run.status_reason ?? "Its process was ended; the state that was written is kept."}</p></Notice>;
+  if (run.status_reason && ["superseded", "cancelled", "discarded", "policy_blocked"].includes(run.status)) {
+    return <Notice tone={run.status === "policy_blocked" ? "destroy" : "read"}><p>{sentence(run.status_reason)}</p></Notice>;
+  }
+  if (run.status === "awaiting_approval" && run.fingerprint && !run.fingerprint.is_current) return <Notice tone="wait"><p>What this plan was made from has moved. It can&apos;t be approved any more. Plan again.</p></Notice>;
+  return null;
+}
+
+function sentence(text: string): string {
+  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}

@@ -1,0 +1,154 @@
+import { useRef } from "react";
+import { StatusBadge } from "@/components/domain/status";
+import { applyProgress } from "@/features/runs/apply/model";
+import { ApplyStrip } from "@/features/runs/apply/table";
+import { useChangeView } from "@/features/runs/changes/use-change-view";
+import { useSeen } from "@/features/runs/changes/use-seen";
+import { DecisionBar } from "@/features/runs/decide/bar";
+import { ReasonDialog } from "@/features/runs/decide/reason-dialog";
+import { WorkingBar } from "@/features/runs/decide/working-bar";
+import { useRunActions } from "@/features/runs/hooks/use-run-actions";
+import type { RunData } from "@/features/runs/hooks/use-run-data";
+import { downloadLog } from "@/features/runs/log/download";
+import { useLog } from "@/features/runs/log/use-log";
+import { Approvals } from "@/features/runs/rail/approvals";
+import { Fingerprint } from "@/features/runs/rail/fingerprint";
+import { Policies } from "@/features/runs/rail/policies";
+import { LockFacts, Phases, ProofFacts } from "@/features/runs/rail/progress";
+import { Result } from "@/features/runs/rail/result";
+import { Timings } from "@/features/runs/rail/timings";
+import { useMay, useMe } from "@/lib/api/session";
+import { useNow } from "@/lib/clock";
+import { span } from "@/lib/format";
+import { useKeys } from "@/lib/keys";
+import { isFinal, isWorking } from "@/lib/run-status";
+import { runTitle } from "@/lib/run-title";
+import { PHONE, useMedia } from "@/lib/use-media";
+import { RunHeader, shortRunId } from "./header";
+import { LossStrip } from "./loss-strip";
+import { RunNotices } from "./notices";
+import { PhoneSummary } from "./phone-summary";
+import { RunBody, RunTabs, type Views } from "./run-body";
+
+function defaultTab(data: RunData): string {
+  if (data.run.child_run_id ?? data.child) return "apply";
+  return data.plan ?? data.planned ? "changes" : "log";
+}
+
+/** The page that matters: one run, with its apply. */
+export function RunView({ data, tab: asked }: { data: RunData; tab: string | undefined }) {
+  const { run, child, plan, tree, driftTree, destructive, loss, workspace } = data;
+  const me = useMe();
+  const mayPlan = useMay()(run.kind === "destroy" ? "runs:destroy" : "runs:plan");
+  const phone = useMedia(PHONE);
+  const typedRef = useRef<HTMLInputElement>(null);
+  const seen = useSeen(me.id, run.id, run.fingerprint?.digest ?? "");
+  const none = useSeen(me.id, run.id, "drift");
+  const childId = child?.id ?? run.child_run_id;
+  const log = useLog(run.id, !childId);
+  const childLog = useLog(childId ?? run.id, Boolean(childId));
+  const applyLog = childId ? childLog : null;
+  const progress = applyProgress(plan?.resources ?? [], applyLog?.events ?? [], child ? isFinal(child.status) : false);
+  const views: Views = { changes: useChangeView(tree, destructive, seen), drift: useChangeView(driftTree, [], none), log, applyLog, progress };
+  const actions = useRunActions(run, child);
+  const tab = asked ?? (phone ? "summary" : defaultTab(data));
+  const shown = child && (!isFinal(run.status) || run.status === child.status) ? child : run;
+  const waiting = run.status === "awaiting_approval";
+  const deciding = waiting || run.status === "policy_blocked";
+  const working = isWorking(run.status) || (child !== undefined && !isFinal(child.status));
+  const may = (action: string) => run.allowed_actions.includes(action) || (child?.allowed_actions.includes(action) ?? false);
+  const open = (act: () => void, action: string) => () => { if (may(action)) act(); };
+  const changes = tab === "drift" ? views.drift : views.changes;
+  const inTree = tab === "changes" || tab === "drift";
+
+  useKeys({
+    a: waiting ? () => typedRef.current?.focus() : undefined,
+    r: open(actions.askReject, "reject"),
+    d: open(actions.askDiscard, "discard"),
+    "shift+c": open(actions.askCancel, "cancel"),
+    n: waiting ? () => views.changes.moveUnseen(1) : undefined,
+    "shift+n": waiting ? () => views.changes.moveUnseen(-1) : undefined,
+    ...(inTree
+      ? {
+          j: () => changes.move(1), k: () => changes.move(-1), arrowdown: () => changes.move(1), arrowup: () => changes.move(-1),
+          arrowleft: () => changes.fold(false), arrowright: () => changes.fold(true), enter: () => { if (changes.cursor) changes.toggle(changes.cursor); },
+          z: () => changes.foldAll(), x: () => changes.markSeen(), space: () => changes.markSeen(),
+          "/": () => document.querySelector<HTMLInputElement>("[data-filter]")?.focus(),
+        }
+      : {}),
+  });
+
+  const rail = (
+    <aside aria-label="About the run" className="w-[372px] shrink-0 overflow-auto border-l border-line max-lg:w-[320px] max-md:hidden" tabIndex={0}>
+      {child ? <Result run={run} child={child} /> : null}
+      {working || child ? <Phases run={child ?? run} /> : null}
+      <ProofFacts run={child ?? run} />
+      {child ? <LockFacts run={child} /> : null}
+      <Approvals run={run} fourEyesOff={workspace?.requester_may_approve ?? false} onRevoke={run.allowed_actions.includes("revoke") ? actions.askRevoke : null} />
+      <Policies checks={run.policy_checks} verdict={run.verdict} />
+      <Fingerprint run={run} />
+      {working ? null : <Timings run={child ?? run} />}
+    </aside>
+  );
+  return (
+    <main className="flex min-h-0 grow flex-col">
+      {phone && asked ? null : <RunHeader run={run} shown={shown} child={child} onPlanAgain={run.kind === "apply" ? null : () => actions.planAgain.mutate()} planAgainBlocked={mayPlan} onDownloadLog={() => downloadLog(run.id, applyLog ?? log)} />}
+      {phone ? <PhoneTitle data={data} small={Boolean(asked)} /> : null}
+      {phone && asked ? null : (
+        <>
+          <RunNotices run={run} child={child} />
+          {child && plan ? <ApplyStrip progress={progress} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} /> : null}
+        </>
+      )}
+      <div className="flex min-h-0 grow">
+        <div className="flex min-w-0 grow flex-col">
+          {phone && !asked ? <PhoneSummary data={data} view={views.changes} markable={waiting} /> : (
+            <>
+              <RunTabs data={data} views={views} tab={tab} />
+              <RunBody data={data} views={views} tab={tab} markable={waiting} />
+            </>
+          )}
+        </div>
+        {rail}
+      </div>
+      {deciding && run.kind !== "apply" ? (
+        <DecisionBar key={run.id} run={run} view={views.changes} busy={actions.busy} error={actions.error} typedRef={typedRef} onApprove={(comment) => actions.approve.mutate(comment)} onReject={actions.askReject} onDiscard={actions.askDiscard} />
+      ) : working ? (
+        <WorkingBar
+          shown={shown}
+          error={actions.error}
+          words={workingWords(data, progress.active, progress.waiting)}
+          cancel={{ label: run.cancel_requested_at ?? child?.cancel_requested_at ? "Cancel requested" : "Cancel run", blocked: run.cancel_requested_at ?? child?.cancel_requested_at ? "Cancel was requested; the process is ending" : may("cancel") ? null : "You lack the right to cancel runs", act: actions.askCancel }}
+        />
+      ) : null}
+      <ReasonDialog ask={actions.ask} onClose={actions.closeAsk} error={actions.error} />
+    </main>
+  );
+}
+
+function workingWords({ run, child }: RunData, active: number, left: number): string {
+  if (child) {
+    if (child.status === "queued") return "Approved. The apply waits for its turn in the workspace.";
+    if (active + left === 0) return "The engine has done every change; what it left is being stored.";
+    return `Cancel starts nothing more, lets the ${active === 1 ? "operation" : `${active} operations`} in hand end, and keeps the state. ${left} would stay undone.`;
+  }
+  if (run.status === "queued") return "Queued. It starts when the workspace is free.";
+  return "A plan changes nothing. Cancel interrupts it.";
+}
+
+function PhoneTitle({ data: { run, child }, small }: { data: RunData; small: boolean }) {
+  const now = useNow();
+  const shown = child && (!isFinal(run.status) || run.status === child.status) ? child : run;
+  if (small) return <p className="truncate border-b border-line px-4 py-2 text-13 font-medium">{runTitle(run)}</p>;
+  return (
+    <div className="border-b border-line px-4 pt-3 pb-2">
+      <p className="flex items-center justify-between">
+        <StatusBadge status={shown.status} kind={shown.kind} phase={shown.phase} halted={shown.halted} />
+        <span className="font-mono text-12 text-ink-2">{shortRunId(run.id)}</span>
+      </p>
+      <h1 className="mt-2 text-18 font-semibold">{runTitle(run)}</h1>
+      <p className="mt-1 text-13"><span className="font-medium">{run.workspace.name}</span>, {run.stack.name} {run.spec_version.number ? `v${run.spec_version.number}` : ""}</p>
+      <p className="text-13 text-ink-2">{run.requested_by.name}, {run.planned_at ? `planned ${span(now - Date.parse(run.planned_at))} ago` : `requested ${span(now - Date.parse(run.created_at))} ago`}</p>
+    </div>
+  );
+}

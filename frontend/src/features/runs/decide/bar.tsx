@@ -1,0 +1,103 @@
+import { Check, Lock } from "lucide-react";
+import { type Ref, useState } from "react";
+import { Address } from "@/components/domain/address";
+import { Button } from "@/components/ui/button";
+import { Input } from "@/components/ui/field";
+import { Kbd } from "@/components/ui/kbd";
+import type { Run } from "@/lib/api/types";
+import type { ChangeView } from "@/features/runs/changes/use-change-view";
+import { gate } from "./gate";
+import { SeenPips } from "./seen-pips";
+
+export interface DecisionBarProps {
+  run: Run;
+  view: ChangeView;
+  busy: boolean;
+  error: string | null;
+  typedRef: Ref<HTMLInputElement>;
+  onApprove: (comment: string) => void;
+  onReject: () => void;
+  onDiscard: () => void;
+}
+
+/** Always in sight while a plan waits. What is missing is said; the press names what it does. */
+export function DecisionBar({ run, view, busy, error, typedRef, onApprove, onReject, onDiscard }: DecisionBarProps) {
+  const [typed, setTyped] = useState("");
+  const [comment, setComment] = useState("");
+  const state = gate(run, view.destructive, view.unseen.length, typed);
+  const total = view.destructive.length;
+  const may = run.allowed_actions.includes("approve");
+  const next = view.unseen[0];
+  return (
+    <section aria-label="Decision" className="flex min-h-16 shrink-0 flex-wrap items-center gap-x-5 gap-y-2 border-t border-line-2 bg-raised px-5 py-2 max-sm:flex-col max-sm:items-stretch max-sm:gap-2 max-sm:px-4 max-sm:py-3">
+      {state.destructive && may && total > 0 ? (
+        <div className="min-w-0 text-12 max-sm:hidden">
+          <p className="flex items-center gap-2">
+            <SeenPips destructive={view.destructive} isSeen={view.seen.has} />
+            <span role="status" className="text-13 font-medium">{total - view.unseen.length} of {total} destructive changes seen</span>
+          </p>
+          {next ? (
+            <p className="mt-0.5 flex items-center gap-2 text-ink-2">
+              <button type="button" className="hover:underline" onClick={() => view.moveUnseen(1)}>Next unseen</button> <Kbd>N</Kbd> <Address address={next.resource.address} className="max-w-60" />
+            </p>
+          ) : null}
+        </div>
+      ) : null}
+      {state.destructive && may ? (
+        <label className="flex items-center gap-3 text-12 text-ink-2 max-sm:flex-col max-sm:items-stretch max-sm:gap-1.5">
+          <span className="text-right max-sm:text-left">
+            This plan destroys.<br className="max-sm:hidden" /> Type the workspace&apos;s name.
+          </span>
+          <TypedName name={run.workspace.name} typed={typed} onTyped={setTyped} inputRef={typedRef} />
+        </label>
+      ) : may ? (
+        <label className="flex min-w-0 grow items-center gap-2 text-12 text-ink-2 max-sm:hidden">
+          Comment
+          <Input ref={typedRef} className="max-w-sm" placeholder="Kept with the approval" value={comment} onChange={(event) => setComment(event.target.value)} />
+        </label>
+      ) : null}
+      <p className="ml-auto max-w-[280px] text-right text-12 text-ink-2 max-sm:hidden" role="status">
+        {error ? <span className="text-destroy">{error}</span> : state.missing ? <span>{state.missing}{/[.!]$/.test(state.missing) ? "" : "."}</span> : state.effect}
+      </p>
+      <div className="flex items-center gap-2">
+        {run.allowed_actions.includes("discard") ? <Button size={32} look="ghost" keys="D" onClick={onDiscard} className="max-sm:hidden">Discard</Button> : null}
+        {run.allowed_actions.includes("reject") ? <Button size={32} keys="R" onClick={onReject}>Reject</Button> : null}
+        {run.status === "awaiting_approval" ? (
+          <Button
+            size={32}
+            className="max-sm:grow"
+            look={state.destructive ? "danger" : "primary"}
+            icon={state.missing ? <Lock size={14} /> : undefined}
+            blocked={state.missing}
+            disabled={busy}
+            onClick={() => onApprove(comment)}
+          >
+            {state.label}
+          </Button>
+        ) : null}
+      </div>
+      <p className="text-center text-12 text-ink-2 sm:hidden" role="status">{error ? <span className="text-destroy">{error}</span> : (state.missing ?? state.effect)}</p>
+    </section>
+  );
+}
+
+/** The name, typed over its own shadow. */
+export function TypedName({ name, typed, onTyped, inputRef }: { name: string; typed: string; onTyped: (typed: string) => void; inputRef?: Ref<HTMLInputElement> }) {
+  const rest = name.startsWith(typed) ? name.slice(typed.length) : "";
+  return (
+    <span className="relative inline-block max-sm:block">
+      <span aria-hidden className="pointer-events-none absolute inset-y-0 left-[11px] flex items-center font-mono text-12 whitespace-pre text-ink-3 max-sm:text-16">
+        <span className="invisible">{typed}</span>{rest}
+      </span>
+      <Input
+        ref={inputRef}
+        aria-label={`Type ${name}`}
+        value={typed}
+        onChange={(event) => onTyped(event.target.value)}
+        onPaste={(event) => event.preventDefault()}
+        className="w-[184px] bg-transparent font-mono !text-12 max-sm:w-full max-sm:!text-16"
+      />
+      {typed === name ? <Check size={15} className="absolute top-1/2 right-2.5 -translate-y-1/2 text-create" aria-hidden /> : null}
+    </span>
+  );
+}

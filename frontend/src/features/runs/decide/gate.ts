@@ -1,0 +1,40 @@
+import type { Run } from "@/lib/api/types";
+import type { ResourceNode } from "@/lib/plan/tree";
+
+export interface Gate {
+  /** Whether the plan takes something away, so that seeing and typing are asked for. */
+  destructive: boolean;
+  /** What Approve is called: it names its consequence. */
+  label: string;
+  /** What is still missing; null when the press counts. */
+  missing: string | null;
+  /** What the press sets off. */
+  effect: string;
+}
+
+/** Whether Approve is open, and what it says. The workspace's name and the Seen marks guard what can't be undone. */
+export function gate(run: Run, destructive: readonly ResourceNode[], unseen: number, typed: string): Gate {
+  const counts = run.summary;
+  const parts: string[] = [];
+  if (counts && counts.destroy > 0) parts.push(`destroy ${counts.destroy}`);
+  if (counts && counts.replace > 0) parts.push(`replace ${counts.replace}`);
+  if (parts.length === 0 && counts) {
+    if (counts.add > 0) parts.push(`create ${counts.add}`);
+    if (counts.change > 0) parts.push(`change ${counts.change}`);
+  }
+  const loses = destructive.length > 0 || (counts !== null && counts.destroy + counts.replace > 0);
+  const detail = run.approvals_detail;
+  const left = detail ? detail.need - detail.have : 1;
+  let missing: string | null = null;
+  if (!run.allowed_actions.includes("approve")) missing = detail?.you.why_not ?? "You can't approve this plan.";
+  else if (detail?.you.decision === "approve") missing = "You have approved this plan; others must too.";
+  else if (run.fingerprint && !run.fingerprint.is_current) missing = "What this plan was made from has moved. Plan again.";
+  else if (loses && unseen > 0) missing = `${unseen} of ${destructive.length} destructive changes not seen`;
+  else if (loses && typed !== run.workspace.name) missing = typed ? "The name is not typed in full" : "The workspace's name is not typed";
+  return {
+    destructive: loses,
+    label: ["Approve", ...parts].join(", "),
+    missing,
+    effect: left <= 1 ? "Yours is the last approval needed: the apply starts at once." : `${left - 1} more ${left === 2 ? "approval is" : "approvals are"} needed after yours.`,
+  };
+}

@@ -1,0 +1,69 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { explain } from "@/lib/api/http";
+import { keys } from "@/lib/api/keys";
+import { decide, requestRun, stopRun } from "@/lib/api/runs";
+import type { Run } from "@/lib/api/types";
+import type { ReasonAsk } from "@/features/runs/decide/reason-dialog";
+
+/** What a person can do to a run, with what it says when it was refused. */
+export function useRunActions(run: Run, child: Run | undefined) {
+  const queryClient = useQueryClient();
+  const navigate = useNavigate();
+  const [ask, setAsk] = useState<ReasonAsk | null>(null);
+  const [planKey] = useState(() => crypto.randomUUID());
+
+  const settle = async (next?: Run) => {
+    if (next?.id === run.id) queryClient.setQueryData(keys.run(run.id), next);
+    await Promise.all([
+      queryClient.invalidateQueries({ queryKey: keys.run(run.id), exact: true }),
+      queryClient.invalidateQueries({ queryKey: keys.inbox }),
+      queryClient.invalidateQueries({ queryKey: keys.runs }),
+      queryClient.invalidateQueries({ queryKey: keys.workspaces }),
+    ]);
+  };
+  const fingerprint = run.fingerprint?.digest;
+  const approve = useMutation({ mutationFn: (comment: string) => decide(run.id, "approve", { ...(comment ? { comment } : {}), fingerprint }), onSuccess: settle, onError: () => settle() });
+  const reject = useMutation({ mutationFn: (comment: string) => decide(run.id, "reject", { ...(comment ? { comment } : {}), fingerprint }), onSuccess: settle });
+  const revoke = useMutation({ mutationFn: (comment: string) => decide(run.id, "revoke", comment ? { comment } : {}), onSuccess: settle });
+  const discard = useMutation({ mutationFn: (reason: string) => stopRun(run.id, "discard", reason), onSuccess: settle });
+  const cancel = useMutation({ mutationFn: (reason: string) => stopRun(child && child.status !== "applied" ? child.id : run.id, "cancel", reason), onSuccess: () => settle() });
+  const planAgain = useMutation({
+    mutationFn: () => requestRun({ workspace: run.workspace.id, kind: run.kind === "destroy" ? "destroy" : run.kind === "refresh" ? "refresh" : "plan", ...(run.message ? { message: run.message } : {}) }, planKey),
+    onSuccess: async (next) => {
+      await settle();
+      await navigate({ to: "/infra/terraform/runs/$id", params: { id: next.id }, search: {} });
+    },
+  });
+  const failed = [approve, reject, revoke, discard, cancel, planAgain].find((each) => each.error)?.error;
+
+  return {
+    approve, planAgain, ask,
+    closeAsk: () => setAsk(null),
+    error: failed ? explain(failed) : null,
+    busy: approve.isPending || discard.isPending || cancel.isPending,
+    askReject: () => {
+      reject.reset();
+      setAsk({ title: "Reject this plan", description: "Says no, with your name. The plan stays at the gate until it is discarded or approved by others.", label: "Why", required: true, confirm: "Reject", danger: false, act: (reason) => reject.mutateAsync(reason) });
+    },
+    askDiscard: () => {
+      discard.reset();
+      setAsk({ title: "Discard this plan", description: "Ends it. Nothing was changed and nothing will be; the workspace can be planned anew.", label: "Why (kept in the audit trail)", required: false, confirm: "Discard", danger: false, act: (reason) => discard.mutateAsync(reason) });
+    },
+    askRevoke: () => {
+      revoke.reset();
+      setAsk({ title: "Revoke your approval", description: "Takes it back. It counts no more for this plan.", label: "Why", required: false, confirm: "Revoke", danger: false, act: (reason) => revoke.mutateAsync(reason) });
+    },
+    askCancel: () => {
+      cancel.reset();
+      setAsk({
+        title: child ? "Cancel the apply" : "Cancel this run",
+        description: child ? "Starts nothing more, lets what is in hand end, and keeps the state. What has not begun stays undone." : "Interrupts the engine. A plan changes nothing, so nothing is left behind.",
+        label: "Why (kept in the audit trail)", required: false, confirm: "Cancel the run", danger: true, act: (reason) => cancel.mutateAsync(reason),
+      });
+    },
+  };
+}
+
+export type RunActions = ReturnType<typeof useRunActions>;

@@ -1,0 +1,161 @@
+import type { ProgressRecord } from "@/lib/api/types";
+import { type ApplyEvent, readEvent } from "./events";
+
+export type Level = "plain" | "strong" | "quiet" | "warning" | "error";
+
+export interface LogLine {
+  /** One-based, as shown. */
+  n: number;
+  at: string;
+  text: string;
+  level: Level;
+  phase: number;
+  /** “Still creating…” and its kin: says nothing new. */
+  still: boolean;
+}
+
+export interface LogPhase {
+  name: string;
+  at: string;
+  endedAt: string | null;
+  lines: number;
+  errors: number;
+  warnings: number;
+}
+
+export interface LogState {
+  lines: readonly LogLine[];
+  phases: readonly LogPhase[];
+  events: readonly ApplyEvent[];
+  errors: readonly number[];
+  warnings: readonly number[];
+  /** The offset to ask for next. */
+  next: number;
+  closed: boolean;
+  /** Offsets that never came; empty is checked, not assumed. */
+  missing: number;
+  version: number;
+}
+
+const ESCAPES = /\u001b\[[0-9;]*[A-Za-z]/g;
+const STILL = /: Still \w+\.\.\./;
+const ERROR = /^(?:[│╷\s]*)Error: |^Error\b/;
+const WARNING = /^(?:[│╷\s]*)Warning: |^Warning\b/;
+const DONE = /complete after|Apply complete|Destroy complete|^Plan:|No changes\./;
+const QUIET = /^(?:state snapshot|\s*$)/;
+
+export function levelOf(text: string, data: Record<string, unknown>, stream: string): Level {
+  const level = data.level ?? data["@level"] ?? (data.diagnostic as { severity?: string } | undefined)?.severity;
+  if (level === "error" || ERROR.test(text)) return "error";
+  if (level === "warn" || level === "warning" || WARNING.test(text)) return "warning";
+  if (DONE.test(text)) return "strong";
+  return QUIET.test(text) || stream === "system" ? "quiet" : "plain";
+}
+
+/**
+ * The log of one run, in order of its offsets. Records may come twice (a reconnect overlaps) and are taken once; a gap
+ * is counted, so that the page can say “none missing” truthfully.
+ */
+export class LogStore {
+  private lines: LogLine[] = [];
+  private phases: LogPhase[] = [];
+  private events: ApplyEvent[] = [];
+  private errors: number[] = [];
+  private warnings: number[] = [];
+  private expected = 0;
+  private next = 0;
+  private closed = false;
+  private missing = 0;
+  private version = 0;
+  private listeners = new Set<() => void>();
+  private snapshot: LogState = this.take();
+  private timer: ReturnType<typeof setTimeout> | null = null;
+
+  get cursor(): number {
+    return this.next;
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  append(records: readonly ProgressRecord[], next: number, closed: boolean): void {
+    for (const record of records) {
+      if (record.offset < this.expected) continue;
+      this.missing += record.offset - this.expected;
+      this.expected = record.offset + 1;
+      this.take1(record);
+    }
+    this.next = Math.max(this.next, next);
+    this.closed ||= closed;
+    if (this.closed) {
+      const last = this.phases.at(-1);
+      if (last && !last.endedAt) last.endedAt = this.lines.at(-1)?.at ?? last.at;
+    }
+    this.changed();
+  }
+
+  private take1(record: ProgressRecord): void {
+    const text = record.text.replace(ESCAPES, "").replace(/[\r\n]+$/, "");
+    if (record.kind === "phase") {
+      const data = record.data;
+      const name = typeof data.phase === "string" ? data.phase : text;
+      const last = this.phases.at(-1);
+      if (last) last.endedAt ??= record.at;
+      if (data.ended !== true) this.phases.push({ name, at: record.at, endedAt: null, lines: 0, errors: 0, warnings: 0 });
+      return;
+    }
+    if (record.kind === "event") {
+      const event = readEvent(record.at, record.data);
+      if (event) this.events.push(event);
+      if (!text) return;
+    }
+    if (this.phases.length === 0) this.phases.push({ name: "starting", at: record.at, endedAt: null, lines: 0, errors: 0, warnings: 0 });
+    for (const part of text.split("\n")) this.push(part, record);
+  }
+
+  private push(text: string, record: ProgressRecord): void {
+    const phase = this.phases.length - 1;
+    const level = levelOf(text, record.data, record.stream);
+    const at = this.lines.length;
+    this.lines.push({ n: at + 1, at: record.at, text, level, phase, still: STILL.test(text) });
+    const owner = this.phases[phase];
+    if (owner) owner.lines += 1;
+    if (level === "error") {
+      this.errors.push(at);
+      if (owner) owner.errors += 1;
+    } else if (level === "warning") {
+      this.warnings.push(at);
+      if (owner) owner.warnings += 1;
+    }
+  }
+
+  /** Tells of changes at most every 80 ms: a flood of lines must not cost a render each. */
+  private changed(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.flush();
+    }, 80);
+  }
+
+  /** Publishes at once what has been appended. */
+  flush(): void {
+    this.version += 1;
+    this.snapshot = this.take();
+    this.listeners.forEach((tell) => tell());
+  }
+
+  private take(): LogState {
+    return {
+      lines: this.lines, phases: this.phases, events: this.events, errors: this.errors, warnings: this.warnings,
+      next: this.next, closed: this.closed, missing: this.missing, version: this.version,
+    };
+  }
+
+  subscribe = (tell: () => void): (() => void) => {
+    this.listeners.add(tell);
+    return () => this.listeners.delete(tell);
+  };
+
+  read = (): LogState => this.snapshot;
+}

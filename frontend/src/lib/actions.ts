@@ -1,0 +1,80 @@
+/** What a plan does to a resource: its sign, its word, and how bad it is. */
+
+export type Action = "create" | "change" | "replace" | "replace-new-first" | "destroy" | "read" | "no-op" | "move" | "forget" | "import";
+export type ActionTone = "create" | "change" | "replace" | "destroy" | "read";
+
+interface Look {
+  sign: string;
+  word: string;
+  tone: ActionTone;
+}
+
+const LOOKS: Record<Action, Look> = {
+  create: { sign: "+", word: "create", tone: "create" },
+  change: { sign: "~", word: "change", tone: "change" },
+  replace: { sign: "−/+", word: "replace", tone: "replace" },
+  "replace-new-first": { sign: "+/−", word: "replace", tone: "replace" },
+  destroy: { sign: "−", word: "destroy", tone: "destroy" },
+  read: { sign: "<=", word: "read", tone: "read" },
+  "no-op": { sign: "·", word: "no-op", tone: "read" },
+  move: { sign: "→", word: "move", tone: "read" },
+  forget: { sign: "×", word: "forget", tone: "read" },
+  import: { sign: "↓", word: "import", tone: "create" },
+};
+
+export function actionLook(action: Action): Look {
+  return LOOKS[action];
+}
+
+/** Whether something that exists now will be gone. */
+export function isDestructive(action: Action): boolean {
+  return action === "destroy" || action === "replace" || action === "replace-new-first";
+}
+
+/** Reads the action of a planned resource; a replacement says which comes first. */
+export function planAction(action: string, order: string | null): Action {
+  switch (action) {
+    case "create":
+    case "read":
+    case "move":
+    case "forget":
+    case "import":
+      return action;
+    case "update":
+      return "change";
+    case "delete":
+      return "destroy";
+    case "replace":
+      return order === "create_first" ? "replace-new-first" : "replace";
+    default:
+      return "no-op";
+  }
+}
+
+export interface Counts {
+  add: number;
+  change: number;
+  replace: number;
+  destroy: number;
+}
+
+export const NO_COUNTS: Counts = { add: 0, change: 0, replace: 0, destroy: 0 };
+
+export interface CountPart {
+  key: keyof Counts;
+  sign: string;
+  n: number;
+  word: string;
+  tone: ActionTone;
+}
+
+/** The counts that are not zero, in the order in which they are always said. */
+export function countParts(counts: Counts): CountPart[] {
+  const all: CountPart[] = [
+    { key: "add", sign: "+", n: counts.add, word: "create", tone: "create" },
+    { key: "change", sign: "~", n: counts.change, word: "change", tone: "change" },
+    { key: "replace", sign: "−/+", n: counts.replace, word: "replace", tone: "replace" },
+    { key: "destroy", sign: "−", n: counts.destroy, word: "destroy", tone: "destroy" },
+  ];
+  return all.filter((part) => part.n > 0);
+}

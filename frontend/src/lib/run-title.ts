@@ -1,0 +1,16 @@
+import type { RunListItem } from "./api/types";
+
+const KINDS: Record<string, string> = { plan: "Plan", destroy: "Destroy", refresh: "Refresh", rollback: "Roll back", migration: "Migrate", apply: "Apply" };
+
+/** What a run is called: its message, else what it does and where. */
+export function runTitle(run: Pick<RunListItem, "message" | "kind" | "workspace">): string {
+  const [first] = run.message.trim().split("\n");
+  return first ? first : `${KINDS[run.kind] ?? run.kind} ${run.workspace.name}`;
+}
+
+const SOURCES: Record<string, string> = { ui: "in the browser", api: "through the API", ci: "through CI", mcp: "through MCP", cli: "through the CLI", schedule: "on schedule" };
+
+export function sourceWords(run: Pick<RunListItem, "source" | "requested_by">): string {
+  const way = SOURCES[run.source] ?? `through ${run.source}`;
+  return run.requested_by.kind === "agent" ? `${way}, an agent` : way;
+}
