@@ -5,6 +5,8 @@ a database that has another schema.
 """
 
 import importlib
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,8 +74,14 @@ def worker(
 ) -> None:
     """Work on the queues: plans and applies, and what else is done in the background."""
     _start(checks_schema=True)
-    from app.core.settings import get_settings
+    from celery.signals import worker_ready
 
+    from app.core.settings import get_settings
+    from app.embedded.commands import READY_FILE
+
+    ready_file = os.environ.get(READY_FILE)
+    if ready_file:
+        worker_ready.connect(lambda **_: Path(ready_file).touch(), weak=False)
     # By name: the command line imports no slice, and the worker's composition root imports all of them.
     application = importlib.import_module("app.worker").app
     # One thread more than supervisors, so that sweeps and deliveries go on while every supervisor is busy.

@@ -9,6 +9,8 @@ from app.embedded.account import Account
 
 CREATES_DATABASE = "SLUICE_EMBEDDED_DATABASE"
 """The environment variable that lets `prepare` make the database: the server is ours."""
+READY_FILE = "SLUICE_READY_FILE"
+"""The environment variable that names the file which the worker writes once it takes jobs."""
 
 
 @dataclass(frozen=True)

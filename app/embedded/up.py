@@ -5,12 +5,12 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.embedded.commands import CREATES_DATABASE, PartName, SluicePart
+from app.embedded.commands import CREATES_DATABASE, READY_FILE, PartName, SluicePart
 from app.embedded.drain import stop_worker
 from app.embedded.errors import PortInUse, ServerFailed, StartError
 from app.embedded.home import Home, HomeLock, open_home
@@ -84,9 +84,10 @@ class Up:
         if prepared.get("migrated_from"):
             self._say(f"The database was migrated from {prepared['migrated_from']} to {prepared['schema']}.")
         api = self._launch("api", "--host", options.host, "--port", str(port))
-        self._launch("worker", stop=lambda server: self._stop_worker(server, stop))
+        worker = self._launch_worker(stop)
         seeded = self._ask("bootstrap", ("--demo",) if options.has_demo else ("--no-demo",), stop)
         self._wait_healthy(api, options.host, port, stop)
+        self._wait_working(worker, stop)
         self._launch("beat")
         return Ready(
             url=self._environment["SLUICE_URL"],
@@ -143,13 +144,46 @@ class Up:
             if part.wait_ready is not None and part.server is not None:
                 part.wait_ready(part.server)
 
-    def _launch(self, name: PartName, *options: str, stop: Callable[[gateway.Server], None] | None = None) -> Part:
-        command = SluicePart(name, options)
-        launch = gateway.Launch(command.program, command, self._environment, ROOT)
-        log = self._home.log(name)
-        part = Part(name, lambda: gateway.start(launch, log=log), stop or _end, log)
+    def _launch(self, name: PartName, *options: str) -> Part:
+        part = Part(name, lambda: self._start_part(name, options), _end, self._home.log(name))
         self._supervisor.launch(part)
         return part
+
+    def _start_part(self, name: PartName, options: tuple[str, ...] = ()) -> gateway.Server:
+        command = SluicePart(name, options)
+        launch = gateway.Launch(command.program, command, self._environment, ROOT)
+        return gateway.start(launch, log=self._home.log(name))
+
+    def _launch_worker(self, stop: StopSignals) -> Part:
+        self._environment[READY_FILE] = str(self._home.root / "worker.ready")
+
+        def start() -> gateway.Server:
+            Path(self._environment[READY_FILE]).unlink(missing_ok=True)
+            return self._start_part("worker")
+
+        part = Part("worker", start, lambda server: self._stop_worker(server, stop), self._home.log("worker"))
+        self._supervisor.launch(part)
+        return part
+
+    def _wait_working(self, worker: Part, stop: StopSignals) -> None:
+        until = time.monotonic() + _HEALTH_SECONDS
+        while not Path(self._environment[READY_FILE]).exists():
+            self._go_on(stop)
+            self._still_starting(worker, "The worker")
+            if time.monotonic() > until:
+                raise ServerFailed(
+                    f"The worker was not ready within {_HEALTH_SECONDS:.0f} s. Its log: {worker.log}.",
+                    log=str(worker.log),
+                )
+            time.sleep(0.05)
+
+    @staticmethod
+    def _still_starting(part: Part, name: str) -> None:
+        if part.server is not None and (code := part.server.poll()) is not None:
+            raise ServerFailed(
+                f"{name} ended while it started (exit {code}): {_last_line(part.log)} Its log: {part.log}.",
+                log=str(part.log),
+            )
 
     def _stop_worker(self, server: gateway.Server, stop: StopSignals) -> None:
         stop_worker(
@@ -191,11 +225,7 @@ class Up:
         answer = "no answer"
         while time.monotonic() < until:
             self._go_on(stop)
-            if api.server is not None and (code := api.server.poll()) is not None:
-                raise ServerFailed(
-                    f"The API ended while it started (exit {code}): {_last_line(api.log)} Its log: {api.log}.",
-                    log=str(api.log),
-                )
+            self._still_starting(api, "The API")
             answer = _health(address, port)
             if answer == "200":
                 return
