@@ -21,17 +21,14 @@ def _refuse(detail: str) -> typer.Exit:
 
 def _start(*, checks_schema: bool) -> None:
     """Configure the log, and check what every part needs. Raises ``typer.Exit`` with a sentence on standard error."""
-    from pydantic import ValidationError
-
     from app.core import logging
     from app.core.errors import AppError
-    from app.core.settings import get_settings
+    from app.embedded.settings import load
 
     try:
-        settings = get_settings()
-    except ValidationError as error:
-        problems = "; ".join(f"SLUICE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise _refuse(f"The settings are not valid: {problems}") from None
+        settings = load()
+    except AppError as error:
+        raise _refuse(error.detail) from None
     logging.configure(settings.log_level)
     if not checks_schema:
         return

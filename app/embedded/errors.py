@@ -45,6 +45,13 @@ class SchemaMismatch(StartError):
     title = "The database has another schema"
 
 
+class InvalidSettings(StartError):
+    """A ``SLUICE_`` variable has a value that it can't have."""
+
+    code = "invalid_settings"
+    title = "The settings are not valid"
+
+
 class ServerFailed(StartError):
     """PostgreSQL, Redis or a part of Sluice did not start or did not become ready; ``log`` names its log."""
 

@@ -10,23 +10,23 @@ import sys
 from typing import Any
 
 from app.core.errors import AppError
-from app.core.settings import Settings, get_settings
-from app.embedded import keys, schema
+from app.core.settings import Settings
+from app.embedded import keys, schema, settings
 from app.embedded.commands import CREATES_DATABASE
 from app.embedded.errors import SchemaMismatch
 from app.executor import discovery
 from app.executor.errors import ToolMissing
 
 
-def prepare(settings: Settings) -> dict[str, Any]:
+def prepare(chosen: Settings) -> dict[str, Any]:
     """Return what was found: engine, policy engine, schema. Raises an ``AppError`` that says what is wrong."""
-    engine = discovery.find_engine(settings)
-    policy_engine = _policy_engine(settings)
-    if settings.database_url is None:
+    engine = discovery.find_engine(chosen)
+    policy_engine = _policy_engine(chosen)
+    if chosen.database_url is None:
         raise SchemaMismatch("SLUICE_DATABASE_URL is not set, so there is no database to look at.")
-    url = settings.database_url.get_secret_value()
+    url = chosen.database_url.get_secret_value()
     found = schema.look_at(url, create_missing=CREATES_DATABASE in os.environ)
-    keys.ensure(settings, has_data=found.age != "empty")
+    keys.ensure(chosen, has_data=found.age != "empty")
     if found.age != "current":
         schema.migrate(url)
     return {
@@ -37,12 +37,12 @@ def prepare(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _policy_engine(settings: Settings) -> str:
-    if settings.policy_engine != "regorus":
+def _policy_engine(chosen: Settings) -> str:
+    if chosen.policy_engine != "regorus":
         try:
-            tool = discovery.find_opa(settings)
+            tool = discovery.find_opa(chosen)
         except ToolMissing:
-            if settings.policy_engine == "opa" or settings.opa is not None:
+            if chosen.policy_engine == "opa" or chosen.opa is not None:
                 raise
         else:
             return f"opa {tool.version}"
@@ -52,7 +52,7 @@ def _policy_engine(settings: Settings) -> str:
 def main() -> int:
     """Prepare by the environment's settings; exit 1 when something is wrong."""
     try:
-        answer = prepare(get_settings())
+        answer = prepare(settings.load())
     except AppError as error:
         answer = {"error": error.code, "detail": error.detail}
     sys.stdout.write(json.dumps(answer) + "\n")
