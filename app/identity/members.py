@@ -104,6 +104,15 @@ def find_user(session: Session, organization_id: str, email: str) -> UserOut | N
     return _user_out(session, row) if row is not None and row.organization_id == organization_id else None
 
 
+def list_admins(session: Session, organization_id: str) -> list[UserOut]:
+    """Return the organization's admins who are not disabled, oldest first."""
+    rows = [
+        repository.user(session, organization_id, user_id)
+        for user_id in repository.enabled_users_with_role(session, organization_id, Role.ADMIN)
+    ]
+    return [_user_out(session, row) for row in rows if row is not None]
+
+
 def list_users(session: Session, actor: Actor, params: PageParams) -> Page[UserOut]:
     """Return one page of people, oldest first."""
     rows, cursor = repository.users_page(session, actor.organization_id, params)

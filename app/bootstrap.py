@@ -1,0 +1,147 @@
+"""The first organization, its admin, a login link and, if wanted, the demo; a process of its own, run at each start.
+
+What is there stays: a second run makes nothing new but a fresh login link. It prints one line of JSON last: ``token``
+(the admin's, the same each time, kept 0600 in the data directory), ``login_url`` and ``organization``; or ``error`` and
+``detail``.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app.core import logging
+from app.core.db import unit_of_work
+from app.core.errors import AppError, Unavailable
+from app.core.permissions import Actor, system_actor
+from app.core.settings import Settings, get_settings
+from app.fence import service as fence
+from app.fence.schemas import EVERYTHING
+from app.identity import service as identity
+from app.identity.roles import Role
+from app.identity.schemas import OrganizationOut, TokenIn, UserIn, UserOut
+
+ORGANIZATION = "default"
+ADMIN_EMAIL = "admin@localhost"
+LINK_LIFETIME = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What a start needs: the admin's token, whether it is a new one, the login link, the organization."""
+
+    token: str
+    is_new_token: bool
+    login_url: str
+    organization: OrganizationOut
+
+
+def token_file(home: Path) -> Path:
+    """Return where the admin's token is kept."""
+    return home / "admin.token"
+
+
+def read_token(home: Path) -> str | None:
+    """Return the kept token, or None. Takes it away from others who could read it."""
+    path = token_file(home)
+    try:
+        token = path.read_text().strip()
+    except FileNotFoundError:
+        return None
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+    return token or None
+
+
+def write_token(home: Path, token: str) -> None:
+    """Keep the token, 0600; a crash leaves the old file or the new one, never half of one."""
+    path = token_file(home)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{token}\n")
+    temporary.replace(path)
+
+
+def seed(session: Session, kept_token: str | None) -> Seeded:
+    """Make sure of the outermost fence, an organization, an admin and a token; make a fresh login link.
+
+    ``kept_token`` is used again while it is an admin's of the organization. Two at once wait for each other on the
+    outermost fence.
+    """
+    fence.create_everything(session)
+    fence.hold_exclusive(session, EVERYTHING)
+    organization = identity.first_organization(session) or identity.create_organization(
+        session, ORGANIZATION, is_operator=True
+    )
+    admin = _admin(session, organization)
+    system = system_actor(organization.id)
+    link = identity.create_login_link(session, system, admin.id, lifetime=LINK_LIFETIME)
+    holder = identity.resolve_token(session, kept_token) if kept_token is not None else None
+    if kept_token is not None and holder is not None and _is_admins(holder, organization):
+        return Seeded(kept_token, False, link.login_url, organization)
+    actor = identity.actor_of_user(session, organization.id, admin.id)
+    if actor is None:
+        raise Unavailable(f"The admin {admin.email} is disabled; enable them, or make someone else an admin.")
+    token = identity.issue_token(session, actor, TokenIn(name="sluice up")).token
+    return Seeded(token, True, link.login_url, organization)
+
+
+def _admin(session: Session, organization: OrganizationOut) -> UserOut:
+    known = identity.list_admins(session, organization.id)
+    if known:
+        return known[0]
+    body = UserIn(email=ADMIN_EMAIL, name="Admin", roles=[Role.ADMIN])
+    return identity.create_user(session, system_actor(organization.id), body)
+
+
+def _is_admins(holder: Actor, organization: OrganizationOut) -> bool:
+    return holder.kind == "person" and holder.organization_id == organization.id and Role.ADMIN in holder.roles
+
+
+def bootstrap(settings: Settings) -> dict[str, Any]:
+    """Seed in one transaction and return what is printed. Raises an ``AppError`` that says what is wrong."""
+    try:
+        with unit_of_work() as session:
+            seeded = seed(session, read_token(settings.home))
+    except OperationalError as error:
+        raise Unavailable(f"The database can't be reached: {str(error.orig).strip()}") from error
+    if seeded.is_new_token:
+        write_token(settings.home, seeded.token)
+    return {
+        "token": seeded.token,
+        "login_url": seeded.login_url,
+        "organization": seeded.organization.model_dump(exclude={"is_operator"}),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Bootstrap by the environment's settings; exit 1, with ``error`` and ``detail``, when something is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m app.bootstrap", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one line of JSON (always so; for scripts)")
+    parser.add_argument("--demo", action=argparse.BooleanOptionalAction, default=False, help="seed the demo")
+    parser.add_argument("--url", help="public address, instead of SLUICE_URL")
+    options = parser.parse_args(arguments)
+    if options.url:
+        os.environ["SLUICE_URL"] = options.url
+        get_settings.cache_clear()
+    settings = get_settings()
+    logging.configure(settings.log_level)
+    try:
+        answer = bootstrap(settings)
+    except AppError as error:
+        answer = {"error": error.code, "detail": error.detail}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 1 if "error" in answer else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
