@@ -6,21 +6,43 @@ from app.audit import models as audit_models
 from app.configurations import endpoints as configurations_endpoints
 from app.configurations import models as configurations_models
 from app.core import idempotency
+from app.core.events import subscribe
 from app.experiments import endpoints as experiments_endpoints
 from app.experiments import models as experiments_models
 from app.fence import models as fence_models
+from app.halt import endpoints as halt_endpoints
 from app.halt import models as halt_models
 from app.identity import auth_endpoints
 from app.identity import endpoints as identity_endpoints
 from app.identity import models as identity_models
+from app.identity.schemas import RightsChanged
+from app.inbox import endpoints as inbox_endpoints
+from app.overview import endpoints as overview_endpoints
+from app.policy import endpoints as policy_endpoints
 from app.policy import models as policy_models
+from app.policy.schemas import PoliciesMoved
 from app.progress import endpoints as progress_endpoints
 from app.progress import models as progress_models
+from app.runs import endpoints as runs_endpoints
 from app.runs import models as runs_models
+from app.runs import subscribers as runs
 from app.specs import endpoints as specs_endpoints
 from app.specs import models as specs_models
+from app.specs import service as specs
+from app.specs.events import HeadMoved
+from app.state import endpoints as state_endpoints
 from app.state import models as state_models
+from app.state.schemas import StateLockReleased
+from app.workspaces import endpoints as workspaces_endpoints
 from app.workspaces import models as workspaces_models
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import (
+    ApprovalRulesChanged,
+    TagsChanged,
+    VariablesMoved,
+    WorkspaceDeleting,
+    WorkspaceHeadMoved,
+)
 
 MODELS = (
     approvals_models,
@@ -46,6 +68,27 @@ ROUTERS = (
     configurations_endpoints.router,
     specs_endpoints.router,
     experiments_endpoints.router,
+    overview_endpoints.router,
+    workspaces_endpoints.router,
+    inbox_endpoints.router,
+    runs_endpoints.router,
     progress_endpoints.router,
+    policy_endpoints.router,
+    state_endpoints.router,
+    halt_endpoints.router,
 )
 """Every slice's router, in the order of the API's document."""
+
+
+def connect() -> None:
+    """Connect every slice's subscribers. Called once by each composition root; again changes nothing."""
+    specs.set_workspace_counter(workspaces.counts_by_stack)
+    subscribe(HeadMoved, runs.on_head_moved)
+    subscribe(VariablesMoved, runs.on_variables_moved)
+    subscribe(WorkspaceHeadMoved, runs.on_workspace_head_moved)
+    subscribe(ApprovalRulesChanged, runs.on_approval_rules_changed)
+    subscribe(TagsChanged, runs.on_tags_changed)
+    subscribe(WorkspaceDeleting, runs.on_workspace_deleting)
+    subscribe(PoliciesMoved, runs.on_policies_moved)
+    subscribe(RightsChanged, runs.on_rights_changed)
+    subscribe(StateLockReleased, runs.on_lock_released)

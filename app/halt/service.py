@@ -30,7 +30,7 @@ def halt(session: Session, actor: Actor, wanted: HaltRequest) -> HaltOut:
     scope_id, organization_id, workspace_id = _scope(session, actor, wanted.scope, wanted.workspace)
     halt_id = new_id("halt")
     raised = fence.raise_fence(session, scope_id, halt_id=halt_id, actor=actor, reason=wanted.reason)
-    standing = next(iter(repository.by_ids(session, [raised.halt_id])), None) if raised.halt_id != halt_id else None
+    standing = _standing_halt(session, raised.halt_id) if raised.halt_id != halt_id else None
     row = standing or Halt(
         id=halt_id,
         organization_id=organization_id,
@@ -90,10 +90,14 @@ def standing(session: Session, actor: Actor) -> HaltsOut:
     )
 
 
+def _standing_halt(session: Session, halt_id: str | None) -> Halt | None:
+    return next(iter(repository.by_ids(session, [halt_id])), None) if halt_id is not None else None
+
+
 def _scope(session: Session, actor: Actor, scope: Scope, workspace: str | None) -> tuple[str, str | None, str | None]:
     """Return the fence's id, and the organization and workspace whose runs are in scope."""
     if scope == "everything":
-        if not identity.is_operator(session, actor.organization_id):
+        if not identity.get_organization(session, actor.organization_id).is_operator:
             raise ScopeForbidden("Only the operator organization halts everything. Halt your organization instead.")
         return EVERYTHING, None, None
     if scope == "organization":

@@ -65,3 +65,4 @@ class TerraformPolicyCheck(OrganizationOwned, Created, Base):
     error: Mapped[str | None]
     policy_engine: Mapped[str]
     duration_ms: Mapped[int]
+    superseded_at: Mapped[datetime | None]

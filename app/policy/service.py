@@ -184,7 +184,8 @@ def results_digest(checked: CheckReport | Sequence[PolicyCheckOut]) -> str:
 
 
 def store_checks(session: Session, organization_id: str, run_id: str, stage: Stage, report: CheckReport) -> None:
-    """Store what a check said of a run; earlier checks of the run stay."""
+    """Store what a check said of a run; earlier checks of that stage stay, marked as superseded."""
+    repository.supersede_checks(session, run_id, stage, clock.now())
     for result in report.results:
         repository.add(
             session,
@@ -207,7 +208,7 @@ def store_checks(session: Session, organization_id: str, run_id: str, stage: Sta
 
 
 def checks_of(session: Session, run_ids: Iterable[str]) -> dict[str, list[PolicyCheckOut]]:
-    """Return the stored checks of runs, by run id, oldest first; runs without any are absent."""
+    """Return what the newest check of each stage said of runs, by run id; runs without any are absent."""
     found: dict[str, list[PolicyCheckOut]] = {}
     for row in repository.checks(session, run_ids):
         found.setdefault(row.run_id, []).append(

@@ -9,18 +9,21 @@ from app.codegen import service as codegen
 from app.configurations import service as configurations
 from app.core import clock
 from app.core.artifacts import ArtifactRef
+from app.core.errors import AppError
 from app.core.jobs import enqueue
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.errors import Halted
-from app.runner.port import EngineInfo, EngineRequest, JobVariable, RunnerJob, WorkerInfo
+from app.runner.port import EngineInfo, EngineRequest, Failure, JobVariable, ProofOfDeath, RunnerJob, WorkerInfo
 from app.runs import repository
+from app.runs.closing import close, keep_failure
 from app.runs.errors import GuardRefused
 from app.runs.machine import Facts, Kind, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.requesting import EXECUTE_TASK
-from app.runs.transition import transition
+from app.runs.transition import end_parent, transition
 from app.specs import service as specs
+from app.specs.schemas import root_directory
 from app.state import service as state
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import ResolvedVariable, WorkspaceOut
@@ -64,7 +67,21 @@ def claim(session: Session, run_id: str, worker: WorkerInfo) -> RunnerJob | None
     run.claimed_by = worker.model_dump()
     run.lease_expires_at = at + timedelta(seconds=get_settings().lease_seconds)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
-    return _plan_job(session, run, workspace) if parent is None else _apply_job(session, run, parent, workspace)
+    try:
+        return _plan_job(session, run, workspace) if parent is None else _apply_job(session, run, parent, workspace)
+    except AppError as error:
+        _end_unstarted(session, run, parent, error)
+        return None
+
+
+def _end_unstarted(session: Session, run: TerraformRun, parent: TerraformRun | None, error: AppError) -> None:
+    """End a run whose job can't be put together (a secret is missing, an artifact is lost): trying again won't help."""
+    keep_failure(run, Failure(phase="preparing", code=error.code, message=error.detail))
+    transition(session, run, Trigger.FAIL, Facts(), reason=error.detail[:500], evidence={"code": error.code})
+    end_parent(session, parent, run)
+    state.unlock(session, run.workspace_id, run.id)
+    close(session, run, ProofOfDeath(kind="never_started", at=clock.now()))
+    dispatch(session, run.workspace_id)
 
 
 def in_turn_now(session: Session, workspace_id: str) -> str | None:
@@ -94,7 +111,7 @@ def _plan_job(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> R
         session,
         run,
         workspace,
-        variables=_variables(resolved),
+        resolved,
         state=newest.artifact if newest is not None else None,
         lock_file=_artifact(known, "lock_file"),
     )
@@ -108,7 +125,7 @@ def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, worksp
         session,
         run,
         workspace,
-        variables=_variables(workspaces.variables_for_run(session, run.workspace_id)),
+        workspaces.variables_for_run(session, run.workspace_id),
         state=newest.artifact if newest is not None else None,
         lock_file=_artifact(parent, "lock_file"),
         plan_file=_artifact(parent, "plan_file"),
@@ -119,11 +136,15 @@ def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, worksp
     )
 
 
-def _job(session: Session, run: TerraformRun, workspace: WorkspaceOut, **rest: Any) -> RunnerJob:
+def _job(
+    session: Session, run: TerraformRun, workspace: WorkspaceOut, resolved: list[ResolvedVariable], **rest: Any
+) -> RunnerJob:
     settings = get_settings()
     spec = specs.version(session, run.organization_id, run.spec_version_id).spec()
     configuration = configurations.get(session, run.organization_id, run.configuration_id or "")
-    rendered = codegen.render(spec, backend=workspace.state_backend)
+    is_module = spec.module_source is not None
+    module = configurations.interface(configuration, root_directory(spec)) if is_module else None
+    given = codegen.run_variables(spec, resolved)
     return RunnerJob(
         run_id=run.id,
         organization_id=run.organization_id,
@@ -138,23 +159,14 @@ def _job(session: Session, run: TerraformRun, workspace: WorkspaceOut, **rest: A
         timeout_seconds=settings.run_timeout_seconds,
         engine=EngineRequest.model_validate(spec.engine_request(workspace.engine_kind)),
         configuration=configuration.archive,
-        module_path=spec.module_path,
-        generated_files=rendered,
+        module_path="" if is_module else spec.module_path,
+        generated_files=codegen.render(spec, backend=workspace.state_backend, module=module, variables=given),
         expected_backend=workspace.state_backend,
+        variables=tuple(
+            JobVariable(key=item.key, value=item.value, kind=item.kind, sensitive=item.sensitive, hcl=item.hcl)
+            for item in given
+        ),
         **rest,
-    )
-
-
-def _variables(resolved: list[ResolvedVariable]) -> tuple[JobVariable, ...]:
-    return tuple(
-        JobVariable(
-            key=variable.key,
-            value=variable.value,
-            kind=variable.kind,
-            sensitive=variable.sensitive,
-            hcl=variable.hcl,
-        )
-        for variable in resolved
     )
 
 

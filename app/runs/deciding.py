@@ -3,10 +3,9 @@
 from sqlalchemy.orm import Session
 
 from app.approvals import service as approvals
-from app.approvals.schemas import QuorumState
-from app.audit import service as audit
+from app.approvals.schemas import DecisionKind, QuorumState
 from app.core import clock
-from app.core.permissions import Actor, Permission, system_actor
+from app.core.permissions import Actor, Permission
 from app.fence import service as fence
 from app.runs import fingerprint, repository
 from app.runs.claiming import dispatch
@@ -43,7 +42,7 @@ def approve(session: Session, actor: Actor, run_id: str, *, comment: str, signed
         organization_id=run.organization_id,
         decision="approve",
         fingerprint=run.fingerprint or "",
-        signed=signed,
+        seen_fingerprint=signed,
         comment=comment,
         rules=rules,
         requested_by_id=run.requested_by_id,
@@ -66,7 +65,7 @@ def approve(session: Session, actor: Actor, run_id: str, *, comment: str, signed
 
 
 def disapprove(
-    session: Session, actor: Actor, run_id: str, *, decision: str, comment: str, signed: str | None
+    session: Session, actor: Actor, run_id: str, *, decision: DecisionKind, comment: str, signed: str | None
 ) -> TerraformRun:
     """Record a reject, or a revoke of the actor's earlier approval; decisions, not transitions.
 
@@ -87,7 +86,7 @@ def disapprove(
         organization_id=run.organization_id,
         decision=decision,
         fingerprint=run.fingerprint or "",
-        signed=signed,
+        seen_fingerprint=signed,
         comment=comment,
         rules=rules,
         requested_by_id=run.requested_by_id,
@@ -219,11 +218,7 @@ def quorum_of(session: Session, run: TerraformRun) -> QuorumState:
 
 def void_approvals(session: Session, run: TerraformRun, reason: str) -> None:
     """Void what was decided on a run at the gate, because what judges it changed; the plan itself stays current."""
-    count = approvals.void_all(session, run.id, reason)
-    if count:
-        audit_reason = {"reason": reason, "count": count}
-        actor = system_actor(run.organization_id)
-        audit.record(session, actor, "approval.voided", ("run", run.id), audit_reason)
+    if approvals.void_all(session, run.id, reason):
         announce(session, run, reason)
 
 

@@ -1,7 +1,6 @@
 """How runs end: verified, finished, failed, acknowledged, halted, expired, quiesced."""
 
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -11,10 +10,10 @@ from app.core.permissions import Actor
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.errors import Halted
-from app.progress import service as progress
 from app.runner.port import ApplyOutcome, Failure, ProofOfDeath, VerifyAnswer
 from app.runs import deciding, fingerprint, repository
 from app.runs.claiming import dispatch
+from app.runs.closing import close, keep_failure
 from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.settling import BLOCKED
@@ -115,7 +114,7 @@ def fail(session: Session, run_id: str, token: int, failure: Failure) -> None:
     run, parent = _locked(session, run_id, token)
     if run is None:
         return
-    _keep_failure(run, failure)
+    keep_failure(run, failure)
     transition(session, run, Trigger.FAIL, Facts(), reason=failure.message[:500], evidence={"code": failure.code})
     end_parent(session, parent, run)
 
@@ -126,7 +125,7 @@ def acknowledge(session: Session, run_id: str, token: int, failure: Failure | No
     if run is None:
         return
     if failure is not None:
-        _keep_failure(run, failure)
+        keep_failure(run, failure)
     facts = Facts(cancel_was_requested=run.cancel_requested_at is not None, process_is_gone=True, state_is_stored=True)
     transition(session, run, Trigger.ACKNOWLEDGE_CANCEL, facts, reason=run.status_reason)
     end_parent(session, parent, run)
@@ -140,18 +139,9 @@ def quiesce(session: Session, run_id: str, token: int, proof: ProofOfDeath) -> N
     run, _ = _locked(session, run_id, token)
     if run is None:
         return
-    _quiesce(session, run, proof)
+    close(session, run, proof)
     state.unlock(session, run.workspace_id, run.id)
     dispatch(session, run.workspace_id)
-
-
-def _quiesce(session: Session, run: TerraformRun, proof: ProofOfDeath) -> None:
-    run.quiesced_at = clock.now()
-    run.proof_of_death = proof.model_dump(mode="json")
-    session.flush()
-    progress.append(session, run.id, [_event({"type": "run.quiesced", "proof": proof.kind})])
-    if Status(run.status) in FINAL:
-        progress.close_stream(session, run.id)
 
 
 def mark_halted(
@@ -194,12 +184,12 @@ def expire(session: Session, run_id: str) -> None:
             code="lease_expired",
             message="The runner fell silent, so the run was ended. The last state snapshot is kept; plan again.",
         )
-        _keep_failure(run, failure)
+        keep_failure(run, failure)
         transition(session, run, Trigger.FAIL, Facts(), reason=failure.message, evidence={"code": failure.code})
         end_parent(session, parent, run)
     if run.lease_expires_at + timedelta(seconds=settings.lease_seconds + settings.grace_seconds) >= at:
         return
-    _quiesce(
+    close(
         session,
         run,
         ProofOfDeath(
@@ -227,10 +217,10 @@ def report_death(session: Session, run_id: str, token: int, proof: ProofOfDeath)
             code="supervisor_died",
             message="The run's supervisor died, and its engine with it. The last state snapshot is kept; plan again.",
         )
-        _keep_failure(run, failure)
+        keep_failure(run, failure)
         transition(session, run, Trigger.FAIL, Facts(), reason=failure.message, evidence={"code": failure.code})
         end_parent(session, parent, run)
-    _quiesce(session, run, proof)
+    close(session, run, proof)
     if run.parent_run_id is not None:
         state.mark_orphaned(session, run.workspace_id, run.id)
     else:
@@ -243,12 +233,6 @@ def state_moved(session: Session, workspace_id: str) -> None:
     enqueue(session, deciding.SUPERSEDE_TASK, workspace_id)
 
 
-def _keep_failure(run: TerraformRun, failure: Failure) -> None:
-    run.failure = failure.model_dump(mode="json", exclude={"timings"})
-    if failure.timings:
-        run.timings = [timing.model_dump(mode="json") for timing in failure.timings]
-
-
 def _locked(session: Session, run_id: str, token: int) -> tuple[TerraformRun | None, TerraformRun | None]:
     run, parent = repository.lock_with_parent(session, run_id)
     if run is None or run.fencing_token != token or run.quiesced_at is not None:
@@ -259,7 +243,3 @@ def _locked(session: Session, run_id: str, token: int) -> tuple[TerraformRun | N
 def _workspace_of(session: Session, run_id: str) -> str | None:
     run = repository.by_id(session, run_id)
     return run.workspace_id if run is not None else None
-
-
-def _event(data: dict[str, Any]) -> Any:
-    return progress.NewRecord(at=clock.now(), kind="event", data=data)

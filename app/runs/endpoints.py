@@ -4,7 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.approvals.errors import ApprovalError
+from app.approvals.errors import (
+    AlreadyDecided,
+    ApproverMustBePerson,
+    FingerprintMismatch,
+    NotAnApprover,
+    NothingToRevoke,
+    SelfApprovalForbidden,
+)
 from app.core.db import SessionDep
 from app.core.http import error_responses
 from app.core.idempotency import IdempotencyKey, IdempotencyKeyReused
@@ -39,7 +46,12 @@ DECISION_ERRORS = error_responses(
     PolicyBlocked,
     PlanMoved,
     SpeculativeNeverApplies,
-    ApprovalError,
+    ApproverMustBePerson,
+    NotAnApprover,
+    SelfApprovalForbidden,
+    FingerprintMismatch,
+    AlreadyDecided,
+    NothingToRevoke,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.approvals import service as approvals
-from app.approvals.schemas import QuorumState
+from app.approvals.schemas import QuorumQuestion, QuorumState
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.permissions import Actor, Permission
 from app.core.settings import get_settings
@@ -55,9 +55,9 @@ def list_items(session: Session, runs: Sequence[TerraformRun]) -> list[RunListIt
     if not runs:
         return []
     spaces = workspaces.get_many(session, sorted({run.workspace_id for run in runs}))
-    versions = specs.versions_by_id(session, sorted({run.spec_version_id for run in runs}))
+    versions = specs.version_refs(session, sorted({run.spec_version_id for run in runs}))
     children = repository.children_of(session, [run.id for run in runs])
-    quorums = _quorums(session, runs)
+    quorums = _quorums(session, runs, spaces)
     return [
         _item(run, spaces[run.workspace_id], versions[run.spec_version_id], children.get(run.id), quorums.get(run.id))
         for run in runs
@@ -96,7 +96,18 @@ def _item(
 
 def _quorums(session: Session, runs: Sequence[TerraformRun], spaces: dict[str, WorkspaceOut]) -> dict[str, QuorumState]:
     at_gate = [run for run in runs if Status(run.status) in GATE and run.fingerprint is not None]
-    return {run.id: deciding.quorum_of(session, run) for run in at_gate}
+    if not at_gate:
+        return {}
+    questions = [
+        QuorumQuestion(
+            run_id=run.id,
+            fingerprint=run.fingerprint,
+            rules=approval_rules(spaces[run.workspace_id]),
+            requested_by_id=run.requested_by_id,
+        )
+        for run in at_gate
+    ]
+    return approvals.quorums_of(session, at_gate[0].organization_id, questions)
 
 
 def detail(session: Session, actor: Actor, run: TerraformRun) -> RunOut:
@@ -189,22 +200,23 @@ def _approvals(
     session: Session, actor: Actor, run: TerraformRun, workspace: WorkspaceOut, quorum: QuorumState
 ) -> ApprovalsOut:
     decisions = approvals.decisions_of(session, [run.id]).get(run.id, [])
-    why_not = approvals.why_not(
+    why_not = approvals.may_decide(
         session,
         actor,
+        organization_id=run.organization_id,
         rules=approval_rules(workspace),
         requested_by_id=run.requested_by_id,
     )
     if why_not is None and Status(run.status) not in GATE:
         why_not = f"The run is {run.status.replace('_', ' ')}."
-    own = [item for item in decisions if item.actor.id == actor.id and item.voided_at is None]
+    own = approvals.standing_decision(decisions, actor.id, run.fingerprint)
     return ApprovalsOut(
         have=quorum.have,
         need=quorum.need,
-        because=quorum.because,
+        because=list(quorum.because),
         four_eyes=not workspace.requester_may_approve,
         decisions=decisions,
-        you=You(may_decide=why_not is None, why_not=why_not, decision=own[-1].decision if own else None),
+        you=You(may_decide=why_not is None, why_not=why_not, decision=own.decision if own is not None else None),
     )
 
 
@@ -212,8 +224,12 @@ def why_nots(session: Session, actor: Actor, runs: Sequence[TerraformRun]) -> di
     """Return by run id why the actor's decision would not count; None where it would."""
     spaces = workspaces.get_many(session, sorted({run.workspace_id for run in runs}))
     return {
-        run.id: approvals.why_not(
-            session, actor, rules=approval_rules(spaces[run.workspace_id]), requested_by_id=run.requested_by_id
+        run.id: approvals.may_decide(
+            session,
+            actor,
+            organization_id=run.organization_id,
+            rules=approval_rules(spaces[run.workspace_id]),
+            requested_by_id=run.requested_by_id,
         )
         for run in runs
     }

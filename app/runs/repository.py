@@ -113,6 +113,11 @@ def beat(session: Session, run_id: str, token: int, phase: str | None, expires_a
     ).one_or_none()
 
 
+def keep_verdict(session: Session, run_id: str, verdict: str) -> None:
+    """Note the policies' verdict on a running run, for its settling or verification."""
+    session.execute(update(TerraformRun).filter_by(id=run_id, status=Status.RUNNING).values(verdict=verdict))
+
+
 def holds_token(session: Session, run_id: str, token: int) -> TerraformRun | None:
     """Return the run if ``token`` is its fencing token and it has not quiesced, unlocked."""
     return session.scalars(

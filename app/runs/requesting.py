@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from app.configurations import service as configurations
 from app.configurations.schemas import ConfigurationOut
+from app.core.errors import Invalid
 from app.core.ids import new_id
 from app.core.jobs import enqueue
 from app.core.permissions import Actor, Permission
@@ -30,11 +31,14 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> TerraformRun:
     Raises ``Halted`` while a fence stands, ``NothingToRun`` when the workspace has nothing to plan from, ``Forbidden``
     for a destroy without its permission, and the other slices' not-found errors.
     """
+    if wanted.configuration_id is not None and wanted.spec is not None:
+        message = "can't be sent beside spec: name the configuration's digest in the spec instead"
+        raise Invalid(f"configuration_id {message}.", errors=[{"field": "configuration_id", "message": message}])
     workspace = workspaces.get(session, actor.organization_id, wanted.workspace)
     fence.hold_shared(session, actor.organization_id, workspace.id)
     if wanted.kind == "destroy":
         actor.require(Permission.RUNS_DESTROY)
-    experiments.check(session, actor.organization_id, wanted.experiment_id, wanted.test_id)
+    experiments.check_reference(session, actor.organization_id, wanted.experiment_id, wanted.test_id)
     version, configuration, follows_head = _what_to_plan(session, actor, workspace, wanted)
     decision = decide(Kind(wanted.kind), None, Trigger.REQUEST, Facts(fence_is_clear=True, inputs_exist=True))
     run = TerraformRun(
@@ -102,30 +106,34 @@ def _what_to_plan(
     session: Session, actor: Actor, workspace: WorkspaceOut, wanted: RunRequest
 ) -> tuple[SpecVersionOut, ConfigurationOut, bool]:
     """Return the spec version, its configuration, and whether the run follows the workspace's head."""
+    own = actor.organization_id
     head = specs.head(session, workspace.stack.id, workspace.pinned_version_id)
-    if wanted.configuration_id is None and wanted.spec is None:
-        if head is not None:
-            spec = head.spec()
-            if spec.module_source is not None or spec.configuration_digest is not None:
-                return head, configurations.for_spec(session, actor, spec), True
-        applied = repository.latest_applied(session, workspace.id)
-        if applied is None or applied.configuration_id is None:
-            raise NothingToRun(
-                f"Workspace {workspace.name} has nothing to plan: push a spec that names a module or a configuration "
-                "(`sluice stack push`), or upload a directory (`sluice plan DIR --workspace …`).",
-                errors=[{"field": "workspace", "message": "has no spec with a configuration, and none was sent"}],
-            )
-        version = specs.version(session, actor.organization_id, applied.spec_version_id)
-        return version, configurations.get(session, actor.organization_id, applied.configuration_id), False
-    spec = wanted.spec if wanted.spec is not None else _base_spec(head, workspace)
     if wanted.configuration_id is not None:
-        configuration = configurations.get(session, actor.organization_id, wanted.configuration_id)
-        spec = spec.with_configuration(configuration.digest)
-    else:
-        configuration = configurations.for_spec(session, actor, spec)
-    version = specs.add_detached_version(session, actor, workspace.stack.id, spec)
-    return version, configuration, False
+        uploaded = configurations.get(session, own, wanted.configuration_id)
+        base = head.spec() if head is not None else TerraformStackSpec(name=workspace.stack.name)
+        spec = base.with_configuration(uploaded.digest)
+        return specs.add_detached_version(session, actor, workspace.stack.id, spec), uploaded, False
+    if wanted.spec is not None:
+        if not _names_code(wanted.spec):
+            raise _nothing(workspace)
+        detached = specs.add_detached_version(session, actor, workspace.stack.id, wanted.spec)
+        return detached, configurations.for_spec(session, actor, detached.spec()), False
+    if head is not None and _names_code(head.spec()):
+        return head, configurations.for_spec(session, actor, head.spec()), True
+    applied = repository.latest_applied(session, workspace.id)
+    if applied is None or applied.configuration_id is None:
+        raise _nothing(workspace)
+    version = specs.version(session, own, applied.spec_version_id)
+    return version, configurations.get(session, own, applied.configuration_id), False
 
 
-def _base_spec(head: SpecVersionOut | None, workspace: WorkspaceOut) -> TerraformStackSpec:
-    return head.spec() if head is not None else TerraformStackSpec(name=workspace.stack.name)
+def _names_code(spec: TerraformStackSpec) -> bool:
+    return spec.module_source is not None or spec.configuration_digest is not None
+
+
+def _nothing(workspace: WorkspaceOut) -> NothingToRun:
+    return NothingToRun(
+        f"Workspace {workspace.name} has nothing to plan: push a spec that names a module or a configuration "
+        "(`sluice stack push`), or upload a directory (`sluice plan DIR --workspace NAME`).",
+        errors=[{"field": "workspace", "message": "has no spec with a configuration, and none was sent"}],
+    )

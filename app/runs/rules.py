@@ -11,6 +11,7 @@ def approval_rules(workspace: WorkspaceOut) -> ApprovalRules:
         required_approvals=workspace.required_approvals,
         approver_team_ids=frozenset(team.id for team in workspace.approver_teams),
         requester_may_approve=workspace.requester_may_approve,
+        allows_automatic=workspace.auto_apply,
     )
 
 

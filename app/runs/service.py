@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from app.approvals.schemas import DecisionKind
 from app.core import clock
 from app.core.errors import Invalid
 from app.core.idempotency import once
@@ -69,7 +70,7 @@ def approve(session: Session, actor: Actor, run_id: str, wanted: DecisionRequest
     return presenting.detail(session, actor, run)
 
 
-def disapprove(session: Session, actor: Actor, run_id: str, decision: str, wanted: DecisionRequest) -> RunOut:
+def disapprove(session: Session, actor: Actor, run_id: str, decision: DecisionKind, wanted: DecisionRequest) -> RunOut:
     """Reject a plan, or revoke one's approval of it."""
     run = deciding.disapprove(
         session, actor, run_id, decision=decision, comment=wanted.comment, signed=wanted.fingerprint

@@ -10,11 +10,10 @@ from app.core import clock
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.db import unit_of_work
 from app.core.jobs import enqueue
-from app.core.permissions import system_actor
 from app.fence import service as fence
 from app.fence.errors import Halted
 from app.policy import service as policy
-from app.policy.schemas import CheckReport, PinnedAttachment
+from app.policy.schemas import CheckReport, PinnedAttachment, Stage
 from app.runner.port import CheckAnswer, PlanOutcome, SettleAnswer
 from app.runs import fingerprint, repository
 from app.runs.machine import FINAL, Facts, Status, Trigger
@@ -31,7 +30,7 @@ REEVALUATE_TASK = "runs.reevaluate"
 BLOCKED = frozenset({"blocked_soft", "blocked_hard"})
 
 
-def check_plan(run_id: str, plan_json: ArtifactRef, *, stage: str) -> CheckAnswer:
+def check_plan(run_id: str, plan_json: ArtifactRef, *, stage: Stage) -> CheckAnswer:
     """Evaluate the policies of a run's workspace over its stored plan document, and keep the results.
 
     Opens its own transactions and holds none while an engine evaluates.
@@ -44,6 +43,7 @@ def check_plan(run_id: str, plan_json: ArtifactRef, *, stage: str) -> CheckAnswe
     report = evaluate(pinned, plan_json, context)
     with unit_of_work() as session:
         policy.store_checks(session, run.organization_id, run_id, stage, report)
+        repository.keep_verdict(session, run_id, report.verdict)
     return CheckAnswer(verdict=report.verdict, failed=report.failed, summary=report.summary)
 
 
@@ -105,7 +105,6 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     now = fingerprint.inputs_of(session, run)
     moved = fingerprint.moved_inputs(run, now)
     checks = policy.checks_of(session, [run.id]).get(run.id, [])
-    run.verdict = policy.verdict_of(checks)
     run.fingerprint_parts = fingerprint.parts_of(
         run,
         policy_bundles=fingerprint.checked_bundles_digest(checks),
@@ -116,7 +115,7 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
         cancel_was_requested=run.cancel_requested_at is not None,
         is_speculative=run.is_speculative,
         input_has_moved=bool(moved),
-        is_blocked=run.verdict in BLOCKED,
+        is_blocked=run.verdict is None or run.verdict in BLOCKED,
         has_changes=outcome.has_changes,
     )
     decision = transition(
@@ -167,14 +166,12 @@ def _approve_by_rule(session: Session, run: TerraformRun, workspace: WorkspaceOu
     allowed = workspace.auto_apply and (workspace.auto_apply_allows_destroy or not destroys(run))
     if not allowed:
         return
-    actor = system_actor(run.organization_id)
-    approvals.record_rule_approval(
+    approvals.record_automatic_approval(
         session,
-        actor,
         run_id=run.id,
         organization_id=run.organization_id,
         fingerprint=run.fingerprint or "",
-        comment="The workspace applies by itself.",
+        reason="The workspace applies by itself what passes its policies.",
     )
     facts = Facts(fence_is_clear=True, rule_allows_auto_apply=True, fingerprint_is_current=True)
     transition(session, run, Trigger.AUTO_APPROVE, facts, evidence={"fingerprint": run.fingerprint})

@@ -7,17 +7,23 @@ beside them.
 from sqlalchemy.orm import Session
 
 from app.core.jobs import enqueue
-from app.identity.events import RightsChanged
-from app.policy.events import PoliciesMoved
+from app.identity.schemas import RightsChanged
+from app.policy.schemas import PoliciesMoved
 from app.runs import claiming, deciding, repository
 from app.runs.errors import WorkspaceBusy
 from app.runs.machine import FINAL, Status
 from app.runs.settling import REEVALUATE_TASK
 from app.specs.events import HeadMoved
 from app.state import service as state
-from app.state.events import StateLockReleased
+from app.state.schemas import StateLockReleased
 from app.workspaces import service as workspaces
-from app.workspaces.events import ApprovalRulesChanged, VariablesMoved, WorkspaceDeleting, WorkspaceHeadMoved
+from app.workspaces.schemas import (
+    ApprovalRulesChanged,
+    TagsChanged,
+    VariablesMoved,
+    WorkspaceDeleting,
+    WorkspaceHeadMoved,
+)
 
 
 def on_variables_moved(session: Session, fact: VariablesMoved) -> None:
@@ -58,6 +64,11 @@ def on_policies_moved(session: Session, fact: PoliciesMoved) -> None:
             continue
         deciding.void_approvals(session, run, "The policies that judge this workspace changed.")
         enqueue(session, REEVALUATE_TASK, run.id)
+
+
+def on_tags_changed(session: Session, fact: TagsChanged) -> None:
+    """Do as for changed policies: a tag attaches and detaches policy sets."""
+    on_policies_moved(session, PoliciesMoved(organization_id=fact.organization_id, workspace_id=fact.workspace_id))
 
 
 def on_rights_changed(session: Session, fact: RightsChanged) -> None:

@@ -114,3 +114,12 @@ def detached(session: Session, stack_id: str, spec_hash: str) -> TerraformStackS
     """Return the stack's version of that content that was never pushed, or None."""
     query = select(TerraformStackSpecVersion).filter_by(stack_id=stack_id, hash=spec_hash)
     return session.scalars(query.where(TerraformStackSpecVersion.number.is_(None))).one_or_none()
+
+
+def stack_ids_matching(session: Session, organization_id: str, text: str) -> Sequence[str]:
+    """Return the organization's stacks whose names hold ``text``."""
+    return session.scalars(
+        select(TerraformStack.id).where(
+            TerraformStack.organization_id == organization_id, TerraformStack.name.icontains(text, autoescape=True)
+        )
+    ).all()

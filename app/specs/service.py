@@ -203,6 +203,11 @@ def stack_refs(session: Session, stack_ids: Sequence[str]) -> dict[str, StackRef
     }
 
 
+def stack_ids_matching(session: Session, organization_id: str, text: str) -> list[str]:
+    """Return the ids of the organization's stacks whose names hold ``text``."""
+    return list(repository.stack_ids_matching(session, organization_id, text))
+
+
 def latest_version_ids(session: Session, stack_ids: Sequence[str]) -> dict[str, str]:
     """Return each stack's latest pushed version by stack id; stacks without one are absent."""
     refs = stack_refs(session, stack_ids)

@@ -1,11 +1,13 @@
 """State as people and programs see it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.core.artifacts import ArtifactRef
+from app.core.events import Fact
 
 StateKind = Literal["applied", "snapshot", "errored"]
 
@@ -91,3 +93,11 @@ class ParsedState(BaseModel):
     engine_version: str
     outputs: list[Output]
     resources: list[StateResource]
+
+
+@dataclass(frozen=True)
+class StateLockReleased(Fact):
+    """A person released an orphaned lock; what waits in the workspace may start."""
+
+    organization_id: str
+    workspace_id: str

@@ -15,9 +15,16 @@ from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
 from app.state import parsing, repository
 from app.state.errors import StateConflict, StateLocked, StateVersionNotFound
-from app.state.events import StateLockReleased
 from app.state.models import TerraformStateLock, TerraformStateVersion
-from app.state.schemas import CurrentState, LockOut, Output, StateKind, StateVersionDetail, StateVersionOut
+from app.state.schemas import (
+    CurrentState,
+    LockOut,
+    Output,
+    StateKind,
+    StateLockReleased,
+    StateVersionDetail,
+    StateVersionOut,
+)
 from app.workspaces import service as workspaces
 
 

@@ -14,7 +14,7 @@ from app.core.permissions import Actor
 from app.fence import service as fence
 from app.identity import service as identity
 from app.specs import service as specs
-from app.specs.schemas import SpecVersionOut
+from app.specs.schemas import StackVersionSummary
 from app.workspaces import repository
 from app.workspaces.errors import WorkspaceExists
 from app.workspaces.lookup import find, lock
@@ -197,10 +197,9 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
     if not rows:
         return []
     organization_id = rows[0].organization_id
-    names = specs.stack_names(session, organization_id, sorted({row.stack_id for row in rows}))
-    latest = specs.latest_version_ids(session, sorted({row.stack_id for row in rows}))
-    heads = {row.id: row.pinned_version_id or latest.get(row.stack_id) for row in rows}
-    versions = specs.versions_by_id(session, sorted({head for head in heads.values() if head is not None}))
+    stacks = specs.stack_refs(session, sorted({row.stack_id for row in rows}))
+    heads = {row.id: row.pinned_version_id or stacks[row.stack_id].latest_version_id for row in rows}
+    versions = specs.version_refs(session, sorted({head for head in heads.values() if head is not None}))
     team_ids = sorted({team for row in rows for team in row.approver_team_ids})
     teams = identity.team_names(session, organization_id, team_ids) if team_ids else {}
     return [
@@ -210,7 +209,7 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
             name=row.name,
             description=row.description,
             tags=row.tags,
-            stack=Named(id=row.stack_id, name=names[row.stack_id]),
+            stack=Named(id=row.stack_id, name=stacks[row.stack_id].name),
             head=_head(versions.get(heads[row.id] or "")),
             pinned_version_id=row.pinned_version_id,
             required_approvals=row.required_approvals,
@@ -227,12 +226,12 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
     ]
 
 
-def _head(version: SpecVersionOut | None) -> HeadRef | None:
+def _head(version: StackVersionSummary | None) -> HeadRef | None:
     return HeadRef(id=version.id, number=version.number, hash=version.hash) if version is not None else None
 
 
 def _check(session: Session, actor: Actor, stack_id: str, pinned: str | None, team_ids: list[str]) -> None:
-    if pinned is not None and specs.get_version(session, actor.organization_id, pinned).stack_id != stack_id:
+    if pinned is not None and specs.version(session, actor.organization_id, pinned).stack_id != stack_id:
         message = "is a version of another stack"
         raise Invalid(f"pinned_version_id {message}.", errors=[{"field": "pinned_version_id", "message": message}])
     if team_ids:

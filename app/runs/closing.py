@@ -1,0 +1,29 @@
+"""A run's last words: its failure, and the proof that no process of it lives."""
+
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.progress import service as progress
+from app.progress.schemas import NewRecord
+from app.runner.port import Failure, ProofOfDeath
+from app.runs.machine import FINAL, Status
+from app.runs.models import TerraformRun
+
+
+def keep_failure(run: TerraformRun, failure: Failure) -> None:
+    """Note why the run failed, and its timings."""
+    run.failure = failure.model_dump(mode="json", exclude={"timings"})
+    if failure.timings:
+        run.timings = [timing.model_dump(mode="json") for timing in failure.timings]
+
+
+def close(session: Session, run: TerraformRun, proof: ProofOfDeath) -> None:
+    """Note that the locked run has quiesced: what it still sends is refused from here on."""
+    at = clock.now()
+    run.quiesced_at = at
+    run.proof_of_death = proof.model_dump(mode="json")
+    session.flush()
+    record = NewRecord(at=at, kind="event", data={"type": "run.quiesced", "proof": proof.kind})
+    progress.append(session, run.id, [record])
+    if Status(run.status) in FINAL:
+        progress.close_stream(session, run.id)
