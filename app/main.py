@@ -57,9 +57,9 @@ TAGS = [
     {"name": "runs", "description": "Plans, the gate, and applies."},
     {"name": "progress", "description": "A run's log lines and events, by offset; the WebSocket sends the same."},
     {"name": "state", "description": "State versions, outputs and locks."},
-    {"name": "policies", "description": "Policy sets and where they are attached."},
+    {"name": "policy", "description": "Policy sets and where they are attached."},
     {"name": "halt", "description": "The kill switch: halt and resume."},
-    {"name": "overview", "description": "Read models over several slices: the inbox, the workspace list, figures."},
+    {"name": "inbox", "description": "What waits for whom."},
     {"name": "experiments", "description": "Experiments and tests that runs can belong to."},
     {"name": "audit", "description": "Who did what, in a hash chain."},
     {"name": "system", "description": "Health and version."},
@@ -247,6 +247,7 @@ def create_app() -> FastAPI:
     application = FastAPI(
         title="Sluice", version=_version(), description=DESCRIPTION, openapi_tags=TAGS, openapi_url=None
     )
+    registry.connect()
     permissions.set_resolver(resolve)
     install_error_handlers(application)
     _install_data_error_handler(application)
