@@ -4,54 +4,69 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.embedded.supervise import Say, StopSignals
 from app.executor.gateway import Server
 
+_SUPERVISOR = "sluice-supervise"[:15]
 _QUIET_SECONDS = 2.0
 _POLL_SECONDS = 0.1
 
 
-def stop_worker(server: Server, stop: StopSignals, say: Say, *, wait_seconds: float, interrupt_seconds: float) -> None:
-    """End the worker: it takes no more jobs and ends with its last run.
+@dataclass(frozen=True)
+class Patience:
+    """How long runs may take to end by themselves, and, once interrupted, to store their state and say how it was."""
 
-    Runs that go on after ``wait_seconds``, or at the next signal, are interrupted: each supervisor ends its engine,
-    stores the state and says how it ended, which may take up to ``interrupt_seconds``. What is left then is killed.
+    wait_seconds: float = 10.0
+    interrupt_seconds: float = 40.0
+
+
+def stop_worker(server: Server, marker: str, stop: StopSignals, say: Say, patience: Patience) -> None:
+    """End the worker, which takes no more jobs, and every supervisor of this installation.
+
+    Supervisors live outside the worker's tree; ``marker`` (``NAME=value``) is in the environment of ours. Runs that go
+    on after a while, or at the next signal, are interrupted; what is left after that is killed, engines included.
     """
     signals_before = stop.count
     server.send(signal.SIGTERM)
-    if _ended(server, _QUIET_SECONDS, stop, signals_before):
-        return
-    if supervisors(server.pid):
+    if not _is_over(server, marker, _QUIET_SECONDS, stop, signals_before) and supervisors(marker):
         say("waiting for runs to end; Ctrl-C again interrupts them, and keeps the state that they reached ...")
-        if _ended(server, wait_seconds, stop, signals_before):
-            return
-        for pid in supervisors(server.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-    server.stop(grace_seconds=interrupt_seconds)
+        if not _is_over(server, marker, patience.wait_seconds, stop, signals_before):
+            _signal(supervisors(marker), signal.SIGTERM)
+            _is_over(server, marker, patience.interrupt_seconds, stop, stop.count)
+            _signal(supervisors(marker), signal.SIGKILL)
+    server.stop(grace_seconds=_QUIET_SECONDS)
 
 
-def _ended(server: Server, seconds: float, stop: StopSignals, signals_before: int) -> bool:
+def _is_over(server: Server, marker: str, seconds: float, stop: StopSignals, signals_before: int) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until and stop.count == signals_before:
         if server.wait(_POLL_SECONDS) is not None:
-            return True
-    return server.poll() is not None
+            if not supervisors(marker):
+                return True
+            time.sleep(_POLL_SECONDS)
+    return False
 
 
-def supervisors(worker: int) -> list[int]:
-    """Return the supervisors that a worker's nursery has forked: the children of its children."""
-    return [pid for nursery in _children(worker) for pid in _children(nursery)]
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
-    except OSError:
-        # It ended while it was looked at.
-        return []
+def supervisors(marker: str) -> list[int]:
+    """Return the supervisors that have ``marker`` in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        # Of other users' processes nothing can be read, and any may end while it is looked at.
+        with contextlib.suppress(OSError):
+            if (
+                entry.name.isdigit()
+                and (entry / "comm").read_text().startswith(_SUPERVISOR)
+                and marker.encode() in (entry / "environ").read_bytes().split(b"\0")
+            ):
+                found.append(int(entry.name))
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.embedded.commands import CREATES_DATABASE, READY_FILE, PartName, SluicePart
-from app.embedded.drain import stop_worker
+from app.embedded.drain import Patience, stop_worker
 from app.embedded.errors import PortInUse, ServerFailed, StartError
 from app.embedded.home import Home, HomeLock, open_home
 from app.embedded.postgres import Postgres
@@ -22,8 +22,6 @@ from app.executor import gateway
 ROOT = Path(__file__).resolve().parents[2]
 STOP_ORDER = ("api", "worker", "beat", "redis", "postgres")
 _GRACE_SECONDS = 8.0
-_RUNS_MAY_END_SECONDS = 10.0
-_INTERRUPTED_RUNS_SECONDS = 40.0
 _HEALTH_SECONDS = 60.0
 _STEP_SECONDS = 300.0
 
@@ -161,7 +159,10 @@ class Up:
             Path(self._environment[READY_FILE]).unlink(missing_ok=True)
             return self._start_part("worker")
 
-        part = Part("worker", start, lambda server: self._stop_worker(server, stop), self._home.log("worker"))
+        def end(server: gateway.Server) -> None:
+            stop_worker(server, f"{READY_FILE}={self._environment[READY_FILE]}", stop, self._say, Patience())
+
+        part = Part("worker", start, end, self._home.log("worker"))
         self._supervisor.launch(part)
         return part
 
@@ -184,15 +185,6 @@ class Up:
                 f"{name} ended while it started (exit {code}): {_last_line(part.log)} Its log: {part.log}.",
                 log=str(part.log),
             )
-
-    def _stop_worker(self, server: gateway.Server, stop: StopSignals) -> None:
-        stop_worker(
-            server,
-            stop,
-            self._say,
-            wait_seconds=_RUNS_MAY_END_SECONDS,
-            interrupt_seconds=_INTERRUPTED_RUNS_SECONDS,
-        )
 
     def _ask(self, name: PartName, options: tuple[str, ...], stop: StopSignals) -> dict[str, Any]:
         """Run a part that ends, and return the JSON that it printed last. Raises ``StartError`` when it failed."""
