@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app import registry
 from app.core import logging
 from app.core.db import unit_of_work
 from app.core.errors import AppError, Unavailable
@@ -135,6 +136,7 @@ def main(arguments: list[str]) -> int:
         get_settings.cache_clear()
     settings = get_settings()
     logging.configure(settings.log_level)
+    registry.connect()
     try:
         answer = bootstrap(settings)
     except AppError as error:

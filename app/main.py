@@ -248,6 +248,7 @@ def create_app() -> FastAPI:
         title="Sluice", version=_version(), description=DESCRIPTION, openapi_tags=TAGS, openapi_url=None
     )
     registry.connect()
+    registry.connect()
     permissions.set_resolver(resolve)
     install_error_handlers(application)
     _install_data_error_handler(application)
