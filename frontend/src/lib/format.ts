@@ -49,6 +49,13 @@ export function clockMs(iso: string): string {
   return `${clock(iso)}.${String(new Date(iso).getMilliseconds()).padStart(3, "0")}`;
 }
 
+/** `18:02` today, `21 Nov 18:02` on another day: for ends, where seconds say nothing. */
+export function hourMinute(iso: string, at: number): string {
+  const d = new Date(iso);
+  const time = `${two(d.getHours())}:${two(d.getMinutes())}`;
+  return d.toDateString() === new Date(at).toDateString() ? time : `${d.getDate()} ${MONTHS[d.getMonth()] ?? ""} ${time}`;
+}
+
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** Absolute, as short as it stays clear: `14:02:53` today, `18 Nov 14:02` this year, `18 Nov 2024` before. */

@@ -1,4 +1,4 @@
-import type { PlanView, Run, WorkspaceRow } from "@/lib/api/types";
+import type { Inbox, PlanView, Run, WorkspaceRow } from "@/lib/api/types";
 import { me, NOW } from "./fixtures/people";
 import { demoPlan, ledgerPlan } from "./fixtures/plan";
 import { applyLog, planLog } from "./fixtures/progress";
@@ -9,6 +9,16 @@ import { workspaceRows } from "./fixtures/workspaces";
 type Handler = (match: RegExpExecArray, query: URLSearchParams, body: unknown) => unknown;
 
 const plans: Record<string, PlanView> = { [DEMO]: demoPlan };
+function mockInbox(): Inbox {
+  const groups = Object.entries(inboxItems).map(([name, items]) => ({
+    name,
+    count: items.length,
+    items: items.map((run) => ({ run, lock: null, for_you: true, why: run.status_reason ?? (run.requested_by.kind === "agent" ? `requested by agent ${run.requested_by.name}, which can't approve` : `requested by ${run.requested_by.name}`), since: run.created_at })),
+  }));
+  const total = groups.reduce((sum, group) => sum + group.count, 0);
+  return { groups, for_you: total, total: total + 3, in_progress: 2 };
+}
+
 const page = <T>(items: T[]) => ({ items, next_cursor: null });
 
 function progressOf(id: string, after: number) {
@@ -34,7 +44,7 @@ function findWorkspace(id: string): WorkspaceRow | undefined {
 const routes: [string, RegExp, Handler][] = [
   ["GET", /^\/auth\/me$/, () => me],
   ["GET", /^\/terraform\/version$/, () => ({ version: "0.9.2", engine: { kind: "tofu", version: "1.12.6" }, policy_engine: "opa 1.8" })],
-  ["GET", /^\/terraform\/inbox$/, () => ({ groups: Object.entries(inboxItems).map(([name, items]) => ({ name, count: items.length, items })), counts: {} })],
+  ["GET", /^\/terraform\/inbox$/, () => mockInbox()],
   ["GET", /^\/terraform\/halt$/, () => ({ active: [] })],
   ["GET", /^\/terraform\/runs$/, (_, query) => page(Object.values(runs).filter((run) => !query.get("workspace") || run.workspace.id === query.get("workspace")))],
   ["GET", /^\/terraform\/runs\/([^/]+)$/, ([, id = ""]) => runs[id]],

@@ -65,8 +65,8 @@ export function CountBoxes({ counts, compact = false }: { counts: Counts; compac
 export function ActionMark({ action, className }: { action: Action; className?: string }) {
   const look = actionLook(action);
   return (
-    <span className={cx("inline-flex shrink-0 items-baseline gap-2", ACTION_TEXT[look.tone], className)}>
-      <span className="w-7 text-right font-mono text-12 font-semibold" aria-hidden>{look.sign}</span>
+    <span className={cx("inline-flex shrink-0 items-baseline gap-1.5", ACTION_TEXT[look.tone], className)}>
+      <span className="w-[26px] text-right font-mono text-12 font-semibold" aria-hidden>{look.sign}</span>
       <span className="w-[52px] text-12">{look.word}</span>
     </span>
   );

@@ -10,5 +10,5 @@ export const inboxQuery = queryOptions({
 });
 
 export function inboxTotal(inbox: Inbox | undefined): number {
-  return inbox?.groups.reduce((sum, group) => sum + group.count, 0) ?? 0;
+  return inbox?.for_you ?? 0;
 }

@@ -311,15 +311,25 @@ export interface Halt {
   runs: { total: number; marked: number; dead: number; dying: { run_id: string; workspace: string; status: string; [member: string]: unknown }[] };
 }
 
+export interface InboxItem {
+  run: RunListItem;
+  lock: Lock | null;
+  for_you: boolean;
+  why: string;
+  since: string;
+}
+
 export interface InboxGroup {
   name: string;
   count: number;
-  items: RunListItem[];
+  items: InboxItem[];
 }
 
 export interface Inbox {
   groups: InboxGroup[];
-  counts: Record<string, number>;
+  for_you: number;
+  total: number;
+  in_progress: number;
 }
 
 export interface Stack {
@@ -369,9 +379,11 @@ export interface AuditEvent {
 
 export interface Overview {
   runs_by_status: Record<string, number>;
-  queue: { depth: number; oldest_seconds: number | null };
-  workers: { name: string; [member: string]: unknown }[];
-  [member: string]: unknown;
+  queue_depth: number;
+  oldest_queued_seconds: number | null;
+  running: number;
+  workspaces: number;
+  engine: string | null;
 }
 
 export interface Token {

@@ -6,59 +6,53 @@ import { Kbd } from "@/components/ui/kbd";
 import { Segmented } from "@/components/ui/tabs";
 import { explain } from "@/lib/api/http";
 import { inboxQuery } from "@/lib/api/inbox";
-import { runsQuery } from "@/lib/api/runs";
 import { useMe } from "@/lib/api/session";
-import type { RunListItem } from "@/lib/api/types";
+import type { InboxItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { plural } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
-import { isWorking } from "@/lib/run-status";
-import { type Group, isAway, shownGroups } from "./groups";
+import { isAway, shownGroups, type View } from "./groups";
 import { Preview } from "./preview";
 import { InboxRow } from "./row";
 import { usePut } from "./use-put";
 
 const HOUR = 3_600_000;
-type View = "you" | "all" | "snoozed";
 
 export function InboxView({ view, onView }: { view: View; onView: (view: View) => void }) {
   const me = useMe();
   const now = useNow();
   const navigate = useNavigate();
   const inbox = useQuery(inboxQuery);
-  const runs = useQuery(runsQuery({ limit: 50 }));
   const [put, setPut] = usePut(me.id);
   const [read, setRead] = useState<ReadonlySet<string>>(new Set());
   const [focused, setFocused] = useState<string | null>(null);
   const list = useRef<HTMLDivElement>(null);
 
-  const everything = runs.data?.items.filter((run) => run.kind !== "apply") ?? [];
-  const groups: Group[] = view === "all" ? (everything.length > 0 ? [{ name: "all", title: "Latest runs", items: everything }] : []) : shownGroups(inbox.data, view, put, now);
+  const groups = shownGroups(inbox.data, view, put, now);
   const items = groups.flatMap((group) => group.items);
   const mine = shownGroups(inbox.data, "you", put, now).reduce((sum, group) => sum + group.items.length, 0);
   const snoozed = Object.entries(put).filter(([id, until]) => until !== 0 && isAway(put, id, now)).length;
-  const current = items.find((item) => item.id === focused) ?? items[0];
-  const working = everything.filter((run) => isWorking(run.status)).length;
+  const current = items.find((item) => item.run.id === focused) ?? items[0];
 
   useEffect(() => {
     list.current?.querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest" });
   }, [focused]);
 
   const move = (by: number) => {
-    const at = items.findIndex((item) => item.id === current?.id);
+    const at = items.findIndex((item) => item.run.id === current?.run.id);
     const next = items[Math.min(Math.max(at + by, 0), items.length - 1)];
-    if (next) setFocused(next.id);
+    if (next) setFocused(next.run.id);
   };
-  const open = (item: RunListItem | undefined, decide?: string) => {
+  const open = (item: InboxItem | undefined, decide?: string) => {
     if (!item) return;
-    setRead(new Set([...read, item.id]));
-    void navigate({ to: "/infra/terraform/runs/$id", params: { id: item.id }, search: decide ? { decide } : {} });
+    setRead(new Set([...read, item.run.id]));
+    void navigate({ to: "/infra/terraform/runs/$id", params: { id: item.run.id }, search: decide ? { decide } : {} });
   };
   const away = (until: number | null) => {
     if (!current) return;
     const at = items.indexOf(current);
-    setPut(current.id, until);
-    setFocused(items[at + 1]?.id ?? items[at - 1]?.id ?? null);
+    setPut(current.run.id, until);
+    setFocused(items[at + 1]?.run.id ?? items[at - 1]?.run.id ?? null);
   };
   useKeys({
     j: () => move(1), k: () => move(-1), arrowdown: () => move(1), arrowup: () => move(-1),
@@ -75,7 +69,7 @@ export function InboxView({ view, onView }: { view: View; onView: (view: View) =
         <header className="flex min-h-[54px] items-center gap-3 border-b border-line px-5 max-sm:px-4">
           <h1 className="text-16 font-semibold">Inbox</h1>
           <span className="text-13 text-ink-3 max-sm:hidden">{mine} for you</span>
-          <Segmented<View> className="ml-auto" label="Show" value={view} onChange={onView} options={[{ value: "you", label: `For you ${mine}` }, { value: "all", label: "All" }, { value: "snoozed", label: `Snoozed ${snoozed}` }]} />
+          <Segmented<View> className="ml-auto" label="Show" value={view} onChange={onView} options={[{ value: "you", label: `For you ${mine}` }, { value: "all", label: `All ${inbox.data?.total ?? 0}` }, { value: "snoozed", label: `Snoozed ${snoozed}` }]} />
         </header>
         <div ref={list} className="min-h-0 grow overflow-auto" tabIndex={-1}>
           {inbox.isPending ? <Skeleton rows={8} height={48} /> : null}
@@ -88,14 +82,14 @@ export function InboxView({ view, onView }: { view: View; onView: (view: View) =
               </h2>
               <ul>
                 {group.items.map((item) => (
-                  <InboxRow key={item.id} run={item} current={item.id === current?.id} unread={view === "you" && !read.has(item.id)} now={now} onFocus={() => setFocused(item.id)} />
+                  <InboxRow key={item.run.id} item={item} current={item === current} unread={view === "you" && !read.has(item.run.id)} now={now} onFocus={() => setFocused(item.run.id)} />
                 ))}
               </ul>
             </section>
           ))}
           {inbox.data && items.length === 0 ? (
-            <Empty title={view === "snoozed" ? "Nothing is snoozed." : view === "all" ? "No run yet." : "Nothing waits for you."}>
-              {view === "you" ? (working > 0 ? `${plural(working, "run is", "runs are")} in progress.` : "Plans that need your approval, and runs that failed, appear here.") : null}
+            <Empty title={view === "snoozed" ? "Nothing is snoozed." : view === "all" ? "Nothing waits for anybody." : "Nothing waits for you."}>
+              {view === "you" ? (inbox.data.in_progress > 0 ? `${plural(inbox.data.in_progress, "run is", "runs are")} in progress.` : "Plans that need your approval, and runs that failed, appear here.") : null}
             </Empty>
           ) : null}
         </div>
@@ -109,7 +103,7 @@ export function InboxView({ view, onView }: { view: View; onView: (view: View) =
           <span className="ml-auto flex items-center gap-1.5"><Kbd>?</Kbd> all shortcuts</span>
         </footer>
       </div>
-      {current ? <Preview key={current.id} item={current} onReject={() => open(current, "reject")} /> : null}
+      {current ? <Preview key={current.run.id} item={current.run} why={current.why} onReject={() => open(current, "reject")} /> : null}
     </main>
   );
 }

@@ -11,13 +11,13 @@ import { Kbd } from "@/components/ui/kbd";
 import { planQuery, runQuery } from "@/lib/api/runs";
 import type { RunListItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { moment, plural, span } from "@/lib/format";
+import { hourMinute, span } from "@/lib/format";
 import { sentenceOfLoss } from "@/lib/plan/loss";
 import { changeTree, destructiveChanges } from "@/lib/plan/tree";
 import { runTitle, sourceWords } from "@/lib/run-title";
 
 /** What the run in focus would do, so that opening it is seldom a surprise. */
-export function Preview({ item, onReject }: { item: RunListItem; onReject: () => void }) {
+export function Preview({ item, why, onReject }: { item: RunListItem; why: string; onReject: () => void }) {
   const now = useNow();
   const run = useQuery(runQuery(item.id)).data;
   const plan = useQuery(planQuery(item.id, item.summary !== null)).data;
@@ -41,7 +41,7 @@ export function Preview({ item, onReject }: { item: RunListItem; onReject: () =>
         {item.summary ? <div className="border-t border-line"><CountBoxes counts={item.summary} compact /></div> : null}
         <div className="border-y border-line px-4 py-3">
           {run?.failure ? <p><strong className="font-semibold">{run.failure.message}</strong></p> : null}
-          {item.status_reason ? <p>{item.status_reason}</p> : null}
+          {waiting || run?.failure ? null : <p>{item.status_reason ?? why}</p>}
           {loss ? <p><strong className="font-semibold">{loss.worst}</strong> {loss.rest}</p> : plan ? <p className="font-medium">Destroys and replaces nothing.</p> : item.summary ? <Skeleton rows={1} height={20} /> : null}
         </div>
         {destructive.length > 0 ? (
@@ -68,9 +68,9 @@ export function Preview({ item, onReject }: { item: RunListItem; onReject: () =>
         ) : null}
         {detail && waiting ? (
           <div className="flex flex-col gap-1 border-b border-line px-4 py-3 text-12">
-            <p className="flex items-center gap-2"><Pips have={detail.have} need={detail.need} /><span><span className="font-medium">{detail.have} of {detail.need}</span> <span className="text-ink-2">{detail.because[0] ?? plural(detail.need, "approval")}</span></span></p>
+            <p className="flex items-center gap-2"><Pips have={detail.have} need={detail.need} /><span><span className="font-medium">{detail.have} of {detail.need} approved.</span> <span className="text-ink-2">{detail.because[0]}</span></span></p>
             {run.fingerprint ? (
-              <p className="flex items-center gap-2 text-ink-2"><Clock size={13} aria-hidden />{run.fingerprint.is_current ? "Fingerprint same" : <span className="text-wait">Fingerprint moved: plan again</span>}{run.fingerprint.expires_at ? `; void at ${moment(run.fingerprint.expires_at, now)}, ${span(Date.parse(run.fingerprint.expires_at) - now)} left` : ""}</p>
+              <p className="flex items-center gap-2 text-ink-2"><Clock size={13} aria-hidden />{run.fingerprint.is_current ? "Fingerprint same" : <span className="text-wait">Fingerprint moved: plan again</span>}{run.fingerprint.expires_at ? `; void at ${hourMinute(run.fingerprint.expires_at, now)}, ${span(Date.parse(run.fingerprint.expires_at) - now)} left` : ""}</p>
             ) : null}
           </div>
         ) : null}

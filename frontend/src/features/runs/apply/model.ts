@@ -93,5 +93,5 @@ function rowOf(address: string, action: Action, events: readonly ApplyEvent[], f
   }
   const begin = segments[0]?.from ?? null;
   const last = segments.at(-1)?.to ?? null;
-  return { address, action, state, word, segments, elapsedMs: begin !== null && last !== null && state !== "active" ? last - begin : null };
+  return { address, action, state, word, segments, elapsedMs: begin !== null && last !== null ? last - begin : null };
 }

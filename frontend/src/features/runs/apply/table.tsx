@@ -92,7 +92,7 @@ export function ApplyStrip({ progress }: { progress: ApplyProgress }) {
   const total = progress.rows.length;
   const ordered = [...progress.rows].sort((a, b) => ["done", "errored", "active", "undone", "waiting"].indexOf(a.state) - ["done", "errored", "active", "undone", "waiting"].indexOf(b.state));
   return (
-    <div className="flex items-stretch border-b border-line max-sm:flex-col">
+    <div className="flex shrink-0 items-stretch border-b border-line max-sm:flex-col">
       <div className="flex items-center gap-2 border-r border-line px-5 py-3 max-sm:border-r-0 max-sm:pb-0">
         <span className="text-22 font-semibold">{progress.done}</span>
         <span className="text-13 text-ink-2">of {total} done</span>

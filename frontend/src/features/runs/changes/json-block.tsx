@@ -1,22 +1,29 @@
 import { useState } from "react";
 import { cx } from "@/lib/cx";
 import type { JsonDiff } from "@/lib/diff/json";
-import { changedSpan, type DiffLine, foldContext } from "@/lib/diff/lines";
+import { changedSpan, type DiffLine, foldContext, type Hunk } from "@/lib/diff/lines";
 
 /** The changed words inside a changed line: a removed line directly followed by the one that takes its place. */
 function wordSpan(lines: readonly DiffLine[], i: number): { start: number; end: number } | null {
   const line = lines[i];
   const pair = line?.kind === "remove" ? lines[i + 1] : line?.kind === "add" ? lines[i - 1] : undefined;
   if (!line || !pair || pair.kind === "same" || pair.kind === line.kind) return null;
-  const [before, after] = line.kind === "remove" ? [line.text, pair.text] : [pair.text, line.text];
-  const span = changedSpan(before, after);
+  const [before, after] = (line.kind === "remove" ? [line.text, pair.text] : [pair.text, line.text]).map((text) => text.replace(/,$/, ""));
+  const span = changedSpan(before ?? "", after ?? "");
   return span && { start: span.start, end: line.kind === "remove" ? span.endBefore : span.endAfter };
 }
 
-export function DiffLineView({ line, span, widthClass }: { line: DiffLine; span: { start: number; end: number } | null; widthClass?: string }) {
+/** Takes away the indent that all lines in sight share: a change deep in a document starts at the margin. */
+function dedent(hunks: readonly Hunk[]): Hunk[] {
+  const widths = hunks.flatMap((hunk) => ("fold" in hunk ? [] : hunk.lines)).filter((line) => line.text.trim() !== "").map((line) => line.text.length - line.text.trimStart().length);
+  const width = widths.length > 0 ? Math.min(...widths) : 0;
+  return hunks.map((hunk) => ("fold" in hunk ? hunk : { lines: hunk.lines.map((line) => ({ ...line, text: line.text.slice(width) })) }));
+}
+
+export function DiffLineView({ line, span }: { line: DiffLine; span: { start: number; end: number } | null }) {
   const sign = line.kind === "add" ? "+" : line.kind === "remove" ? "−" : "";
   return (
-    <div className={cx("flex h-5 items-center", widthClass, line.kind === "add" && "bg-create-bg", line.kind === "remove" && "bg-destroy-bg")}>
+    <div className={cx("flex h-5 items-center", line.kind === "add" && "bg-create-bg", line.kind === "remove" && "bg-destroy-bg")}>
       <span className="tnum w-8 shrink-0 pr-2 text-right text-11 text-ink-3 select-none" aria-hidden>{line.before ?? ""}</span>
       <span className="tnum w-8 shrink-0 pr-2 text-right text-11 text-ink-3 select-none" aria-hidden>{line.after ?? ""}</span>
       <span className={cx("w-4 shrink-0 text-center", line.kind === "add" ? "text-create" : "text-destroy")} aria-hidden>{sign}</span>
@@ -38,7 +45,7 @@ export function DiffLineView({ line, span, widthClass }: { line: DiffLine; span:
 export function JsonBlock({ diff }: { diff: JsonDiff }) {
   const [whole, setWhole] = useState(false);
   if (diff.added + diff.removed === 0) return null;
-  const hunks = whole ? [{ lines: diff.lines }] : foldContext(diff.lines);
+  const hunks = dedent(whole ? [{ lines: diff.lines }] : foldContext(diff.lines));
   return (
     <div tabIndex={0} role="group" aria-label="JSON difference" className="mr-4 mb-1 ml-[60px] overflow-x-auto rounded-chip border border-line font-mono text-12 max-sm:mr-3 max-sm:ml-4">
       <div className="w-max min-w-full">

@@ -12,7 +12,7 @@ export function ModuleRow({ module, open, onToggle }: { module: ModuleNode; open
       type="button"
       aria-expanded={open}
       onClick={onToggle}
-      className="inset-focus flex h-7 w-full items-center gap-2 border-y border-line bg-canvas pr-4 pl-1.5 text-left text-12 max-sm:pr-3"
+      className="inset-focus flex h-7 w-full items-center gap-2 border-b border-line bg-canvas pr-4 pl-1 text-left text-12 max-sm:pr-3"
     >
       <Chevron size={14} className="shrink-0 text-ink-2" aria-hidden />
       <span className={cx("truncate font-semibold", module.module && "font-mono")}>{module.module || "Root module"}</span>
@@ -39,7 +39,7 @@ export function ResourceRow({ node, open, current, seen, markable, finding, onTo
   const foldable = node.lines.length > 0;
   return (
     <div className={cx("flex h-7 items-center pr-4 max-sm:h-11 max-sm:pr-3", current ? "bg-selected shadow-[inset_2px_0_0_var(--ink)]" : "hover:bg-hover")}>
-      <button type="button" aria-expanded={foldable ? open : undefined} onClick={onToggle} className="inset-focus flex h-full min-w-0 grow items-center gap-2 pl-1.5 text-left">
+      <button type="button" aria-expanded={foldable ? open : undefined} onClick={onToggle} className="inset-focus flex h-full min-w-0 grow items-center gap-1.5 pl-1 text-left">
         {foldable ? <Chevron size={14} className="shrink-0 text-ink-3" aria-hidden /> : <span className="w-3.5 shrink-0" />}
         <ActionMark action={node.action} />
         <Address address={address} className="shrink" />

@@ -38,7 +38,7 @@ export function RunHeader({ run, shown, child, onPlanAgain, planAgainBlocked, on
   };
   return (
     <>
-      <div className="flex min-h-11 items-center gap-3 border-b border-line px-5 py-1.5 max-sm:hidden">
+      <div className="flex min-h-12 shrink-0 items-center gap-3 border-b border-line px-5 py-1.5 max-sm:hidden">
         <StatusBadge status={shown.status} kind={shown.kind} phase={shown.phase} halted={shown.halted} />
         <h1 className="min-w-0 truncate text-18 font-semibold" title={runTitle(run)}>{runTitle(run)}</h1>
         <div className="ml-auto flex items-center gap-2">
@@ -61,7 +61,7 @@ function FactStrip({ run, child }: { run: Run; child: Run | undefined }) {
   const now = useNow();
   const at = run.planned_at ?? run.created_at;
   return (
-    <dl className="flex overflow-x-auto border-b border-line [scrollbar-width:none] max-sm:hidden" tabIndex={0} aria-label="Facts">
+    <dl className="flex min-h-[46px] shrink-0 overflow-x-auto border-b border-line [scrollbar-width:none] max-sm:hidden" tabIndex={0} aria-label="Facts">
       <Cell label="Run">
         <span className="font-mono">{shortRunId(run.id)}</span> <span className="text-ink-3">{run.is_speculative ? "speculative " : ""}{run.kind}</span>
       </Cell>

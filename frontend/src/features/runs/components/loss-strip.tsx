@@ -1,6 +1,7 @@
+import { Fragment } from "react";
 import { CountBoxes } from "@/components/domain/counts";
 import type { PlanView, Run } from "@/lib/api/types";
-import { listed, plural } from "@/lib/format";
+import { plural } from "@/lib/format";
 import type { Loss } from "@/lib/plan/loss";
 
 /** The worst sentence first, then how far it reaches. */
@@ -10,7 +11,7 @@ export function LossStrip({ run, plan, loss }: { run: Run; plan: PlanView; loss:
   const modules = new Set(plan.resources.filter((each) => each.action !== "no-op").map((each) => each.module)).size;
   const outputs = plan.outputs.filter((each) => each.action !== "no-op").map((each) => each.name);
   return (
-    <section aria-label="What this plan does" className="flex border-b border-line max-sm:flex-col">
+    <section aria-label="What this plan does" className="flex shrink-0 border-b border-line max-sm:flex-col">
       {changed > 0 ? <CountBoxes counts={counts} /> : null}
       <div className="flex min-h-14 min-w-0 flex-col justify-center px-5 py-2 text-13 max-sm:min-h-0 max-sm:border-t max-sm:border-line max-sm:px-4 max-sm:py-3">
         <p>
@@ -18,7 +19,7 @@ export function LossStrip({ run, plan, loss }: { run: Run; plan: PlanView; loss:
         </p>
         <p className="text-12 text-ink-2">
           {changed > 0 ? `Blast radius: ${run.resources_total ? `${changed} of ${plural(run.resources_total, "resource")}` : plural(changed, "resource")}, in ${plural(modules, "module")}. ` : null}
-          {outputs.length > 0 && outputs.length <= 4 ? <>{outputs.length === 1 ? "Output" : "Outputs"} <code className="text-ink-2">{listed(outputs)}</code> {outputs.length === 1 ? "changes" : "change"}; who reads {outputs.length === 1 ? "it" : "them"} is not known.</> : outputs.length > 4 ? `${outputs.length} outputs change; who reads them is not known.` : null}
+          {outputs.length > 0 && outputs.length <= 4 ? <>{outputs.length === 1 ? "Output" : "Outputs"} {outputs.map((name, i) => <Fragment key={name}>{i > 0 ? (i === outputs.length - 1 ? " and " : ", ") : ""}<code>{name}</code></Fragment>)} {outputs.length === 1 ? "changes" : "change"}; who reads {outputs.length === 1 ? "it" : "them"} is not known.</> : outputs.length > 4 ? `${outputs.length} outputs change; who reads them is not known.` : null}
         </p>
       </div>
     </section>

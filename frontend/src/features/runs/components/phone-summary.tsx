@@ -8,7 +8,7 @@ import type { RunData } from "@/features/runs/hooks/use-run-data";
 import { actionLook } from "@/lib/actions";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
-import { moment } from "@/lib/format";
+import { hourMinute, moment } from "@/lib/format";
 import type { ResourceNode } from "@/lib/plan/tree";
 import type { ChangeView } from "@/features/runs/changes/use-change-view";
 import { latestChecks } from "@/features/runs/rail/policies";
@@ -74,7 +74,7 @@ export function PhoneSummary({ data, view, markable }: { data: RunData; view: Ch
       ) : null}
       {run.fingerprint ? (
         <Row id={run.id} tab="fingerprint" icon={<FingerprintIcon size={16} />}>
-          {run.fingerprint.is_current ? "Fingerprint same" : "Fingerprint moved"}{run.fingerprint.expires_at ? <span className="text-ink-2">, void at {moment(run.fingerprint.expires_at, now)}</span> : null}
+          {run.fingerprint.is_current ? "Fingerprint same" : "Fingerprint moved"}{run.fingerprint.expires_at ? <span className="text-ink-2">, void at {hourMinute(run.fingerprint.expires_at, now)}</span> : null}
         </Row>
       ) : null}
       <Row id={run.id} tab="log" icon={<ScrollText size={16} />}>Log of the plan</Row>

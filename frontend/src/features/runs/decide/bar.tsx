@@ -29,22 +29,22 @@ export function DecisionBar({ run, view, busy, error, typedRef, onApprove, onRej
   const may = run.allowed_actions.includes("approve");
   const next = view.unseen[0];
   return (
-    <section aria-label="Decision" className="flex min-h-16 shrink-0 flex-wrap items-center gap-x-5 gap-y-2 border-t border-line-2 bg-raised px-5 py-2 max-sm:flex-col max-sm:items-stretch max-sm:gap-2 max-sm:px-4 max-sm:py-3">
+    <section aria-label="Decision" className="flex min-h-16 shrink-0 items-center gap-x-5 gap-y-2 border-t max-lg:flex-wrap border-line-2 bg-raised px-5 py-2 max-sm:flex-col max-sm:items-stretch max-sm:gap-2 max-sm:px-4 max-sm:py-3">
       {state.destructive && may && total > 0 ? (
-        <div className="min-w-0 text-12 max-sm:hidden">
+        <div className="shrink-0 text-12 whitespace-nowrap max-sm:hidden">
           <p className="flex items-center gap-2">
             <SeenPips destructive={view.destructive} isSeen={view.seen.has} />
             <span role="status" className="text-13 font-medium">{total - view.unseen.length} of {total} destructive changes seen</span>
           </p>
           {next ? (
             <p className="mt-0.5 flex items-center gap-2 text-ink-2">
-              <button type="button" className="hover:underline" onClick={() => view.moveUnseen(1)}>Next unseen</button> <Kbd>N</Kbd> <Address address={next.resource.address} className="max-w-60" />
+              <button type="button" className="hover:underline" onClick={() => view.moveUnseen(1)}>Next unseen</button> <Kbd>N</Kbd> <Address address={next.resource.address} className="max-w-52" />
             </p>
           ) : null}
         </div>
       ) : null}
       {state.destructive && may ? (
-        <label className="flex items-center gap-3 text-12 text-ink-2 max-sm:flex-col max-sm:items-stretch max-sm:gap-1.5">
+        <label className="flex shrink-0 items-center gap-3 text-12 text-ink-2 max-sm:flex-col max-sm:items-stretch max-sm:gap-1.5">
           <span className="text-right max-sm:text-left">
             This plan destroys.<br className="max-sm:hidden" /> Type the workspace&apos;s name.
           </span>
@@ -56,10 +56,10 @@ export function DecisionBar({ run, view, busy, error, typedRef, onApprove, onRej
           <Input ref={typedRef} className="max-w-sm" placeholder="Kept with the approval" value={comment} onChange={(event) => setComment(event.target.value)} />
         </label>
       ) : null}
-      <p className="ml-auto max-w-[280px] text-right text-12 text-ink-2 max-sm:hidden" role="status">
+      <p className="ml-auto min-w-0 max-w-[200px] shrink text-right text-12 text-ink-2 max-sm:hidden" role="status">
         {error ? <span className="text-destroy">{error}</span> : state.missing ? <span>{state.missing}{/[.!]$/.test(state.missing) ? "" : "."}</span> : state.effect}
       </p>
-      <div className="flex items-center gap-2">
+      <div className="flex shrink-0 items-center gap-2">
         {run.allowed_actions.includes("discard") ? <Button size={32} look="ghost" keys="D" onClick={onDiscard} className="max-sm:hidden">Discard</Button> : null}
         {run.allowed_actions.includes("reject") ? <Button size={32} keys="R" onClick={onReject}>Reject</Button> : null}
         {run.status === "awaiting_approval" ? (

@@ -29,7 +29,7 @@ export function gate(run: Run, destructive: readonly ResourceNode[], unseen: num
   if (!run.allowed_actions.includes("approve")) missing = detail?.you.why_not ?? "You can't approve this plan.";
   else if (detail?.you.decision === "approve") missing = "You have approved this plan; others must too.";
   else if (run.fingerprint && !run.fingerprint.is_current) missing = "What this plan was made from has moved. Plan again.";
-  else if (loses && unseen > 0) missing = `${unseen} of ${destructive.length} destructive changes not seen`;
+  else if (loses && unseen > 0) missing = unseen === 1 ? "1 destructive change is not seen yet" : `${unseen} destructive changes are not seen yet`;
   else if (loses && typed !== run.workspace.name) missing = typed ? "The name is not typed in full" : "The workspace's name is not typed";
   return {
     destructive: loses,

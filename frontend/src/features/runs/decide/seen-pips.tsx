@@ -10,7 +10,7 @@ export function SeenPips({ destructive, isSeen }: { destructive: readonly Resour
       {destructive.map((node) => {
         const on = isSeen(node.resource.address);
         return (
-          <span key={node.resource.address} className={cx("flex h-4 min-w-[22px] items-center justify-center rounded-chip border px-1 font-mono text-[10px] font-semibold", on ? "border-primary bg-primary text-on-primary" : "border-ctl text-ink-2")}>
+          <span key={node.resource.address} className={cx("flex h-4 min-w-[22px] items-center justify-center rounded-chip border px-1 font-mono text-[10px] font-semibold whitespace-nowrap", on ? "border-primary bg-primary text-on-primary" : "border-ctl text-ink-2")}>
             {actionLook(node.action).sign}
           </span>
         );

@@ -43,7 +43,7 @@ export function LineRow({ line, needle, current }: { line: LogLine; needle: stri
   const severe = line.level === "error" ? "text-destroy" : line.level === "warning" ? "text-wait" : null;
   const lead = severe ? /^(.*?(?:Error|Warning):)/.exec(line.text)?.[1] : undefined;
   return (
-    <div className={cx("flex h-5 pr-4 whitespace-pre", GROUND[line.level], current && "!bg-selected")}>
+    <div className={cx("flex h-5 items-baseline pr-4 leading-5 whitespace-pre", GROUND[line.level], current && "!bg-selected")}>
       <span className="w-[68px] shrink-0 pr-3 text-right text-11 leading-5 text-ink-3 select-none max-sm:w-11">{line.n}</span>
       <span className="w-[102px] shrink-0 text-11 leading-5 text-ink-3 select-none max-sm:hidden">{clockMs(line.at)}</span>
       <span className={TONE[line.level]}>

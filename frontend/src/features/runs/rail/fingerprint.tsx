@@ -3,7 +3,7 @@ import { SectionHead } from "@/components/ui/bits";
 import type { Run } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
-import { fingerprint as inFours, moment, shortDigest, span } from "@/lib/format";
+import { fingerprint as inFours, hourMinute, shortDigest, span } from "@/lib/format";
 
 /** What the approvals are for, part by part: same or moved; and when the plan's age ends. */
 export function Fingerprint({ run }: { run: Run }) {
@@ -29,7 +29,7 @@ export function Fingerprint({ run }: { run: Run }) {
         {print.expires_at && ends !== null ? (
           <li className={cx("flex h-[19px] items-center gap-2 text-12", ends < 3_600_000 && "text-wait")}>
             <Clock size={13} className="shrink-0" aria-hidden />
-            <span>Age <span className={ends < 3_600_000 ? "" : "text-ink-3"}>void at {moment(print.expires_at, now)}</span></span>
+            <span>Age <span className={ends < 3_600_000 ? "" : "text-ink-3"}>void at {hourMinute(print.expires_at, now)}</span></span>
             <span className="ml-auto">{ends > 0 ? `${span(ends)} left` : "ended"}</span>
           </li>
         ) : null}

@@ -1,6 +1,7 @@
 import { ShieldAlert, ShieldCheck, ShieldX, TriangleAlert } from "lucide-react";
 import { SectionHead, Tag } from "@/components/ui/bits";
 import type { PolicyCheck } from "@/lib/api/types";
+import { splitAddress } from "@/lib/address";
 import { cx } from "@/lib/cx";
 import { duration, listed } from "@/lib/format";
 
@@ -20,12 +21,13 @@ export function FailedCheck({ check }: { check: PolicyCheck }) {
         {check.enforcement_level} {check.outcome === "error" ? "not evaluated" : "failed"}
         <span className="ml-auto"><Tag tone={advisory ? "wait" : "destroy"}>{advisory ? "does not block" : "blocks"}</Tag></span>
       </p>
-      <p className="ml-[22px] truncate font-mono text-11 text-ink-2" title={check.policy_set_uri}>{policySetName(check.policy_set_uri)}</p>
+      {check.findings.every((finding) => finding.rule.startsWith(policySetName(check.policy_set_uri))) && check.findings.length > 0 ? null : <p className="truncate font-mono text-11 text-ink-2" title={check.policy_set_uri}>{policySetName(check.policy_set_uri)}</p>}
       {check.error ? <p className="mt-1 text-12">{check.error}</p> : null}
       {check.findings.map((finding, i) => (
         <div key={i} className="mt-1 text-12">
-          <p className="font-mono text-11 text-ink-2">{finding.rule}{finding.address ? ` · ${finding.address}` : ""}</p>
+          <p className="truncate font-mono text-11 text-ink-2">{finding.rule}</p>
           <p>{finding.message}</p>
+          {finding.address && !finding.message.includes(splitAddress(finding.address).name) ? <p className="truncate font-mono text-11 text-ink-2" title={finding.address}>{finding.address}</p> : null}
           {finding.remedy ? <p className="text-ink-2"><span className="text-ink-3">Remedy</span> {finding.remedy}</p> : null}
         </div>
       ))}
