@@ -227,10 +227,22 @@ class TerraformExecutor:
 
     def kept_state(self) -> KeptState:
         """Return the local backend's state, and what the engine could not write to it."""
-        return KeptState(
-            state=files.read(self._site.module, STATE_FILE, limit_bytes=_FILE_LIMIT),
-            errored=files.read(self._site.module, ERRORED_STATE_FILE, limit_bytes=_FILE_LIMIT),
-        )
+        return KeptState(state=self._state_in(STATE_FILE), errored=self._state_in(ERRORED_STATE_FILE))
+
+    def _state_in(self, name: str) -> bytes | None:
+        """Return a state file's content. What a killed engine had only begun to write is no state."""
+        content = files.read(self._site.module, name, limit_bytes=_FILE_LIMIT)
+        if content is None:
+            return None
+        try:
+            is_state = isinstance(json.loads(content).get("serial"), int)
+        except (ValueError, AttributeError):
+            is_state = False
+        if not is_state:
+            self._report(
+                Notice("state", f"{name} holds no complete state ({len(content)} bytes); the state before it stands.")
+            )
+        return content if is_state else None
 
     @property
     def _speaks_json_at_init(self) -> bool:

@@ -1,6 +1,7 @@
 """Sends a run's lines and events to the control plane in batches, in order, without ever holding the engine back."""
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -8,7 +9,9 @@ from collections.abc import Callable
 from app.core import clock
 from app.core.errors import AppError
 from app.runner.port import LeaseLost, ProgressRecord
+from app.runner.steadfast import may_pass
 
+_log = logging.getLogger(__name__)
 _TAIL_RECORDS = 200
 
 
@@ -80,10 +83,12 @@ class Feed:
                 batch = self._waiting[: self._batch_records]
             try:
                 self._append(batch)
-            except LeaseLost:
-                self._lose()
-                return
-            except Exception:
+            except Exception as error:
+                if not may_pass(error):
+                    if not isinstance(error, LeaseLost):
+                        _log.exception("Progress records were refused.")
+                    self._lose()
+                    return
                 # The control plane is away for now: keep everything and try again, ever more slowly.
                 if self._deadline is not None and time.monotonic() + pause > self._deadline:
                     return
