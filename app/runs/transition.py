@@ -44,9 +44,10 @@ def transition(
     run.status = decision.status.value
     if reason is not None:
         run.status_reason = reason
+    if decision.status is not Status.RUNNING:
+        run.phase = None
     if decision.status in FINAL:
         run.finished_at = clock.now()
-        run.phase = None
     session.flush()
     announce(session, run, reason)
     if decision.status in FINAL and (run.claimed_at is None or run.quiesced_at is not None):
