@@ -4,6 +4,7 @@
 - ``real_database``: a migrated database of its own, with real commits (races, processes); its address
 - ``redis_url``: a real Redis; without it, jobs go to a broker in memory
 - ``sent_jobs``: what ``core.jobs`` would have sent, as ``(task, ids, queue)``
+- ``client``: the API inside ``session``'s transaction, as whichever actor the test says
 - ``engine_tool``: runs the test once with each engine that is found
 """
 
@@ -14,12 +15,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Engine, create_engine, pool
 from sqlalchemy.orm import Session
 
 from tests.support import guards
+
+if TYPE_CHECKING:
+    from tests.support.client import ActingClient
 
 guards.install()
 
@@ -165,3 +170,16 @@ def spawns() -> Iterator[None]:
     """For tests of scripts that start processes by themselves."""
     with guards.spawning("the test is about a script that starts processes"):
         yield
+
+
+@pytest.fixture
+def client(session: Session) -> Iterator["ActingClient"]:
+    """The API inside the test's transaction: ``client.acting(actor).get(…)``; without an actor, credentials decide."""
+    from app.core import permissions
+    from app.identity.resolver import resolve
+    from app.main import create_app
+    from tests.support.client import ActingClient
+
+    with ActingClient(create_app(), session) as opened:
+        yield opened
+    permissions.set_resolver(resolve)

@@ -1,0 +1,144 @@
+"""One organization with one of everything that a route can name, made through the API."""
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from app.identity.roles import Role
+from app.state import service as state
+from tests.support import people
+
+PARAMETERS = {
+    "/users/{user_id}": "user",
+    "/teams/{team_id}": "team",
+    "/members/{user_id}": "user",
+    "/service-accounts/{id_or_name}": "service_account",
+    "/tokens/{token_id}": "token",
+    "/configurations/{configuration_id}": "configuration",
+    "/stacks/{id_or_name}": "stack",
+    "/stacks/{name}": "stack_name",
+    "/spec-versions/{version_id}": "spec_version",
+    "/spec-versions/{before_id}": "spec_version",
+    "/diff/{after_id}": "newer_spec_version",
+    "/experiments/{experiment_id}": "experiment",
+    "/workspaces/{workspace}": "workspace",
+    "/variables/{kind}": "variable_kind",
+    "/{kind}/{key}": "variable_key",
+    "/runs/{run_id}": "run",
+    "/policy-attachments/{attachment_id}": "policy_attachment",
+    "/state-versions/{version_id}": "state_version",
+}
+"""What of a tenant each path parameter names, by the segment before it. A new route's parameter belongs here."""
+
+
+@dataclass
+class Tenant:
+    """An organization, its admin, and the ids of its things."""
+
+    organization_id: str
+    admin: people.Member
+    client: TestClient
+    things: dict[str, str] = field(default_factory=dict)
+
+    def path(self, template: str) -> str:
+        """Return a route's path with this tenant's things in it."""
+        filled, last = [], ""
+        for segment in template.split("/")[1:]:
+            if segment.startswith("{"):
+                filled.append(self.things[PARAMETERS[f"/{last}/{segment}"]])
+            else:
+                filled.append(segment)
+            last = segment
+        return "/" + "/".join(filled)
+
+
+def archive(text: str = 'resource "terraform_data" "x" {}\n') -> bytes:
+    """Return a configuration of one file as tar.gz."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        info = tarfile.TarInfo("main.tf")
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def state_document() -> bytes:
+    """Return a small state as an engine writes it."""
+    return json.dumps(
+        {
+            "version": 4,
+            "terraform_version": "1.11.0",
+            "serial": 1,
+            "lineage": "5d3f6f3e-0000-4000-8000-000000000001",
+            "outputs": {"greeting": {"value": "hello", "type": "string"}},
+            "resources": [],
+        }
+    ).encode()
+
+
+def new_tenant(session: Session, name: str) -> Tenant:
+    """Make an organization with one of everything."""
+    organization_id = people.organization(session, name)
+    admin = people.person(session, organization_id, Role.ADMIN, name=f"{name} admin")
+    session.commit()
+    tenant = Tenant(organization_id, admin, people.client(admin))
+    things, post = tenant.things, _poster(tenant.client)
+    things["user"] = post("/users", {"email": f"{name}@example.org", "name": f"{name} user"})["id"]
+    things["team"] = post("/teams", {"name": "sre"})["id"]
+    tenant.client.put(f"/teams/{things['team']}/members/{things['user']}")
+    things["service_account"] = post("/service-accounts", {"name": "ci"})["id"]
+    things["token"] = post("/tokens", {"name": "ci", "service_account": "ci"})["id"]
+    things["experiment"] = post("/terraform/experiments", {"name": "blue"})["id"]
+    post(f"/terraform/experiments/{things['experiment']}/tests", {"name": "t1"})
+    _configuration_to_run(tenant)
+    things["policy_attachment"] = post(
+        "/terraform/policy-attachments",
+        {"policy_set_uri": "policies/blast_radius", "enforcement_level": "advisory", "workspace": things["workspace"]},
+    )["id"]
+    things["state_version"] = state.store_version(
+        session,
+        organization_id=organization_id,
+        workspace_id=things["workspace"],
+        run_id=None,
+        kind="applied",
+        data=state_document(),
+        created_by=admin.actor.describe(),
+    ).id
+    session.commit()
+    return tenant
+
+
+def _configuration_to_run(tenant: Tenant) -> None:
+    things, post, client = tenant.things, _poster(tenant.client), tenant.client
+    uploaded = client.post(
+        "/terraform/configurations", content=archive(), headers={"Content-Type": "application/gzip"}
+    ).json()
+    things["configuration"] = uploaded["id"]
+    spec: dict[str, Any] = {"name": "net", "configuration_digest": uploaded["digest"]}
+    first = client.put("/terraform/stacks/net/spec", json=spec)
+    assert first.status_code < 300, first.text
+    second = client.put("/terraform/stacks/net/spec", json={**spec, "inputs": {"a": "b"}}).json()
+    things["spec_version"], things["newer_spec_version"] = first.json()["version"]["id"], second["version"]["id"]
+    things["stack"], things["stack_name"] = second["stack"]["id"], "net"
+    things["workspace"] = post("/terraform/workspaces", {"name": "prod", "stack": "net"})["id"]
+    things["variable_kind"], things["variable_key"] = "terraform", "region"
+    put = client.put(
+        f"/terraform/workspaces/{things['workspace']}/variables/terraform/region", json={"value": "eu-central-1"}
+    )
+    assert put.status_code < 300, put.text
+    things["run"] = post("/terraform/runs", {"workspace": "prod", "kind": "plan"})["id"]
+
+
+def _poster(client: TestClient) -> Any:
+    def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = client.post(path, json=body)
+        assert answer.status_code in {200, 201}, f"{path}: {answer.text}"
+        document: dict[str, Any] = answer.json()
+        return document
+
+    return post
