@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, and_, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from app.core.pages import PageParams, fetch_page
@@ -287,7 +288,7 @@ def latest_of_workspaces(session: Session, workspace_ids: Sequence[str]) -> Sequ
             TerraformRun.kind != Kind.APPLY,
             TerraformRun.is_speculative.is_(False),
         )
-        .distinct(TerraformRun.workspace_id)
+        .ext(distinct_on(TerraformRun.workspace_id))
         .order_by(TerraformRun.workspace_id, TerraformRun.id.desc())
     ).all()
 
@@ -346,7 +347,7 @@ def _latest(organization_id: str) -> Select[str, str]:
             TerraformRun.kind != Kind.APPLY,
             TerraformRun.is_speculative.is_(False),
         )
-        .distinct(TerraformRun.workspace_id)
+        .ext(distinct_on(TerraformRun.workspace_id))
         .order_by(TerraformRun.workspace_id, TerraformRun.id.desc())
     )
 

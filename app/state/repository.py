@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from app.core.pages import PageParams, fetch_page
@@ -26,7 +26,7 @@ def currents(session: Session, workspace_ids: Sequence[str]) -> Sequence[Terrafo
     return session.scalars(
         select(TerraformStateVersion)
         .where(TerraformStateVersion.workspace_id.in_(workspace_ids))
-        .distinct(TerraformStateVersion.workspace_id)
+        .ext(distinct_on(TerraformStateVersion.workspace_id))
         .order_by(TerraformStateVersion.workspace_id, TerraformStateVersion.number.desc())
     ).all()
 
