@@ -8,7 +8,7 @@ from app.core.db import SessionDep
 from app.core.http import error_responses
 from app.core.permissions import Actor, Permission, requires
 from app.workspaces import service
-from app.workspaces.errors import VariableNotFound, VariableRefused, WorkspaceExists, WorkspaceNotFound
+from app.workspaces.errors import VariableNotFound, VariableRefused, WorkspaceExists, WorkspaceHalted, WorkspaceNotFound
 from app.workspaces.schemas import (
     NewWorkspace,
     VariableIn,
@@ -63,7 +63,7 @@ def change_workspace(workspace: str, wanted: WorkspaceChange, session: SessionDe
     operation_id="delete_workspace",
     summary="Delete a workspace",
     status_code=204,
-    responses=error_responses(WorkspaceNotFound),
+    responses=error_responses(WorkspaceNotFound, WorkspaceHalted),
 )
 def delete_workspace(workspace: str, session: SessionDep, actor: Writer) -> None:
     """Delete a workspace that has no living run and no resources in its state."""

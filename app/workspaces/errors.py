@@ -17,6 +17,13 @@ class WorkspaceExists(Conflict):
     title = "The workspace exists"
 
 
+class WorkspaceHalted(Conflict):
+    """A halt stands over the workspace, so it can't be deleted."""
+
+    code = "workspace_halted"
+    title = "A halt stands over the workspace"
+
+
 class VariableNotFound(NotFound):
     """The workspace has no such variable."""
 

@@ -36,11 +36,15 @@ def insert_unless_there(session: Session, row: TerraformWorkspace) -> bool:
 
 
 def lock(session: Session, workspace_id: str, *, exclusive: bool) -> TerraformWorkspace | None:
-    """Return the workspace with its row locked until commit, for oneself alone or shared."""
+    """Return the workspace with its row locked until commit, for oneself alone or shared.
+
+    The exclusive lock lets rows that refer to the workspace be inserted (their foreign key takes a key-share lock), so
+    a transaction that holds a run and stores a state can't deadlock with one that holds the workspace.
+    """
     return session.scalars(
         select(TerraformWorkspace)
         .filter_by(id=workspace_id)
-        .with_for_update(read=not exclusive)
+        .with_for_update(read=not exclusive, key_share=exclusive)
         .execution_options(populate_existing=True)
     ).one_or_none()
 
@@ -88,7 +92,7 @@ def counts_by_stack(session: Session, stack_ids: Sequence[str]) -> dict[str, int
         .where(TerraformWorkspace.stack_id.in_(stack_ids))
         .group_by(TerraformWorkspace.stack_id)
     ).all()
-    return {stack_id: number for stack_id, number in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def following_head(session: Session, stack_id: str) -> Sequence[str]:

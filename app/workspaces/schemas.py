@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.core.events import Fact
+from app.specs.schemas import check_name
 
 VariableKind = Literal["terraform", "env"]
 EngineKind = Literal["tofu", "terraform"]
 StateBackend = Literal["local"]
 Name = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9._-]{0,88}[a-z0-9])?$"),
+    AfterValidator(check_name),
     Field(description="Lower-case letters, digits, `-`, `_` and `.`; 1 to 90; begins and ends with a letter or digit"),
 ]
 Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9:._-]{0,48}[a-z0-9])?$")]

@@ -10,13 +10,13 @@ from app.core.errors import Invalid
 from app.core.events import publish
 from app.core.ids import new_id
 from app.core.pages import PageParams
-from app.core.permissions import Actor
+from app.core.permissions import Actor, Permission
 from app.fence import service as fence
 from app.identity import service as identity
 from app.specs import service as specs
 from app.specs.schemas import StackVersionSummary
 from app.workspaces import repository
-from app.workspaces.errors import WorkspaceExists
+from app.workspaces.errors import WorkspaceExists, WorkspaceHalted
 from app.workspaces.lookup import find, lock
 from app.workspaces.models import TerraformWorkspace
 from app.workspaces.schemas import (
@@ -24,6 +24,7 @@ from app.workspaces.schemas import (
     HeadRef,
     Named,
     NewWorkspace,
+    Rules,
     TagsChanged,
     WorkspaceChange,
     WorkspaceDeleting,
@@ -70,6 +71,10 @@ RULE_FIELDS = frozenset(
         "auto_apply_allows_destroy",
     }
 )
+"""Rules whose change voids approvals."""
+
+GATE_FIELDS = RULE_FIELDS | {"plan_max_age_seconds"}
+"""Rules of the gate: setting one needs a right of its own, which people alone hold."""
 
 
 def get(session: Session, organization_id: str, id_or_name: str) -> WorkspaceOut:
@@ -128,8 +133,11 @@ def lock_share(session: Session, workspace_id: str) -> None:
 def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut:
     """Create a workspace, with its fence.
 
-    Raises ``StackNotFound``, ``WorkspaceExists`` and ``Invalid`` for unknown teams or a version of another stack.
+    Rules of the gate other than the defaults need ``workspaces:rules``. Raises ``StackNotFound``, ``WorkspaceExists``,
+    ``Forbidden``, and ``Invalid`` for unknown teams or a version that is no pushed one of the stack.
     """
+    defaults = Rules()
+    _require_rules(actor, {name for name in GATE_FIELDS if getattr(wanted, name) != getattr(defaults, name)})
     stack = specs.get_stack(session, actor.organization_id, wanted.stack)
     _check(session, actor, stack.id, wanted.pinned_version_id, wanted.approver_team_ids)
     row = TerraformWorkspace(
@@ -150,7 +158,11 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
 
 
 def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChange) -> WorkspaceOut:
-    """Change settings; what the request leaves out stays. Publishes what it moved, under the row's exclusive lock."""
+    """Change settings; what the request leaves out stays. Publishes what it moved, under the row's exclusive lock.
+
+    A rule of the gate, and taking a tag away (policies may bind to it), need ``workspaces:rules``. Raises
+    ``WorkspaceNotFound``, ``WorkspaceExists``, ``Forbidden`` and, as ``create`` does, ``Invalid``.
+    """
     found = find(session, actor.organization_id, workspace)
     row = lock(session, found.id, exclusive=True)
     values = {name: getattr(wanted, name) for name in wanted.model_fields_set}
@@ -168,10 +180,13 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
     }
     if not changed:
         return present(session, [row])[0]
+    loses_a_tag = bool(set(row.tags) - set(changed.get("tags", row.tags)))
+    _require_rules(actor, (changed.keys() & GATE_FIELDS) | ({"tags"} if loses_a_tag else set()))
+    evidence = {name: {"before": getattr(row, name), "after": value} for name, value in changed.items()}
     for name, value in changed.items():
         setattr(row, name, value)
     session.flush()
-    audit.record(session, actor, "workspace.changed", ("workspace", row.id), {"changed": changed})
+    audit.record(session, actor, "workspace.changed", ("workspace", row.id), evidence)
     if "pinned_version_id" in changed:
         publish(session, WorkspaceHeadMoved(row.organization_id, row.id))
     if RULE_FIELDS & changed.keys():
@@ -182,8 +197,13 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
 
 
 def delete(session: Session, actor: Actor, workspace: str) -> None:
-    """Delete a workspace that has no living run and no resources left; subscribers refuse by raising."""
+    """Delete a workspace that has no living run and no resources left; subscribers refuse by raising.
+
+    Raises ``WorkspaceNotFound`` and ``WorkspaceHalted``.
+    """
     found = find(session, actor.organization_id, workspace)
+    if fence.hold_exclusive(session, found.id).is_raised:
+        raise WorkspaceHalted(f"A halt stands over {found.name}: resume it before you delete the workspace.")
     row = lock(session, found.id, exclusive=True)
     publish(session, WorkspaceDeleting(row.organization_id, row.id))
     audit.record(session, actor, "workspace.deleted", ("workspace", row.id), {"name": row.name})
@@ -226,13 +246,20 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
     ]
 
 
+def _require_rules(actor: Actor, fields: set[str]) -> None:
+    if fields and actor.kind != "system":
+        actor.require(Permission.WORKSPACES_RULES)
+
+
 def _head(version: StackVersionSummary | None) -> HeadRef | None:
     return HeadRef(id=version.id, number=version.number, hash=version.hash) if version is not None else None
 
 
 def _check(session: Session, actor: Actor, stack_id: str, pinned: str | None, team_ids: list[str]) -> None:
-    if pinned is not None and specs.version(session, actor.organization_id, pinned).stack_id != stack_id:
-        message = "is a version of another stack"
+    version = specs.version(session, actor.organization_id, pinned) if pinned is not None else None
+    if version is not None and (version.stack_id != stack_id or version.number is None):
+        problem = "is a version of another stack" if version.stack_id != stack_id else "was never pushed"
+        message = f"{problem}; name a pushed version of the workspace's stack, or null to follow the stack"
         raise Invalid(f"pinned_version_id {message}.", errors=[{"field": "pinned_version_id", "message": message}])
     if team_ids:
         identity.teams_named(session, actor.organization_id, team_ids)

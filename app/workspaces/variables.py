@@ -1,10 +1,9 @@
 """Variables of a workspace: each value is a sealed version, and its id stands for it in a plan's fingerprint."""
 
-import re
-
 from sqlalchemy.orm import Session
 
 from app.audit import service as audit
+from app.configurations.schemas import is_single_expression
 from app.core import clock
 from app.core.crypto import Binding, key_ring
 from app.core.events import publish
@@ -12,17 +11,12 @@ from app.core.ids import new_id
 from app.core.permissions import Actor
 from app.executor.environment import check_user_variable
 from app.executor.errors import ForbiddenVariable
+from app.specs.schemas import input_name_problem, text_problem
 from app.workspaces import repository
 from app.workspaces.errors import VariableNotFound, VariableRefused
 from app.workspaces.lookup import find, lock
 from app.workspaces.models import TerraformVariable, TerraformVariableVersion
 from app.workspaces.schemas import ResolvedVariable, VariableIn, VariableKind, VariableOut, VariablesMoved
-
-_INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
-_RESERVED_INPUTS = frozenset(
-    {"source", "version", "providers", "count", "for_each", "lifecycle", "depends_on", "locals"}
-)
-"""Names that the engines refuse for an input variable, since they are arguments of a module block."""
 
 
 def variables(session: Session, actor: Actor, workspace: str) -> list[VariableOut]:
@@ -36,6 +30,7 @@ def put_variable(
 ) -> VariableOut:
     """Set a variable: a new version of its value, unless nothing differs.
 
+    A sensitive value is a new version each time, so that writing it can't be used to guess it.
     Raises ``VariableRefused`` for a name or value that an engine must not get.
     """
     _check_variable(kind, key, wanted)
@@ -58,7 +53,8 @@ def put_variable(
         current = repository.variable_version(session, known.current_version_id or "")
         same_flags = (known.is_sensitive, known.is_hcl) == (wanted.is_sensitive, wanted.is_hcl)
         known.description = wanted.description
-        if current is not None and same_flags and _value(current) == wanted.value:
+        is_readable = not known.is_sensitive
+        if current is not None and same_flags and is_readable and _value(current) == wanted.value:
             session.flush()
             return _variable(known, current)
         known.is_sensitive, known.is_hcl = wanted.is_sensitive, wanted.is_hcl
@@ -117,6 +113,8 @@ def sensitive_version_ids(session: Session, workspace_id: str) -> set[str]:
 
 
 def _check_variable(kind: VariableKind, key: str, wanted: VariableIn) -> None:
+    if (problem := text_problem(wanted.value)) is not None:
+        raise VariableRefused(f"value {problem}.", errors=[{"field": "value", "message": problem}])
     if kind == "env":
         try:
             check_user_variable(key, wanted.value)
@@ -125,11 +123,11 @@ def _check_variable(kind: VariableKind, key: str, wanted: VariableIn) -> None:
         if wanted.is_hcl:
             message = "applies to terraform variables; an environment variable is always a string"
             raise VariableRefused(f"is_hcl {message}.", errors=[{"field": "is_hcl", "message": message}])
-    elif not _INPUT_NAME.fullmatch(key) or key in _RESERVED_INPUTS:
-        message = "must begin with a letter or _, hold letters, digits, _ and -, and be no reserved word"
-        raise VariableRefused(f"key {key!r} {message}.", errors=[{"field": "key", "message": message}])
-    if "\0" in wanted.value:
-        message = "holds a NUL character: remove it"
+        return
+    if (problem := input_name_problem(key)) is not None:
+        raise VariableRefused(f"key {key!r} {problem}.", errors=[{"field": "key", "message": problem}])
+    if wanted.is_hcl and not is_single_expression(wanted.value):
+        message = "is not one HCL expression: close its brackets and quotes, without comments, or set is_hcl to false"
         raise VariableRefused(f"value {message}.", errors=[{"field": "value", "message": message}])
 
 
