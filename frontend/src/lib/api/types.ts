@@ -360,7 +360,7 @@ export interface PolicyAttachment {
   id: string;
   policy_set_uri: string;
   enforcement_level: string;
-  workspace?: Ref | null;
+  workspace_id: string | null;
   tag: string | null;
   waives_unevaluable: boolean;
   bundle_digest: string;

@@ -1,0 +1,115 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { SectionHead } from "@/components/ui/bits";
+import { Button } from "@/components/ui/button";
+import { Checkbox, Field, Input, Select } from "@/components/ui/field";
+import { changeWorkspace, deleteWorkspace, teamsQuery } from "@/features/workspaces/api/workspaces";
+import { ApiError, explain } from "@/lib/api/http";
+import { keys } from "@/lib/api/keys";
+import { useMay } from "@/lib/api/session";
+import type { Workspace } from "@/lib/api/types";
+import { plural } from "@/lib/format";
+import { readTags } from "./new-dialog";
+
+/** Name and tags, the rule of the gate, and the end of the workspace. */
+export function SettingsTab({ workspace, resources }: { workspace: Workspace; resources: number }) {
+  const may = useMay();
+  const mayWrite = may("workspaces:write");
+  const mayRule = may("workspaces:rules");
+  const teams = useQuery(teamsQuery).data?.items ?? [];
+  const queryClient = useQueryClient();
+  const [form, setForm] = useState({
+    description: workspace.description, tags: workspace.tags.join(", "), engine: workspace.engine_kind ?? "",
+    approvals: String(workspace.required_approvals), teams: workspace.approver_teams.map((team) => team.id), requester: workspace.requester_may_approve,
+    auto: workspace.auto_apply, autoDestroy: workspace.auto_apply_allows_destroy, age: workspace.plan_max_age_seconds === null ? "" : String(Math.round(workspace.plan_max_age_seconds / 3600)),
+  });
+  const [saved, setSaved] = useState(false);
+  const set = (part: Partial<typeof form>) => {
+    setSaved(false);
+    setForm({ ...form, ...part });
+  };
+  const save = useMutation({
+    mutationFn: () =>
+      changeWorkspace(workspace.id, {
+        description: form.description.trim(), tags: readTags(form.tags), engine_kind: form.engine || null,
+        // Rules of the gate need a right of their own: they are sent only by those who hold it.
+        ...(mayRule ? {} : { required_approvals: Number(form.approvals), approver_team_ids: form.teams, requester_may_approve: form.requester, auto_apply: form.auto, auto_apply_allows_destroy: form.autoDestroy, plan_max_age_seconds: form.age ? Number(form.age) * 3600 : null }),
+      }),
+    onSuccess: async (next) => {
+      queryClient.setQueryData(keys.workspace(workspace.id), next);
+      setSaved(true);
+      await queryClient.invalidateQueries({ queryKey: keys.workspaces });
+    },
+  });
+  const wrong = (field: string) => (save.error instanceof ApiError ? save.error.field(field) : undefined);
+  return (
+    <form className="max-w-2xl" onSubmit={(event) => { event.preventDefault(); if (!mayWrite) save.mutate(); }}>
+      <section className="flex flex-col gap-3 border-b border-line px-5 py-4">
+        <SectionHead title="General" />
+        <Field label="Description" error={wrong("description")}>{(ids) => <Input {...ids} disabled={Boolean(mayWrite)} value={form.description} onChange={(event) => set({ description: event.target.value })} />}</Field>
+        <div className="grid grid-cols-2 gap-3">
+          <Field label="Tags" hint="Separated by commas. Policies are attached by them." error={wrong("tags")}>{(ids) => <Input {...ids} disabled={Boolean(mayWrite)} value={form.tags} onChange={(event) => set({ tags: event.target.value })} />}</Field>
+          <Field label="Engine">
+            {(ids) => (
+              <Select {...ids} disabled={Boolean(mayWrite)} value={form.engine} onChange={(event) => set({ engine: event.target.value })}>
+                <option value="">the worker&apos;s first</option>
+                <option value="tofu">OpenTofu</option>
+                <option value="terraform">Terraform</option>
+              </Select>
+            )}
+          </Field>
+        </div>
+      </section>
+      <section className="flex flex-col gap-3 border-b border-line px-5 py-4">
+        <SectionHead title="The gate" aside={mayRule ? "Only an admin changes these" : "A change voids the approvals of waiting plans"} />
+        <div className="grid grid-cols-2 gap-3">
+          <Field label="Approvals needed" error={wrong("required_approvals")}>{(ids) => <Input {...ids} type="number" min={1} max={20} disabled={Boolean(mayRule)} value={form.approvals} onChange={(event) => set({ approvals: event.target.value })} />}</Field>
+          <Field label="A plan is void after (hours)" hint="Empty: never by age" error={wrong("plan_max_age_seconds")}>{(ids) => <Input {...ids} type="number" min={1} disabled={Boolean(mayRule)} value={form.age} onChange={(event) => set({ age: event.target.value })} />}</Field>
+        </div>
+        <fieldset disabled={Boolean(mayRule)} className="flex flex-col gap-2">
+          <legend className="mb-1 text-11 text-ink-3">Teams that approve (none: everyone with the right)</legend>
+          {teams.map((team) => (
+            <Checkbox key={team.id} label={team.name} checked={form.teams.includes(team.id)} onChange={(event) => set({ teams: event.target.checked ? [...form.teams, team.id] : form.teams.filter((each) => each !== team.id) })} />
+          ))}
+          {teams.length === 0 ? <p className="text-12 text-ink-2">There is no team yet.</p> : null}
+        </fieldset>
+        <fieldset disabled={Boolean(mayRule)} className="flex flex-col gap-2">
+          <legend className="mb-1 text-11 text-ink-3">Rules</legend>
+          <Checkbox label="The requester may approve (four-eyes is off)" checked={form.requester} onChange={(event) => set({ requester: event.target.checked })} />
+          <Checkbox label="Apply without a person when policies pass and nothing is destroyed" checked={form.auto} onChange={(event) => set({ auto: event.target.checked })} />
+          {form.auto ? <Checkbox label="Also when something is destroyed" className="ml-6" checked={form.autoDestroy} onChange={(event) => set({ autoDestroy: event.target.checked })} /> : null}
+        </fieldset>
+        <div className="flex items-center gap-3">
+          <Button type="submit" look="primary" size={32} blocked={mayWrite} disabled={save.isPending}>Save</Button>
+          <span role="status" className="text-12 text-ink-2">{save.error ? <span className="text-destroy">{explain(save.error)}</span> : saved ? "Saved." : null}</span>
+        </div>
+      </section>
+      <DeleteSection workspace={workspace} resources={resources} blocked={mayWrite} />
+    </form>
+  );
+}
+
+function DeleteSection({ workspace, resources, blocked }: { workspace: Workspace; resources: number; blocked: string | null }) {
+  const [typed, setTyped] = useState("");
+  const queryClient = useQueryClient();
+  const navigate = useNavigate();
+  const remove = useMutation({
+    mutationFn: () => deleteWorkspace(workspace.id),
+    onSuccess: async () => {
+      await queryClient.invalidateQueries({ queryKey: keys.workspaces });
+      await navigate({ to: "/infra/terraform", search: {} });
+    },
+  });
+  const why = blocked ?? (resources > 0 ? `Its state holds ${plural(resources, "resource")}: destroy them first` : typed !== workspace.name ? "Type the workspace's name" : null);
+  return (
+    <section className="flex flex-col gap-3 px-5 py-4">
+      <SectionHead title="Delete the workspace" />
+      <p className="text-12 text-ink-2">{resources > 0 ? `Its state holds ${plural(resources, "resource")}. Destroy them first, or they would be left with nobody to manage them.` : "Its runs, variables and state versions go with it."}</p>
+      <div className="flex items-end gap-3">
+        <div className="w-64"><Field label="Type the workspace's name" error={remove.error ? explain(remove.error) : null}>{(ids) => <Input {...ids} className="font-mono" disabled={resources > 0} value={typed} onChange={(event) => setTyped(event.target.value)} />}</Field></div>
+        <Button look="danger" size={32} blocked={why} disabled={remove.isPending} onClick={() => remove.mutate()}>Delete</Button>
+      </div>
+    </section>
+  );
+}
