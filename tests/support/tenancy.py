@@ -57,7 +57,7 @@ class Tenant:
         return "/" + "/".join(filled)
 
 
-def archive(text: str = 'resource "terraform_data" "x" {}\n') -> bytes:
+def archive(text: str = 'variable "a" { default = "" }\n') -> bytes:
     """Return a configuration of one file as tar.gz."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
@@ -122,7 +122,9 @@ def _configuration_to_run(tenant: Tenant) -> None:
     spec: dict[str, Any] = {"name": "net", "configuration_digest": uploaded["digest"]}
     first = client.put("/terraform/stacks/net/spec", json=spec)
     assert first.status_code < 300, first.text
-    second = client.put("/terraform/stacks/net/spec", json={**spec, "inputs": {"a": "b"}}).json()
+    pushed = client.put("/terraform/stacks/net/spec", json={**spec, "inputs": {"a": "b"}})
+    assert pushed.status_code < 300, pushed.text
+    second = pushed.json()
     things["spec_version"], things["newer_spec_version"] = first.json()["version"]["id"], second["version"]["id"]
     things["stack"], things["stack_name"] = second["stack"]["id"], "net"
     things["workspace"] = post("/terraform/workspaces", {"name": "prod", "stack": "net"})["id"]
