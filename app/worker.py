@@ -16,6 +16,7 @@ from app.core.jobs import celery_app
 from app.executor.nursery import Child, Nursery
 from app.runner import supervisor
 from app.runs import tasks as runs_tasks
+from app.runs import warmup
 from app.runs.port import InProcessPort
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ class NurseryOfWorker:
 
     def open(self) -> None:
         """Fork the nursery."""
-        self._nursery = Nursery.fork({runs_tasks.SUPERVISE: supervisor.target(InProcessPort)})
+        targets = {runs_tasks.SUPERVISE: supervisor.target(InProcessPort)}
+        self._nursery = Nursery.fork(targets, prepare=warmup.warm)
         _log.info("nursery forked", extra={"pid": self._nursery.pid})
 
     def close(self) -> None:

@@ -6,6 +6,8 @@ through here.
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -124,7 +126,46 @@ class ArtifactStore:
         self._blobs.delete(reference.key)
 
 
-@lru_cache(maxsize=1)
+class MemoryBlobStore:
+    """Blobs of this process only."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, bytes] = {}
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep ``data``."""
+        self._blobs[key] = data
+
+    def get(self, key: str) -> bytes:
+        """Return what was put."""
+        if key not in self._blobs:
+            raise NotFound(f"The artifact {key!r} is not in the store.")
+        return self._blobs[key]
+
+    def delete(self, key: str) -> None:
+        """Forget ``key``."""
+        self._blobs.pop(key, None)
+
+
+_replacement: ArtifactStore | None = None
+
+
+@contextmanager
+def using(store: ArtifactStore) -> Iterator[None]:
+    """Take ``store`` for the artifact store of this process inside the block."""
+    global _replacement
+    previous, _replacement = _replacement, store
+    try:
+        yield
+    finally:
+        _replacement = previous
+
+
 def artifact_store() -> ArtifactStore:
     """Return this process's artifact store, by its settings."""
+    return _replacement if _replacement is not None else _configured_store()
+
+
+@lru_cache(maxsize=1)
+def _configured_store() -> ArtifactStore:
     return ArtifactStore(FileBlobStore(get_settings().artifacts_dir), key_ring())

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends
-from sqlalchemy import BigInteger, DateTime, Engine, ForeignKey, MetaData, String, create_engine, event
+from sqlalchemy import BigInteger, DateTime, Engine, ForeignKey, MetaData, String, create_engine
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -58,6 +58,9 @@ class Created:
 
 Pool = Literal["default", "halt"]
 
+CONNECTION_OPTIONS = "-c timezone=UTC -c idle_in_transaction_session_timeout=120s"
+"""Given when a connection is made, which costs no round trip: UTC, and an end to what a lost client holds."""
+
 
 def sqlalchemy_url(settings: Settings) -> str:
     """Return the database address for SQLAlchemy's psycopg 3 driver. Raises ``Unavailable`` when none is set."""
@@ -78,7 +81,7 @@ def engine(pool: Pool = "default") -> Engine:
         max_overflow=max(0, size - 5),
         pool_pre_ping=True,
         pool_timeout=15,
-        connect_args={"application_name": "sluice", "connect_timeout": 10},
+        connect_args={"application_name": "sluice", "connect_timeout": 10, "options": CONNECTION_OPTIONS},
     )
 
 
@@ -128,6 +131,33 @@ def _run_after_commit(session: Session) -> None:
         action()
 
 
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Let every unit of work inside the block join one transaction that is rolled back at its end.
+
+    Nothing is sent after these commits. For loading code and filling statement caches before work comes.
+    """
+    with engine().connect() as connection, connection.begin() as transaction:
+
+        def joined(_pool: Pool) -> Session:
+            session = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+            session.info[_AFTER_COMMIT] = _Forgetful()
+            return session
+
+        previous = _session_factory
+        set_session_factory(joined)
+        try:
+            yield
+        finally:
+            set_session_factory(previous)
+            transaction.rollback()
+
+
+class _Forgetful(list[Callable[[], None]]):
+    def append(self, _action: Callable[[], None]) -> None:
+        """Forget the action."""
+
+
 def request_session() -> Iterator[Session]:
     """FastAPI dependency: the request's unit of work."""
     with unit_of_work() as session:
@@ -142,12 +172,3 @@ def halt_session() -> Iterator[Session]:
 
 SessionDep = Annotated[Session, Depends(request_session, scope="function")]
 HaltSessionDep = Annotated[Session, Depends(halt_session, scope="function")]
-
-
-@event.listens_for(Engine, "connect")
-def _on_connect(connection: Any, _record: object) -> None:
-    """Give every connection UTC and bounds, so that a lost client can't hold a lock for ever."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET TIME ZONE 'UTC'")
-        cursor.execute("SET idle_in_transaction_session_timeout = '120s'")
-    connection.commit()
