@@ -23,7 +23,7 @@ from app.core.settings import get_settings
 from app.executor import discovery
 from app.executor.terraform import ExecutorOptions
 from app.identity import service as identity
-from app.identity.schemas import Role, UserIn
+from app.identity.schemas import UserIn
 from app.runner.port import (
     ApplyOutcome,
     ArtifactKind,
@@ -106,7 +106,9 @@ def _planner() -> Actor:
             organization_id=organization.id,
             permissions=frozenset(Permission),
         )
-        body = UserIn(email=f"{new_id('warm')}@sluice.invalid", name="warm-up", roles=[Role.ADMIN])
+        body = UserIn.model_validate(
+            {"email": f"{new_id('warm')}@sluice.invalid", "name": "warm-up", "roles": ["admin"]}
+        )
         user = identity.create_user(session, everyone, body)
         actor = identity.actor_of_user(session, organization.id, user.id)
     if actor is None:
