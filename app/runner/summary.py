@@ -255,15 +255,16 @@ class _Walk:
         if before == after and type(before) is type(after) and not is_unknown:
             self.unchanged += 1
             return
-        hides_before, hides_after = _any(hidden_before), _any(hidden_after)
+        # As the engines do: a value that is sensitive on one side is shown on neither, since they are often the same.
+        is_hidden = _any(hidden_before) or _any(hidden_after)
         self.found.append(
             AttributeChange(
                 path=self._masker.text(_spell(path)),
                 action="create" if before is None else "delete" if after is None and not is_unknown else "update",
-                before=None if hides_before else self._masker.value(before),
-                after=None if hides_after or is_unknown else self._masker.value(after),
-                before_sensitive=hides_before,
-                after_sensitive=hides_after,
+                before=None if is_hidden else self._masker.value(before),
+                after=None if is_hidden or is_unknown else self._masker.value(after),
+                before_sensitive=is_hidden,
+                after_sensitive=is_hidden,
                 after_unknown=is_unknown,
                 forces_replacement=any(path[: len(found)] == found for found in self._replace_paths),
             )
