@@ -1,0 +1,132 @@
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from app.client import packing
+from app.client.packing import PackingRefused, pack_directory
+from app.configurations.archive import Limits, content_digest, read_archive
+
+LIMITS = Limits.for_upload(64 * 1024 * 1024)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "main.tf").write_text("x")
+    return root
+
+
+def write(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+
+
+def test_pack_directory_leaves_out_state_caches_and_what_is_ignored(root: Path) -> None:
+    write(
+        root,
+        "sub/x.tf",
+        "terraform.tfstate",
+        "terraform.tfstate.backup",
+        "sub/.terraform/big",
+        ".git/config",
+        "docs/readme.md",
+        "docs/keep.md",
+        "logs/a.log",
+        "sub/b.log",
+        "node_modules/x/y",
+        ".terraform.lock.hcl",
+    )
+    (root / ".terraformignore").write_text("# comment\ndocs/*\n!docs/keep.md\n*.log\n/node_modules\n")
+    assert pack_directory(root).paths == (
+        ".terraform.lock.hcl",
+        ".terraformignore",
+        "docs/keep.md",
+        "main.tf",
+        "sub/x.tf",
+    )
+
+
+def test_pack_directory_state_can_not_be_taken_in_again(root: Path) -> None:
+    write(root, "terraform.tfstate")
+    (root / ".terraformignore").write_text("!terraform.tfstate\n!*.tfstate\n")
+    assert "terraform.tfstate" not in pack_directory(root).paths
+
+
+def test_pack_directory_same_content_is_the_same_bytes_and_the_servers_digest(root: Path) -> None:
+    write(root, "b/y.tf", "a/x.tf")
+    (root / "run.sh").write_text("#!/bin/sh")
+    (root / "run.sh").chmod(0o750)
+    first = pack_directory(root)
+    os.utime(root / "main.tf", (1, 1))
+    again = pack_directory(root)
+    assert first.data == again.data
+    entries = read_archive(first.data, LIMITS)
+    assert [entry.path for entry in entries if entry.is_executable] == ["run.sh"]
+    assert content_digest(entries) == content_digest(read_archive(again.data, LIMITS))
+    with tarfile.open(fileobj=io.BytesIO(first.data), mode="r:gz") as archive:
+        assert {(member.mtime, member.uid, member.uname) for member in archive} == {(0, 0, "")}
+
+
+@pytest.mark.parametrize("target", ["../outside.txt", "/etc/hostname", ".."])
+def test_pack_directory_link_that_leaves_it_is_refused_by_name(root: Path, target: str) -> None:
+    write(root.parent, "outside.txt")
+    (root / "sub").mkdir()
+    (root / "sub" / "leaving").symlink_to(Path("..") / target if not target.startswith("/") else target)
+    with pytest.raises(PackingRefused, match=r"sub/leaving: is a link that leaves the directory"):
+        pack_directory(root)
+    (root / ".terraformignore").write_text("leaving\n")
+    assert pack_directory(root).paths == (".terraformignore", "main.tf")
+
+
+def test_pack_directory_chain_of_links_that_leaves_it_is_refused(root: Path) -> None:
+    write(root.parent, "outside.txt")
+    (root / "a").symlink_to("b")
+    (root / "b").symlink_to("../outside.txt")
+    with pytest.raises(PackingRefused, match="leaves the directory"):
+        pack_directory(root)
+
+
+def test_pack_directory_links_inside_become_copies(root: Path) -> None:
+    write(root, "shared/x.tf")
+    (root / "envs").mkdir()
+    (root / "envs" / "prod").symlink_to("../shared")
+    (root / "alias.tf").symlink_to("main.tf")
+    packed = pack_directory(root, module_path="envs/prod")
+    assert packed.paths == ("alias.tf", "envs/prod/x.tf", "main.tf", "shared/x.tf")
+    with tarfile.open(fileobj=io.BytesIO(packed.data), mode="r:gz") as archive:
+        assert all(member.isreg() for member in archive)
+
+
+def test_pack_directory_link_to_what_holds_it_dangling_link_and_pipe_are_refused(root: Path) -> None:
+    (root / "sub").mkdir()
+    link = root / "sub" / "x"
+    for target, words in ((".", "what holds it"), ("nothing", "not there"), ("x", "not there")):
+        link.symlink_to(target)
+        with pytest.raises(PackingRefused, match=f"sub/x.*{words}"):
+            pack_directory(root)
+        link.unlink()
+    os.mkfifo(link)
+    with pytest.raises(PackingRefused, match="no regular file"):
+        pack_directory(root)
+
+
+def test_pack_directory_without_configuration_is_refused(root: Path) -> None:
+    with pytest.raises(PackingRefused, match=r"sub.*has no \.tf"):
+        pack_directory(root, module_path="sub")
+    with pytest.raises(PackingRefused, match="not a directory"):
+        pack_directory(root / "main.tf")
+
+
+def test_pack_directory_too_large_names_the_largest_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "movie.bin").write_bytes(b"x" * 5000)
+    monkeypatch.setattr(packing, "LIMIT_BYTES", 4000)
+    with pytest.raises(PackingRefused, match=r"movie\.bin"):
+        pack_directory(root)
+    monkeypatch.setattr(packing, "LIMIT_FILES", 1)
+    with pytest.raises(PackingRefused, match="more than 1 files"):
+        pack_directory(root)
