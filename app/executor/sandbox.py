@@ -139,12 +139,6 @@ def account_files(user_id: int) -> dict[str, bytes]:
 
 def _root(confinement: Confinement) -> list[str]:
     line = list(_system_binds())
-    for path in confinement.read_only:
-        if path.exists():
-            line += [*_parents(str(path)), "--ro-bind", os.path.realpath(path), str(path)]
-    for program in confinement.programs:
-        target = program_path(program)
-        line += [*_parents(target), "--ro-bind", os.path.realpath(program), target]
     if confinement.temporary is None:
         line += ["--perms", "1777", "--tmpfs", TEMPORARY]
     for source, target in (
@@ -154,6 +148,13 @@ def _root(confinement: Confinement) -> list[str]:
     ):
         if source is not None:
             line += [*_parents(target), "--bind", str(source), target]
+    # After the private directories: a mirror may lie below /tmp, and would be hidden by it.
+    for path in confinement.read_only:
+        if path.exists():
+            line += [*_parents(str(path)), "--ro-bind", os.path.realpath(path), str(path)]
+    for program in confinement.programs:
+        target = program_path(program)
+        line += [*_parents(target), "--ro-bind", os.path.realpath(program), target]
     return line
 
 
