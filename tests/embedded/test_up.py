@@ -19,7 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.guards import spawning
+from tests.support.database import TestDatabases
+from tests.support.guards import GUARDED, spawning
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 90
@@ -43,7 +44,7 @@ class Running:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli.main", "up", "--home", str(home), "--no-demo", "--json", *options],
                 cwd=ROOT,
-                env={**own, **environment},
+                env={**own, **GUARDED, **environment},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
@@ -245,6 +246,16 @@ def _set_revision(home: Path, revision: str) -> None:
             connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
     finally:
         postgres.stop(server)
+
+
+def test_up_uses_servers_of_ones_own_where_they_are_named(home: Path, databases: TestDatabases, redis_url: str) -> None:
+    url = databases.create_empty("up_elsewhere")
+    with started(home, SLUICE_DATABASE_URL=url, SLUICE_REDIS_URL=redis_url) as running:
+        assert status(f"{running.ready()['url']}/readyz") == 200
+        assert not (home / "postgres").exists()
+        assert {"postgres", "redis-server"}.isdisjoint(process.name() for process in running.family())
+        assert running.stop() == 0
+    databases.drop(url)
 
 
 def test_up_signal_while_starting_ends_with_exit_0(home: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.core import db
 from app.core.permissions import Actor
 from tests.support.client import ActingClient
-from tests.support.guards import UnexpectedConnection, UnexpectedProcess, spawning
+from tests.support.guards import GUARDED, UnexpectedConnection, UnexpectedProcess, spawning
 
 
 def test_subprocess_outside_the_gateway_is_refused() -> None:
@@ -34,6 +35,14 @@ def test_spawning_inside_a_named_fixture_is_allowed() -> None:
         assert subprocess.run(["true"], check=False).returncode == 0
     with pytest.raises(UnexpectedProcess):
         subprocess.run(["true"], check=False)
+
+
+def test_guarded_environment_guards_other_interpreters() -> None:
+    script = "import subprocess; subprocess.run(['true'])"
+    with spawning("an interpreter that must not spawn"):
+        done = subprocess.run([sys.executable, "-c", script], env=GUARDED, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "UnexpectedProcess" in done.stderr
 
 
 def test_connection_to_another_machine_is_refused() -> None:

@@ -13,6 +13,8 @@ _SPAWNING = frozenset(
 )
 # The gateway; Celery's own fork; the runner of the tests itself.
 _MAY_SPAWN = (str(ROOT / "app" / "executor") + "/", "/billiard/", "/celery/", "/execnet/", "/xdist/")
+GUARDED = {"PYTHONPATH": str(Path(__file__).parent / "guarded")}
+"""Environment that puts the guards into the parts of Sluice that a test starts as processes."""
 _allowed = 0
 _installed = False
 
