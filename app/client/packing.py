@@ -1,155 +1,159 @@
-"""Packs a directory into the archive that an upload takes.
+"""Packs a directory as the archive that is uploaded: equal content gives equal bytes.
 
-Honours ``.terraformignore`` (the rules of a ``.gitignore``), leaves local state and caches out, and follows links only
-where they stay inside: an archive never carries what lies outside of the directory.
+`.terraformignore` is honoured (the syntax of `.gitignore`, where a later `!pattern` takes files back in). Links are
+replaced by what they point to; one that leaves the directory is refused.
 """
 
 import gzip
 import io
 import os
-import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-import pathspec
-
-from app.core.errors import Invalid
+from app.client.errors import LocalProblem
 
 IGNORE_FILE = ".terraformignore"
-LIMIT_FILES = 20_000
-LIMIT_BYTES = 256 * 1024 * 1024
-_ALWAYS = (".git/", ".terraform/", "terraform.tfstate.d/", "*.tfstate", "*.tfstate.*")
+_ALWAYS = frozenset({".git", ".terraform", "terraform.tfstate.d"})
 _MODULE_SUFFIXES = (".tf", ".tofu", ".tf.json", ".tofu.json")
+_MAX_FILES = 20_000
 
-
-class PackingRefused(Invalid):
-    """The directory can't be packed; the message names the file and the remedy."""
-
-    code = "packing_refused"
-    title = "The directory can't be packed"
+Ignores = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class Packed:
-    """An archive (tar.gz) and what went into it: paths by name, and their size unpacked."""
+class Archive:
+    """A packed directory. ``module_directories`` are those that hold configuration, '' for the top."""
 
     data: bytes
-    paths: tuple[str, ...]
-    unpacked_bytes: int
+    file_count: int
+    module_directories: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _File:
-    path: str
-    real: Path
-    is_executable: bool
-    size: int
+def pack(directory: Path) -> Archive:
+    """Return ``directory`` as an archive.
 
-
-def _refused(path: str, problem: str) -> PackingRefused:
-    message = f"{path}: {problem}"
-    return PackingRefused(f"{message}.", errors=[{"field": "directory", "message": message}])
-
-
-def pack_directory(directory: Path, *, module_path: str = "") -> Packed:
-    """Return ``directory`` as a tar.gz: sorted, without times and owners, links replaced by what they point to.
-
-    ``module_path`` is the directory inside it that holds the root module. Raises ``PackingRefused`` for a link that
-    leaves the directory, a special file, a directory without configuration, and one that is too large.
+    Raises ``LocalProblem``: it is no directory, a link leaves it or leads nowhere, a file is not a regular one or can't
+    be read, or nothing in it is configuration.
     """
     if not directory.is_dir():
-        raise _refused(str(directory), "is not a directory; name the one that holds the configuration")
+        what = "is a file, and a directory is uploaded" if directory.exists() else "does not exist"
+        raise LocalProblem(f"{directory} {what}. Name the directory that holds the .tf files.", "directory_invalid")
     root = directory.resolve()
-    files = sorted(_Walk(root).files(root, "", (root,)), key=lambda file: file.path)
-    _check(files, directory, module_path)
-    plain = io.BytesIO()
-    total = 0
-    with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for file in files:
-            content = file.real.read_bytes()
-            member = tarfile.TarInfo(file.path)
-            member.size = len(content)
-            member.mode = 0o755 if file.is_executable else 0o644
-            archive.addfile(member, io.BytesIO(content))
-            total += len(content)
-    packed = gzip.compress(plain.getvalue(), compresslevel=6, mtime=0)
-    return Packed(packed, tuple(file.path for file in files), total)
-
-
-def _check(files: list[_File], directory: Path, module_path: str) -> None:
-    prefix = f"{module_path.strip('/')}/" if module_path.strip("/") else ""
-    names = [file.path.removeprefix(prefix) for file in files if file.path.startswith(prefix)]
-    if not any("/" not in name and name.endswith(_MODULE_SUFFIXES) for name in names):
-        where = directory / module_path if module_path else directory
-        raise _refused(str(where), "has no .tf, .tofu or .tf.json file; name the directory that holds the root module")
-    total = sum(file.size for file in files)
-    if total > LIMIT_BYTES:
-        largest = sorted(files, key=lambda file: -file.size)[:3]
-        named = ", ".join(f"{file.path} ({file.size // 1024} KiB)" for file in largest)
-        raise _refused(
-            str(directory),
-            f"holds {total // (1024 * 1024)} MiB, and {LIMIT_BYTES // (1024 * 1024)} are allowed; leave files out with "
-            f"a {IGNORE_FILE}; the largest are {named}",
+    found = dict(_walk(root, root, PurePosixPath(), _ignores(root), ()))
+    modules = sorted(
+        {_parent(path) for path in found if path.endswith(_MODULE_SUFFIXES) and not Path(path).name.startswith(".")}
+    )
+    if not modules:
+        raise LocalProblem(
+            f"{directory} holds no .tf, .tofu or .tf.json file{_unless_ignored(root)}. Name the directory that "
+            "holds the root module.",
+            "no_configuration_files",
         )
+    return Archive(_tar(found), len(found), tuple(modules))
 
 
-class _Walk:
-    """Walks a directory by the rules of its ignore file."""
+def _unless_ignored(root: Path) -> str:
+    return f" that {IGNORE_FILE} does not leave out" if (root / IGNORE_FILE).is_file() else ""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._count = 0
-        self._always = pathspec.GitIgnoreSpec.from_lines(_ALWAYS)
-        ignore = root / IGNORE_FILE
-        try:
-            lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
-            self._ignored = pathspec.GitIgnoreSpec.from_lines(lines)
-        except (UnicodeDecodeError, ValueError) as error:
-            raise _refused(IGNORE_FILE, f"can't be read as ignore patterns ({error}); correct it") from None
 
-    def _is_ignored(self, path: str) -> bool:
-        return self._always.match_file(path) or self._ignored.match_file(path)
+def _parent(path: str) -> str:
+    parent = str(PurePosixPath(path).parent)
+    return "" if parent == "." else parent
 
-    def files(self, directory: Path, prefix: str, parents: tuple[Path, ...]) -> Iterator[_File]:
-        """Yield the files below ``directory`` as they are named from the root; ``parents`` are the real directories."""
-        with os.scandir(directory) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-        for entry in entries:
-            path = f"{prefix}{entry.name}"
-            # A link to a directory is ignored by patterns for either.
-            if self._is_ignored(path) or (Path(entry.path).is_dir() and self._is_ignored(f"{path}/")):
-                continue
-            real = self._inside(Path(entry.path), path) if entry.is_symlink() else Path(entry.path)
-            mode = real.stat().st_mode
-            if stat.S_ISDIR(mode):
-                if real in parents:
-                    raise _refused(path, f"is a link to what holds it; remove it, or add it to {IGNORE_FILE}")
-                yield from self.files(real, f"{path}/", (*parents, real))
-            elif stat.S_ISREG(mode):
-                self._count += 1
-                if self._count > LIMIT_FILES:
-                    raise _refused(
-                        str(self._root),
-                        f"holds more than {LIMIT_FILES} files; leave some out with a {IGNORE_FILE}, or name the "
-                        "directory of the configuration",
-                    )
-                yield _File(path, real, bool(mode & 0o111), real.stat().st_size)
-            else:
-                raise _refused(path, f"is no regular file (a socket, pipe or device); add it to {IGNORE_FILE}")
 
-    def _inside(self, link: Path, path: str) -> Path:
-        """Return what ``link`` points to, for real. Raises ``PackingRefused`` when that is outside, or nothing."""
-        try:
-            real = link.resolve(strict=True)
-        except (OSError, RuntimeError):
-            target = link.readlink()
-            raise _refused(path, f"is a link to {target}, which is not there; add it to {IGNORE_FILE}") from None
-        if not real.is_relative_to(self._root):
-            raise _refused(
-                path,
-                f"is a link that leaves the directory (to {link.readlink()}); copy the file in, pack the directory "
-                f"above, or add it to {IGNORE_FILE}",
-            )
-        return real
+def is_dropped(path: str) -> bool:
+    """Whether a file is never uploaded: local state, the engine's cache, a repository."""
+    name = path.rsplit("/", 1)[-1]
+    return not _ALWAYS.isdisjoint(path.split("/")) or name.endswith(".tfstate") or ".tfstate." in name
+
+
+def _ignores(root: Path) -> Ignores:
+    file = root / IGNORE_FILE
+    if not file.is_file():
+        return is_dropped
+    from pathspec import PathSpec
+
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        patterns = PathSpec.from_lines("gitignore", lines)
+    except (OSError, ValueError) as error:
+        raise LocalProblem(f"{file} can't be read: {error}. Correct or remove it.", "terraformignore_invalid") from None
+    return lambda path: is_dropped(path) or patterns.match_file(path)
+
+
+def _walk(
+    root: Path, folder: Path, inside: PurePosixPath, ignores: Ignores, above: tuple[Path, ...]
+) -> Iterator[tuple[str, Path]]:
+    """Yield each file's path in the archive and where it lies; ``folder`` is real, ``above`` are those it is below."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise LocalProblem(f"{folder} can't be read: {error.strerror}.", "file_unreadable") from None
+    for entry in entries:
+        path = str(inside / entry.name)
+        is_left_out = ignores(path)
+        if is_left_out and (entry.is_symlink() or not entry.is_dir() or is_dropped(path)):
+            continue
+        real = _real(root, Path(entry.path), path, is_link=entry.is_symlink())
+        if real.is_dir():
+            if real == folder or real in above:
+                raise _refused(path, "is a link to a directory that holds it", path)
+            yield from _walk(root, real, inside / entry.name, ignores, (*above, folder))
+        elif real.is_file():
+            if not is_left_out:
+                yield path, real
+        else:
+            raise _refused(path, "is not a regular file (a device, pipe or socket)", path)
+
+
+def _real(root: Path, place: Path, path: str, *, is_link: bool) -> Path:
+    if not is_link:
+        return place
+    target = os.readlink(place)  # noqa: PTH115 - as it is written, for the message
+    try:
+        real = place.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise _refused(path, f"is a link to {target}, which does not exist", path) from None
+    if not real.is_relative_to(root):
+        raise _refused(path, f"is a link that leaves the directory (to {target})", path)
+    return real
+
+
+def _refused(path: str, problem: str, field: str) -> LocalProblem:
+    remedy = f"Copy it in, remove it, or leave it out with a {IGNORE_FILE}"
+    return LocalProblem(
+        f"{path} {problem}. {remedy}.", "archive_refused", errors=[{"field": field, "message": problem}]
+    )
+
+
+def _tar(files: dict[str, Path]) -> bytes:
+    """Return a tar.gz without times and owners, sorted by name."""
+    if len(files) > _MAX_FILES:
+        raise LocalProblem(
+            f"The directory holds {len(files)} files; at most {_MAX_FILES} are uploaded. Leave directories out with a "
+            f"{IGNORE_FILE}.",
+            "archive_too_large",
+        )
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0, filename="") as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for path in sorted(files):
+            _add(archive, path, files[path])
+    return packed.getvalue()
+
+
+def _add(archive: tarfile.TarFile, path: str, place: Path) -> None:
+    try:
+        with place.open("rb") as file:
+            status = os.fstat(file.fileno())
+            member = tarfile.TarInfo(path)
+            member.size = status.st_size
+            member.mode = 0o755 if status.st_mode & 0o111 else 0o644
+            archive.addfile(member, file)
+    except OSError as error:
+        reason = error.strerror or "it changed while it was read"
+        raise LocalProblem(f"{path} can't be read: {reason}.", "file_unreadable") from None

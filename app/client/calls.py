@@ -1,0 +1,265 @@
+"""Every call that the client can make, as values: what to send, and how to read the answer.
+
+Made here without I/O, sent by ``SluiceClient.send`` or ``AsyncSluiceClient.send``. Calls whose answers few programs
+look into give the parsed JSON.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from app.client.models import Configuration, Page, ProgressPage, Run, Stack, Workspace, page_of
+
+T = TypeVar("T")
+Json = dict[str, Any]
+Params = Mapping[str, Any]
+MAX_PAGE = 200
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request. ``is_repeatable``: sent twice it does its work once."""
+
+    method: str
+    path: str
+    read: Callable[[Any], T]
+    params: Params = field(default_factory=dict)
+    json: Any = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str | None = None
+    idempotency_key: str | None = None
+    is_repeatable: bool = False
+    is_raw: bool = False
+    timeout_seconds: float = 30.0
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether it may be sent again when it is not known if it arrived."""
+        return self.method == "GET" or self.idempotency_key is not None or self.is_repeatable
+
+
+def _same(data: Any) -> Any:
+    return data
+
+
+def _path(*parts: str) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _given(**values: Any) -> Json:
+    return {name: value for name, value in values.items() if value is not None and value != []}
+
+
+def get(path: str, **params: Any) -> Call[Any]:
+    """Read anything: the parsed JSON of ``path``."""
+    return Call("GET", path, _same, params=_given(**params))
+
+
+def listing(path: str, *, limit: int = MAX_PAGE, cursor: str | None = None, **params: Any) -> Call[Page[Any]]:
+    """Read one page of any list, items as parsed JSON."""
+    return Call("GET", path, page_of(_same), params=_given(limit=limit, cursor=cursor, **params))
+
+
+def post(path: str, body: Json | None = None, *, is_repeatable: bool = False) -> Call[Any]:
+    """Post a JSON body."""
+    return Call("POST", path, _same, json=body if body is not None else {}, is_repeatable=is_repeatable)
+
+
+def patch(path: str, body: Json) -> Call[Any]:
+    """Change what the body names."""
+    return Call("PATCH", path, _same, json=body, is_repeatable=True)
+
+
+def delete(path: str) -> Call[None]:
+    """Delete."""
+    return Call("DELETE", path, lambda _: None)
+
+
+def me() -> Call[Any]:
+    """Who the caller is."""
+    return get("/auth/me")
+
+
+def version() -> Call[Any]:
+    """What the server is."""
+    return get("/terraform/version")
+
+
+def list_runs(
+    workspace: str | None = None,
+    statuses: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Call[Page[Run]]:
+    """List runs, newest first."""
+    params = _given(workspace=workspace, status=list(statuses), kind=list(kinds), limit=limit, cursor=cursor)
+    return Call("GET", "/terraform/runs", page_of(Run.read), params=params)
+
+
+def get_run(run_id: str) -> Call[Run]:
+    """Read a run in full."""
+    return Call("GET", _path("terraform", "runs", run_id), Run.read)
+
+
+def get_plan(run_id: str) -> Call[Any]:
+    """Read what a plan changes."""
+    return get(_path("terraform", "runs", run_id, "plan"))
+
+
+def request_run(
+    workspace: str,
+    kind: str = "plan",
+    *,
+    idempotency_key: str | None = None,
+    **fields: Any,
+) -> Call[Run]:
+    """Request a run. ``fields`` are those of the API, such as ``message`` and ``source``.
+
+    The call carries an Idempotency-Key, made here unless it is given: sent again, it gives the run of the first time.
+    """
+    body = _given(workspace=workspace, kind=kind, **fields)
+    return Call(
+        "POST", "/terraform/runs", Run.read, json=body, idempotency_key=idempotency_key or f"client-{uuid.uuid4().hex}"
+    )
+
+
+def decide(run_id: str, decision: str, *, comment: str = "", fingerprint: str | None = None) -> Call[Run]:
+    """``approve``, ``reject`` or ``revoke``; with the fingerprint that was read, refused when it is another now."""
+    body = _given(comment=comment or None, fingerprint=fingerprint)
+    return Call("POST", _path("terraform", "runs", run_id, decision), Run.read, json=body)
+
+
+def stop(run_id: str, how: str, *, reason: str = "") -> Call[Run]:
+    """``discard`` or ``cancel`` a run."""
+    return Call("POST", _path("terraform", "runs", run_id, how), Run.read, json=_given(reason=reason or None))
+
+
+def apply_run(run_id: str) -> Call[Run]:
+    """Return the apply of an approved plan; asking again gives the same one."""
+    return Call("POST", _path("terraform", "runs", run_id, "apply"), Run.read, is_repeatable=True)
+
+
+def progress(run_id: str, *, after: int = 0, limit: int = 1000) -> Call[ProgressPage]:
+    """Read a run's records from an offset on."""
+    path = _path("terraform", "runs", run_id, "progress")
+    return Call("GET", path, ProgressPage.model_validate, params={"after": after, "limit": limit})
+
+
+def upload_configuration(archive: bytes) -> Call[Configuration]:
+    """Upload a tar.gz; the same content again gives the configuration that is there."""
+    return Call(
+        "POST",
+        "/terraform/configurations",
+        Configuration.read,
+        content=archive,
+        content_type="application/gzip",
+        is_repeatable=True,
+        timeout_seconds=300.0,
+    )
+
+
+def get_stack(id_or_name: str) -> Call[Stack]:
+    """Read a stack."""
+    return Call("GET", _path("terraform", "stacks", id_or_name), Stack.read)
+
+
+def create_stack(name: str, description: str = "") -> Call[Stack]:
+    """Create a stack without a spec."""
+    return Call("POST", "/terraform/stacks", Stack.read, json={"name": name, "description": description})
+
+
+def push_spec(name: str, document: bytes, *, message: str = "") -> Call[Any]:
+    """Push a spec (YAML or JSON text); the same content again makes no version."""
+    path = _path("terraform", "stacks", name, "spec")
+    params = _given(message=message or None)
+    return Call(
+        "PUT", path, _same, params=params, content=document, content_type="application/yaml", is_repeatable=True
+    )
+
+
+def get_workspace(id_or_name: str) -> Call[Workspace]:
+    """Read a workspace."""
+    return Call("GET", _path("terraform", "workspaces", id_or_name), Workspace.read)
+
+
+def create_workspace(name: str, stack: str, **settings: Any) -> Call[Workspace]:
+    """Create a workspace of a stack."""
+    body = {"name": name, "stack": stack, **_given(**settings)}
+    return Call("POST", "/terraform/workspaces", Workspace.read, json=body)
+
+
+def change_workspace(id_or_name: str, changes: Json) -> Call[Workspace]:
+    """Change settings; what is left out stays."""
+    return replace(patch(_path("terraform", "workspaces", id_or_name), changes), read=Workspace.read)
+
+
+def delete_workspace(id_or_name: str) -> Call[None]:
+    """Delete a workspace that has no living run and no resources."""
+    return delete(_path("terraform", "workspaces", id_or_name))
+
+
+def list_variables(workspace: str) -> Call[Any]:
+    """List a workspace's variables."""
+    return get(_path("terraform", "workspaces", workspace, "variables"))
+
+
+def put_variable(
+    workspace: str,
+    key: str,
+    value: str,
+    *,
+    kind: str = "terraform",
+    sensitive: bool = False,
+    hcl: bool = False,
+    description: str = "",
+) -> Call[Any]:
+    """Set a variable of the kind ``terraform`` or ``env``."""
+    body = {"value": value, "is_sensitive": sensitive, "is_hcl": hcl, "description": description}
+    path = _path("terraform", "workspaces", workspace, "variables", kind, key)
+    return Call("PUT", path, _same, json=body, is_repeatable=True)
+
+
+def delete_variable(workspace: str, key: str, *, kind: str = "terraform") -> Call[None]:
+    """Delete a variable."""
+    return delete(_path("terraform", "workspaces", workspace, "variables", kind, key))
+
+
+def list_state_versions(workspace: str, *, limit: int = 50, cursor: str | None = None) -> Call[Page[Any]]:
+    """List a workspace's state versions, newest first."""
+    return listing(_path("terraform", "workspaces", workspace, "state-versions"), limit=limit, cursor=cursor)
+
+
+def workspace_outputs(workspace: str) -> Call[Any]:
+    """Read the outputs of the newest state; sensitive values are null."""
+    return get(_path("terraform", "workspaces", workspace, "outputs"))
+
+
+def state_version(version_id: str, part: str = "") -> Call[Any]:
+    """Read a state version; with ``part`` ``outputs`` its outputs."""
+    return get(_path("terraform", "state-versions", version_id, *([part] if part else [])))
+
+
+def download_state(version_id: str) -> Call[bytes]:
+    """Read the state as the engine wrote it, secrets included."""
+    path = _path("terraform", "state-versions", version_id, "download")
+    return Call("GET", path, bytes, is_raw=True, timeout_seconds=300.0)
+
+
+def halt(reason: str, *, scope: str = "organization", workspace: str | None = None, latch: bool = True) -> Call[Any]:
+    """Stop everything in a scope. Sending it again is harmless."""
+    body = _given(scope=scope, workspace=workspace, reason=reason, latch=latch)
+    return post("/terraform/halt", body, is_repeatable=latch)
+
+
+def standing_halts() -> Call[Any]:
+    """Read the halts that stand."""
+    return get("/terraform/halt")
+
+
+def resume(reason: str, *, scope: str = "organization", workspace: str | None = None) -> Call[Any]:
+    """Lift a halt."""
+    return post("/terraform/resume", _given(scope=scope, workspace=workspace, reason=reason))
