@@ -183,8 +183,11 @@ def supersede_locked(session: Session, run: TerraformRun, child: TerraformRun | 
 
 
 def supersede_moved(session: Session, workspace_id: str) -> None:
-    """Supersede every run of the workspace at the gate whose inputs moved."""
-    workspaces.lock_share(session, workspace_id)
+    """Supersede every run of the workspace at the gate whose inputs moved.
+
+    The exclusive lock waits for a plan that settles meanwhile by what was true before.
+    """
+    workspaces.lock_exclusive(session, workspace_id)
     for run_id in repository.waiting_in_workspace(session, workspace_id):
         run = repository.lock(session, run_id)
         if run is None or Status(run.status) in FINAL:

@@ -40,6 +40,8 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
     if run is None or parent is None or run.fencing_token != token or run.status != Status.RUNNING:
         return VerifyAnswer(may_apply=False, reason="the run is no longer running")
     if run.cancel_requested_at is not None:
+        # Nothing has been applied, so nothing is left to wait for: the runner takes this answer for the run's end.
+        _acknowledge(session, run, parent)
         return VerifyAnswer(may_apply=False, reason="cancel was requested")
     now = fingerprint.inputs_of(session, run)
     moved = fingerprint.moved_inputs(parent, now)
@@ -114,7 +116,7 @@ def fail(session: Session, run_id: str, token: int, failure: Failure) -> None:
     run, parent = _locked(session, run_id, token)
     if run is None:
         return
-    keep_failure(run, failure)
+    _keep_first_failure(run, failure)
     transition(session, run, Trigger.FAIL, Facts(), reason=failure.message[:500], evidence={"code": failure.code})
     end_parent(session, parent, run)
 
@@ -125,20 +127,42 @@ def acknowledge(session: Session, run_id: str, token: int, failure: Failure | No
     if run is None:
         return
     if failure is not None:
-        keep_failure(run, failure)
+        _keep_first_failure(run, failure)
+    _acknowledge(session, run, parent)
+
+
+def _acknowledge(session: Session, run: TerraformRun, parent: TerraformRun | None) -> None:
     facts = Facts(cancel_was_requested=run.cancel_requested_at is not None, process_is_gone=True, state_is_stored=True)
     transition(session, run, Trigger.ACKNOWLEDGE_CANCEL, facts, reason=run.status_reason)
     end_parent(session, parent, run)
 
 
+def _keep_first_failure(run: TerraformRun, failure: Failure) -> None:
+    """Note why a run failed; what ended it first stays (the sweep's word, when the runner's comes late)."""
+    if run.failure is None or Status(run.status) not in FINAL:
+        keep_failure(run, failure)
+
+
 def quiesce(session: Session, run_id: str, token: int, proof: ProofOfDeath) -> None:
-    """The process is proven dead: release the state lock and let the next run in. Twice is once."""
-    workspace_id = _workspace_of(session, run_id)
-    if workspace_id is None:
-        return
-    run, _ = _locked(session, run_id, token)
+    """The process is proven dead: release the state lock and let the next run in. Twice is once.
+
+    A run that still counts as running ends here: its runner could not tell how it ended.
+    """
+    run, parent = _locked(session, run_id, token)
     if run is None:
         return
+    if run.status == Status.RUNNING and run.cancel_requested_at is not None:
+        _acknowledge(session, run, parent)
+    elif run.status == Status.RUNNING:
+        failure = Failure(
+            phase=run.phase or "preparing",  # type: ignore[arg-type]  # the column holds a Phase
+            code="end_not_told",
+            message="The run's process is gone, and its runner could not tell how it ended. The state that it stored "
+            "is kept; plan again.",
+        )
+        keep_failure(run, failure)
+        transition(session, run, Trigger.FAIL, Facts(), reason=failure.message, evidence={"code": failure.code})
+        end_parent(session, parent, run)
     close(session, run, proof)
     state.unlock(session, run.workspace_id, run.id)
     dispatch(session, run.workspace_id)
@@ -234,12 +258,12 @@ def state_moved(session: Session, workspace_id: str) -> None:
 
 
 def _locked(session: Session, run_id: str, token: int) -> tuple[TerraformRun | None, TerraformRun | None]:
+    """Return (run, parent), locked; (None, None) when the run has quiesced or ``token`` was never its own.
+
+    A token that the sweep has outdated still finds its run: that is final by then, so what comes is evidence.
+    """
     run, parent = repository.lock_with_parent(session, run_id)
-    if run is None or run.fencing_token != token or run.quiesced_at is not None:
+    if run is None or run.quiesced_at is not None:
         return None, None
-    return run, parent
-
-
-def _workspace_of(session: Session, run_id: str) -> str | None:
-    run = repository.by_id(session, run_id)
-    return run.workspace_id if run is not None else None
+    is_late = token < run.fencing_token and Status(run.status) in FINAL
+    return (run, parent) if is_late or token == run.fencing_token else (None, None)

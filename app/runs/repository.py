@@ -12,6 +12,7 @@ from app.runs.machine import FINAL, Kind, Status
 from app.runs.models import RunEvidence, TerraformRun
 
 FINAL_VALUES = [status.value for status in FINAL]
+GATE_VALUES = [Status.AWAITING_APPROVAL.value, Status.POLICY_BLOCKED.value, Status.APPROVED.value]
 LIVE_VALUES = [status.value for status in Status if status not in FINAL]
 
 
@@ -134,7 +135,7 @@ def waiting_in_workspace(session: Session, workspace_id: str) -> Sequence[str]:
         select(TerraformRun.id)
         .where(
             TerraformRun.workspace_id == workspace_id,
-            TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED]),
+            TerraformRun.status.in_(GATE_VALUES),
         )
         .order_by(TerraformRun.id)
     ).all()
@@ -146,20 +147,17 @@ def waiting_in_organization(session: Session, organization_id: str) -> Sequence[
         select(TerraformRun)
         .where(
             TerraformRun.organization_id == organization_id,
-            TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED]),
+            TerraformRun.status.in_(GATE_VALUES),
         )
         .order_by(TerraformRun.id)
     ).all()
 
 
-def workspaces_following(session: Session, workspace_ids: Sequence[str]) -> Sequence[str]:
-    """Return those of the workspaces that have a run at the gate."""
+def workspaces_with(session: Session, workspace_ids: Sequence[str], statuses: Sequence[str]) -> Sequence[str]:
+    """Return those of the workspaces that have a run in one of ``statuses``."""
     return session.scalars(
         select(TerraformRun.workspace_id)
-        .where(
-            TerraformRun.workspace_id.in_(workspace_ids),
-            TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED]),
-        )
+        .where(TerraformRun.workspace_id.in_(workspace_ids), TerraformRun.status.in_(statuses))
         .distinct()
     ).all()
 

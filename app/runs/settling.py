@@ -20,7 +20,7 @@ from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.requesting import queue_apply
 from app.runs.rules import destroys
-from app.runs.transition import note, transition
+from app.runs.transition import announce, note, transition
 from app.specs import service as specs
 from app.state import service as state
 from app.workspaces import service as workspaces
@@ -96,11 +96,13 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     may_start = _fence_is_clear(session, seen)
     workspaces.lock_share(session, seen.workspace_id)
     run = repository.lock(session, run_id)
-    if run is None or run.fencing_token != token:
+    if run is None or run.quiesced_at is not None:
         return SettleAnswer(status=seen.status, reason="the lease is lost")
     if Status(run.status) in FINAL:
         note(session, run, Trigger.SETTLE.value, {"has_changes": outcome.has_changes})
         return SettleAnswer(status=run.status, reason=run.status_reason)
+    if run.fencing_token != token:
+        return SettleAnswer(status=run.status, reason="the lease is lost")
     _keep(run, outcome)
     now = fingerprint.inputs_of(session, run)
     moved = fingerprint.moved_inputs(run, now)
@@ -195,17 +197,23 @@ def reevaluate(run_id: str) -> None:
         locked = repository.lock(session, run_id)
         if locked is None or locked.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
             return
-        policy.store_checks(session, locked.organization_id, run_id, "plan", report)
         workspace = workspaces.get(session, locked.organization_id, locked.workspace_id)
+        evaluated = fingerprint.bundles_digest_of(pinned)
+        if evaluated != fingerprint.bundles_digest(session, workspace.organization_id, workspace.id, workspace.tags):
+            # They moved again meanwhile: results of what was attached before must not come last.
+            enqueue(session, REEVALUATE_TASK, run_id)
+            return
+        policy.store_checks(session, locked.organization_id, run_id, "plan", report)
         locked.verdict = report.verdict
         locked.fingerprint_parts = {
             **(locked.fingerprint_parts or {}),
-            "policy_bundles": fingerprint.bundles_digest_of(pinned),
+            "policy_bundles": evaluated,
             "policy_results": policy.results_digest(policy.checks_of(session, [run_id]).get(run_id, [])),
         }
         locked.fingerprint = fingerprint.fingerprint(locked.fingerprint_parts)
         is_blocked = locked.verdict in BLOCKED
         if is_blocked == (Status(locked.status) is Status.POLICY_BLOCKED):
+            announce(session, locked)
             return
         why = f"Policies of {workspace.name} changed and were evaluated again."
         transition(session, locked, Trigger.REEVALUATE, Facts(is_blocked=is_blocked), reason=why)

@@ -37,10 +37,15 @@ def on_workspace_head_moved(session: Session, fact: WorkspaceHeadMoved) -> None:
 
 
 def on_head_moved(session: Session, fact: HeadMoved) -> None:
-    """Supersede what waits in workspaces that follow the stack's head, in workspace order."""
+    """Supersede what waits in workspaces that follow the stack's head, in workspace order.
+
+    A plan that settles beside this, by the head that it still sees, is looked for again after commit.
+    """
     following = workspaces.following_head(session, fact.stack_id)
-    for workspace_id in sorted(repository.workspaces_following(session, following)):
+    for workspace_id in sorted(repository.workspaces_with(session, following, repository.GATE_VALUES)):
         deciding.supersede_moved(session, workspace_id)
+    for workspace_id in repository.workspaces_with(session, following, [Status.RUNNING]):
+        enqueue(session, deciding.SUPERSEDE_TASK, workspace_id)
 
 
 def on_approval_rules_changed(session: Session, fact: ApprovalRulesChanged) -> None:
