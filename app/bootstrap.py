@@ -12,6 +12,7 @@ import secrets
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app import registry
+from app.configurations import service as configurations
 from app.core import logging
 from app.core.db import unit_of_work
 from app.core.errors import AppError, Unavailable
@@ -28,11 +30,27 @@ from app.fence import service as fence
 from app.fence.schemas import EVERYTHING
 from app.identity import service as identity
 from app.identity.roles import Role
-from app.identity.schemas import OrganizationOut, TokenIn, UserIn, UserOut
+from app.identity.schemas import OrganizationOut, ServiceAccountIn, TokenIn, UserIn, UserOut
+from app.policy import service as policy
+from app.policy.schemas import EnforcementLevel, PolicyAttachmentIn
+from app.runs import service as runs
+from app.runs.schemas import RunRequest
+from app.specs import service as specs
+from app.specs.schemas import TerraformStackSpec
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import NewWorkspace, VariableIn
 
 ORGANIZATION = "default"
 ADMIN_EMAIL = "admin@localhost"
 LINK_LIFETIME = timedelta(hours=12)
+DEMO = "demo"
+DEMO_ACCOUNT = "ci-demo"
+DEMO_FILES = Path(__file__).resolve().parents[1] / "examples" / "demo"
+DEMO_POLICIES: tuple[tuple[str, EnforcementLevel], ...] = (
+    ("policies/blast_radius", "soft-mandatory"),
+    ("policies/no_destroy_protected", "hard-mandatory"),
+)
+_log = getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -108,8 +126,68 @@ def _is_admins(holder: Actor, organization: OrganizationOut) -> bool:
     return holder.kind == "person" and holder.organization_id == organization.id and Role.ADMIN in holder.roles
 
 
-def bootstrap(settings: Settings) -> dict[str, Any]:
-    """Seed in one transaction and return what is printed. Raises an ``AppError`` that says what is wrong."""
+def seed_demo(session: Session, organization_id: str) -> str | None:
+    """Seed the demo once: a stack, a workspace, and a first plan that a service account asks for; return the run's id.
+
+    None when it was seeded before, also when its things were deleted since: then nobody wants them back. In this
+    organization of one member the requester may approve, which the UI shows as four-eyes being off.
+    """
+    fence.hold_exclusive(session, EVERYTHING)
+    system = system_actor(organization_id)
+    admins = identity.list_admins(session, organization_id)
+    admin = identity.actor_of_user(session, organization_id, admins[0].id) if admins else None
+    if admin is None or identity.find_service_account(session, organization_id, DEMO_ACCOUNT) is not None:
+        return None
+    body = ServiceAccountIn(name=DEMO_ACCOUNT, roles=[Role.PLANNER])
+    account = identity.create_service_account(session, system, body)
+    files = {
+        str(path.relative_to(DEMO_FILES)): path.read_text()
+        for path in sorted(DEMO_FILES.rglob("*"))
+        if path.suffix in {".tf", ".md"}
+    }
+    configuration = configurations.store_files(session, admin, files, source="upload")
+    spec = TerraformStackSpec(
+        name=DEMO,
+        description="A shop's network and services, made of nothing but terraform_data.",
+        configuration_digest=configuration.digest,
+    )
+    specs.push(session, admin, spec, message="The demo's first version")
+    workspace = workspaces.create(
+        session,
+        admin,
+        NewWorkspace(
+            name=DEMO,
+            stack=DEMO,
+            description="Try the gate here: approve the waiting plan and watch it apply.",
+            tags=[DEMO],
+            requester_may_approve=True,
+        ),
+    )
+    password = VariableIn(value=secrets.token_urlsafe(18), is_sensitive=True, description="The shop's database.")
+    workspaces.put_variable(session, admin, workspace.id, "terraform", "database_password", password)
+    for uri, level in DEMO_POLICIES:
+        attachment = PolicyAttachmentIn(policy_set_uri=uri, enforcement_level=level, workspace=workspace.id)
+        policy.attach(session, admin, attachment)
+    wanted = RunRequest(workspace=workspace.id, message="Build the shop", source="ci")
+    requester = identity.actor_of_service_account(session, organization_id, account.id)
+    if requester is None:
+        return None
+    return str(runs.request(session, requester, wanted, None)["id"])
+
+
+def _seed_demo_if_possible(organization_id: str) -> None:
+    try:
+        with unit_of_work() as session:
+            seed_demo(session, organization_id)
+    except AppError as error:
+        _log.error("the demo was not seeded", extra={"code": error.code, "detail": error.detail})
+
+
+def bootstrap(settings: Settings, *, has_demo: bool) -> dict[str, Any]:
+    """Seed and return what is printed. Raises an ``AppError`` that says what is wrong.
+
+    A demo that can't be seeded is logged, and keeps nobody from starting.
+    """
     try:
         with unit_of_work() as session:
             seeded = seed(session, read_token(settings.home))
@@ -117,6 +195,8 @@ def bootstrap(settings: Settings) -> dict[str, Any]:
         raise Unavailable(f"The database can't be reached: {str(error.orig).strip()}") from error
     if seeded.is_new_token:
         write_token(settings.home, seeded.token)
+    if has_demo:
+        _seed_demo_if_possible(seeded.organization.id)
     return {
         "token": seeded.token,
         "login_url": seeded.login_url,
@@ -138,7 +218,7 @@ def main(arguments: list[str]) -> int:
     logging.configure(settings.log_level)
     registry.connect()
     try:
-        answer = bootstrap(settings)
+        answer = bootstrap(settings, has_demo=options.demo)
     except AppError as error:
         answer = {"error": error.code, "detail": error.detail}
     sys.stdout.write(json.dumps(answer) + "\n")

@@ -119,3 +119,48 @@ def test_bootstrap_on_a_real_database_commits(
     token = _run(capsys)["token"]
     with unit_of_work() as session:
         assert identity.resolve_token(session, token) is not None
+
+
+def test_bootstrap_demo_asks_for_one_plan_that_the_admin_may_approve(
+    session: Session, home: Path, capsys: pytest.CaptureFixture[str], sent_jobs: list[tuple[str, tuple[str, ...], str]]
+) -> None:
+    answer = _run(capsys, "--demo")
+    _run(capsys, "--demo")
+    client = people.client()
+    client.headers["Authorization"] = f"Bearer {answer['token']}"
+    (run,) = client.get("/terraform/runs").json()["items"]
+    assert (run["status"], run["kind"], run["requested_by"]["name"]) == ("queued", "plan", "ci-demo")
+    assert run["requested_by"]["kind"] == "service_account"
+    assert [(task, ids) for task, ids, _ in sent_jobs] == [("runs.execute", (run["id"],))]
+    workspace = client.get("/terraform/workspaces/demo").json()
+    assert workspace["requester_may_approve"] is True
+    (variable,) = client.get("/terraform/workspaces/demo/variables").json()
+    assert (variable["key"], variable["is_sensitive"], variable["value"]) == ("database_password", True, None)
+    levels = {item["enforcement_level"] for item in client.get("/terraform/policy-attachments").json()["items"]}
+    assert levels == {"soft-mandatory", "hard-mandatory"}
+
+
+def test_bootstrap_demo_that_was_deleted_stays_away(
+    session: Session, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = _run(capsys, "--demo")
+    client = people.client()
+    client.headers["Authorization"] = f"Bearer {answer['token']}"
+    (run,) = client.get("/terraform/runs").json()["items"]
+    client.post(f"/terraform/runs/{run['id']}/cancel", json={})
+    assert client.delete("/terraform/workspaces/demo").status_code == 204
+    _run(capsys, "--demo")
+    assert client.get("/terraform/workspaces/demo").status_code == 404
+
+
+def test_bootstrap_demo_that_fails_keeps_nobody_from_starting(
+    session: Session, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_POLICIES_DIR", str(home / "nowhere"))
+    get_settings.cache_clear()
+    answer = _run(capsys, "--demo")
+    assert "token" in answer
+    client = people.client()
+    client.headers["Authorization"] = f"Bearer {answer['token']}"
+    assert client.get("/terraform/runs").json()["items"] == []
+    assert client.get("/service-accounts").json()["items"] == []

@@ -82,6 +82,22 @@ def actor_of_user(session: Session, organization_id: str, user_id: str) -> Actor
     )
 
 
+def actor_of_service_account(session: Session, organization_id: str, account_id: str) -> Actor | None:
+    """Return a service account as an actor with the rights of this moment, or None when unknown or disabled."""
+    row = repository.service_account(session, organization_id, account_id)
+    if row is None or row.disabled_at is not None:
+        return None
+    roles = repository.roles_of(session, [row.id]).get(row.id, [])
+    return Actor(
+        id=row.id,
+        kind=_kind(row),
+        name=row.name,
+        organization_id=row.organization_id,
+        permissions=permissions_of(roles, _kind(row)),
+        roles=frozenset(roles),
+    )
+
+
 def reserve_attempt(session: Session, email: str, source_address: str) -> None:
     """Count a login before it is tried; the caller commits that, whatever comes of the login.
 

@@ -252,6 +252,12 @@ def get_service_account(session: Session, actor: Actor, id_or_name: str) -> Serv
     return _present_account(row, repository.roles_of(session, [row.id]).get(row.id, []))
 
 
+def find_service_account(session: Session, organization_id: str, name: str) -> ServiceAccountOut | None:
+    """Return the organization's service account of this id or name, or None."""
+    row = repository.service_account(session, organization_id, name)
+    return _present_account(row, repository.roles_of(session, [row.id]).get(row.id, [])) if row is not None else None
+
+
 def update_service_account(
     session: Session, actor: Actor, id_or_name: str, change: ServiceAccountChange
 ) -> ServiceAccountOut:

@@ -1,6 +1,7 @@
 """What identity offers to the other slices and to its own edge: members and credentials, under one name."""
 
 from app.identity.credentials import (
+    actor_of_service_account,
     actor_of_user,
     create_login_link,
     describe,
@@ -26,6 +27,7 @@ from app.identity.members import (
     create_service_account,
     create_team,
     create_user,
+    find_service_account,
     find_user,
     first_organization,
     get_organization,
@@ -47,6 +49,7 @@ from app.identity.schemas import SESSION_COOKIE, RightsChanged
 __all__ = [
     "SESSION_COOKIE",
     "RightsChanged",
+    "actor_of_service_account",
     "actor_of_user",
     "add_team_member",
     "approvers_with_right",
@@ -57,6 +60,7 @@ __all__ = [
     "create_team",
     "create_user",
     "describe",
+    "find_service_account",
     "find_user",
     "first_organization",
     "get_organization",

@@ -195,7 +195,7 @@ def test_lists_hold_nothing_of_another_organization(tenants: tuple[tenancy.Tenan
         (
             "workspace with approvers",
             "/terraform/workspaces",
-            {"name": "other", "stack": "net", "approver_teams": ["$team"]},
+            {"name": "other", "stack": "net", "approver_team_ids": ["$team"]},
         ),
         (
             "policy attachment",
