@@ -85,12 +85,18 @@ def _dropped() -> list[Account]:
     entries = [entry for name in _ACCOUNTS if (entry := _entry(name)) is not None and entry.pw_uid != 0]
     return [
         Account(
-            (setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--"),
+            # A change of uid clears what made the process die with its parent, so it is asked for again.
+            (setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig=KILL", "--"),
             entry.pw_uid,
             entry.pw_gid,
         )
         for entry in entries
     ]
+
+
+def server_accounts() -> frozenset[int]:
+    """Return the uids under which PostgreSQL may run where root can't be mapped to another."""
+    return frozenset(entry.pw_uid for name in _ACCOUNTS if (entry := _entry(name)) is not None)
 
 
 def _entry(name: str) -> pwd.struct_passwd | None:

@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.embedded.account import server_accounts
 from app.embedded.errors import AlreadyRunning, HomeUnusable
 
 # The kernel's limit of a socket's path is 108 bytes with the closing NUL; PostgreSQL's name is the longest of ours.
@@ -79,7 +80,10 @@ def _private(directory: Path) -> None:
     facts = directory.lstat()
     if not stat.S_ISDIR(facts.st_mode):
         raise HomeUnusable(f"{directory} is not a directory. Remove it, or choose another --home.", path=str(directory))
-    if facts.st_uid != os.geteuid():
+    if os.geteuid() == 0 and facts.st_uid in server_accounts():
+        # PostgreSQL had it, at a start as root without user namespaces; it is given to it again when it starts.
+        os.chown(directory, 0, 0)
+    elif facts.st_uid != os.geteuid():
         raise HomeUnusable(
             f"{directory} belongs to another user (uid {facts.st_uid}). Run Sluice as that user, or choose another "
             "--home.",

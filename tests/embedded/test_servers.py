@@ -9,8 +9,9 @@ import psycopg
 import pytest
 import redis as redis_client
 
+from app.embedded import account
 from app.embedded.errors import ServerFailed, StartError
-from app.embedded.home import Home
+from app.embedded.home import Home, open_home
 from app.embedded.postgres import Postgres
 from app.embedded.redis import Redis
 from tests.support.database import temporary_home
@@ -81,6 +82,37 @@ def test_postgres_stale_pid_of_another_program_is_not_touched(home: Home) -> Non
         assert psutil.pid_exists(os.getppid())
     finally:
         postgres.stop(server)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become another account")
+def test_postgres_as_root_without_user_namespaces_runs_under_another_account(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account, "_mapped", lambda: None)
+    home.root.parent.chmod(0o755)
+    for _ in range(2):
+        postgres = Postgres(open_home(home.root))
+        postgres.make()
+        server = postgres.start()
+        try:
+            postgres.wait_ready(server)
+            assert psutil.Process(server.pid).uids().effective in account.server_accounts()
+            with psycopg.connect(postgres.url("postgres")) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+            assert home.root.stat().st_mode & 0o066 == 0
+            assert home.sockets.stat().st_mode & 0o077 == 0
+        finally:
+            postgres.stop(server)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become another account")
+def test_postgres_account_that_can_not_reach_the_data_says_what_to_do(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account, "_mapped", lambda: None)
+    home.root.parent.chmod(0o700)
+    with pytest.raises(StartError, match="--home outside of it"):
+        Postgres(home).make()
 
 
 def test_postgres_killed_server_starts_again(home: Home) -> None:
