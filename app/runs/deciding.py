@@ -16,6 +16,7 @@ from app.runs.requesting import queue_apply
 from app.runs.rules import approval_rules
 from app.runs.transition import announce, end_parent, transition
 from app.workspaces import service as workspaces
+from app.workspaces.schemas import WorkspaceOut
 
 SUPERSEDE_TASK = "runs.supersede_moved"
 
@@ -32,8 +33,8 @@ def approve(session: Session, actor: Actor, run_id: str, *, comment: str, signed
     workspaces.lock_share(session, seen.workspace_id)
     run = _locked(session, actor, run_id)
     _at_the_gate(run)
-    _refuse_stale(session, run)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    _refuse_stale(session, run, workspace)
     rules = approval_rules(workspace)
     approvals.record_decision(
         session,
@@ -47,7 +48,7 @@ def approve(session: Session, actor: Actor, run_id: str, *, comment: str, signed
         rules=rules,
         requested_by_id=run.requested_by_id,
     )
-    quorum = quorum_of(session, run)
+    quorum = quorum_of(session, run, workspace)
     if quorum.reached:
         facts = Facts(fence_is_clear=True, is_permitted=True, makes_quorum=True, fingerprint_is_current=True)
         transition(
@@ -92,7 +93,7 @@ def disapprove(
         requested_by_id=run.requested_by_id,
     )
     if run.status == Status.APPROVED and child is not None and child.status == Status.QUEUED:
-        if not quorum_of(session, run).reached:
+        if not quorum_of(session, run, workspace).reached:
             supersede_locked(
                 session, run, child, f"{actor.name} took the approval back, so the quorum no longer holds."
             )
@@ -188,12 +189,17 @@ def supersede_moved(session: Session, workspace_id: str) -> None:
     The exclusive lock waits for a plan that settles meanwhile by what was true before.
     """
     workspaces.lock_exclusive(session, workspace_id)
-    for run_id in repository.waiting_in_workspace(session, workspace_id):
+    waiting = repository.waiting_in_workspace(session, workspace_id)
+    workspace = workspaces.get_many(session, [workspace_id]).get(workspace_id) if waiting else None
+    if workspace is None:
+        return
+    now = fingerprint.inputs_of(session, workspace)
+    for run_id in waiting:
         run = repository.lock(session, run_id)
         if run is None or Status(run.status) in FINAL:
             continue
         child = repository.lock_child_of(session, run.id)
-        moved = fingerprint.moved_inputs(run, fingerprint.inputs_of(session, run))
+        moved = fingerprint.moved_inputs(run, now)
         if moved:
             supersede_locked(session, run, child, f"{_sentence(moved)} Plan again.")
 
@@ -206,9 +212,8 @@ def supersede_outdated(session: Session, run_id: str) -> None:
     supersede_locked(session, run, None, "The plan is older than the workspace allows. Plan again.")
 
 
-def quorum_of(session: Session, run: TerraformRun) -> QuorumState:
+def quorum_of(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> QuorumState:
     """Return how the decisions on a plan count now, by the workspace's rules and the deciders' present rights."""
-    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     return approvals.quorum_of(
         session,
         run_id=run.id,
@@ -255,8 +260,8 @@ def _at_the_gate(run: TerraformRun) -> None:
         decide(Kind(run.kind), Status(run.status), Trigger.APPROVE, Facts())
 
 
-def _refuse_stale(session: Session, run: TerraformRun) -> None:
-    now = fingerprint.inputs_of(session, run)
+def _refuse_stale(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> None:
+    now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moved_inputs(run, now)
     if moved:
         raise PlanMoved(f"{_sentence(moved)} Plan again.")

@@ -43,13 +43,14 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
         # Nothing has been applied, so nothing is left to wait for: the runner takes this answer for the run's end.
         _acknowledge(session, run, parent)
         return VerifyAnswer(may_apply=False, reason="cancel was requested")
-    now = fingerprint.inputs_of(session, run)
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moved_inputs(parent, now)
     if parent.fingerprint != run.fingerprint or _recomputed(parent) != parent.fingerprint:
         moved.append("the plan's fingerprint is not the one that was approved")
     if now.policy_bundles != checked_bundles:
         moved.append("the policies changed while they were evaluated")
-    quorum = deciding.quorum_of(session, parent)
+    quorum = deciding.quorum_of(session, parent, workspace)
     reasons = list(moved)
     if verdict in BLOCKED:
         reasons.append("a policy blocks it now")

@@ -12,9 +12,9 @@ from app.core.canonical import digest
 from app.policy import service as policy
 from app.policy.schemas import PinnedAttachment, PolicyCheckOut
 from app.runs.models import TerraformRun
-from app.specs import service as specs
 from app.state import service as state
 from app.workspaces import service as workspaces
+from app.workspaces.schemas import WorkspaceOut
 
 INPUT_PARTS = ("spec", "variables", "state")
 """Parts that make a plan stale when they move; policies only void its approvals."""
@@ -43,17 +43,15 @@ class Inputs:
     policy_bundles: str
 
 
-def inputs_of(session: Session, run: TerraformRun) -> Inputs:
-    """Return the present inputs of the run's workspace."""
-    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
-    newest = state.current(session, run.workspace_id)
-    head = specs.head(session, workspace.stack.id, workspace.pinned_version_id)
+def inputs_of(session: Session, workspace: WorkspaceOut) -> Inputs:
+    """Return the present inputs of the workspace."""
+    newest = state.current(session, workspace.id)
     return Inputs(
-        head_version_id=head.id if head is not None else None,
-        variable_version_ids=workspaces.variable_version_ids(session, run.workspace_id),
+        head_version_id=workspace.head.id if workspace.head is not None else None,
+        variable_version_ids=workspaces.variable_version_ids(session, workspace.id),
         state_lineage=newest.lineage if newest is not None else None,
         state_serial=newest.serial if newest is not None else 0,
-        policy_bundles=bundles_digest(session, run.organization_id, run.workspace_id, workspace.tags),
+        policy_bundles=bundles_digest(session, workspace.organization_id, workspace.id, workspace.tags),
     )
 
 

@@ -117,7 +117,7 @@ def detail(session: Session, actor: Actor, run: TerraformRun) -> RunOut:
     child = repository.child_of(session, run.id)
     checks = policy.checks_of(session, [run.id]).get(run.id, [])
     has_plan = run.fingerprint is not None and run.kind != Kind.APPLY and not run.is_speculative
-    quorum = deciding.quorum_of(session, run) if has_plan else None
+    quorum = deciding.quorum_of(session, run, workspace) if has_plan else None
     item = _item(run, workspace, version, child, quorum if Status(run.status) in GATE else None)
     signed = _fingerprint(session, run, workspace) if has_plan else None
     held = state.held_lock(session, run.workspace_id)
@@ -182,7 +182,7 @@ def _seconds(start: datetime, end: datetime | None) -> float | None:
 
 def _fingerprint(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> FingerprintOut:
     waits = Status(run.status) in GATE
-    moved = fingerprint.moved_parts(run, fingerprint.inputs_of(session, run)) if waits else set()
+    moved = fingerprint.moved_parts(run, fingerprint.inputs_of(session, workspace)) if waits else set()
     parts = run.fingerprint_parts or {}
     age = workspace.plan_max_age_seconds
     return FingerprintOut(

@@ -104,7 +104,8 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     if run.fencing_token != token:
         return SettleAnswer(status=run.status, reason="the lease is lost")
     _keep(run, outcome)
-    now = fingerprint.inputs_of(session, run)
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moved_inputs(run, now)
     checks = policy.checks_of(session, [run.id]).get(run.id, [])
     run.fingerprint_parts = fingerprint.parts_of(
@@ -131,7 +132,6 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     if now.policy_bundles != run.fingerprint_parts["policy_bundles"]:
         enqueue(session, REEVALUATE_TASK, run.id)
     elif decision.status is Status.AWAITING_APPROVAL and may_start:
-        workspace = workspaces.get(session, run.organization_id, run.workspace_id)
         _approve_by_rule(session, run, workspace)
     return SettleAnswer(status=run.status, reason=run.status_reason)
 

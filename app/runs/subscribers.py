@@ -85,7 +85,8 @@ def on_rights_changed(session: Session, fact: RightsChanged) -> None:
         if run is None or run.status != Status.APPROVED:
             continue
         child = repository.lock_child_of(session, run.id)
-        if not deciding.quorum_of(session, run).reached:
+        workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+        if not deciding.quorum_of(session, run, workspace).reached:
             reason = "An approver's rights changed, so the quorum no longer holds. Plan again."
             deciding.supersede_locked(session, run, child, reason)
 
