@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.client import packing
-from app.client.packing import PackingRefused, pack_directory
+from app.client.errors import LocalProblem
+from app.client.packing import Archive, pack
 from app.configurations.archive import Limits, content_digest, read_archive
 
 LIMITS = Limits.for_upload(64 * 1024 * 1024)
@@ -26,7 +27,12 @@ def write(root: Path, *names: str) -> None:
         (root / name).write_text(name)
 
 
-def test_pack_directory_leaves_out_state_caches_and_what_is_ignored(root: Path) -> None:
+def paths(packed: Archive) -> tuple[str, ...]:
+    with tarfile.open(fileobj=io.BytesIO(packed.data), mode="r:gz") as archive:
+        return tuple(archive.getnames())
+
+
+def test_pack_leaves_out_state_caches_and_what_is_ignored(root: Path) -> None:
     write(
         root,
         "sub/x.tf",
@@ -42,7 +48,7 @@ def test_pack_directory_leaves_out_state_caches_and_what_is_ignored(root: Path) 
         ".terraform.lock.hcl",
     )
     (root / ".terraformignore").write_text("# comment\ndocs/*\n!docs/keep.md\n*.log\n/node_modules\n")
-    assert pack_directory(root).paths == (
+    assert paths(pack(root)) == (
         ".terraform.lock.hcl",
         ".terraformignore",
         "docs/keep.md",
@@ -51,19 +57,19 @@ def test_pack_directory_leaves_out_state_caches_and_what_is_ignored(root: Path) 
     )
 
 
-def test_pack_directory_state_can_not_be_taken_in_again(root: Path) -> None:
+def test_pack_state_can_not_be_taken_in_again(root: Path) -> None:
     write(root, "terraform.tfstate")
     (root / ".terraformignore").write_text("!terraform.tfstate\n!*.tfstate\n")
-    assert "terraform.tfstate" not in pack_directory(root).paths
+    assert "terraform.tfstate" not in paths(pack(root))
 
 
-def test_pack_directory_same_content_is_the_same_bytes_and_the_servers_digest(root: Path) -> None:
+def test_pack_same_content_is_the_same_bytes_and_the_servers_digest(root: Path) -> None:
     write(root, "b/y.tf", "a/x.tf")
     (root / "run.sh").write_text("#!/bin/sh")
     (root / "run.sh").chmod(0o750)
-    first = pack_directory(root)
+    first = pack(root)
     os.utime(root / "main.tf", (1, 1))
-    again = pack_directory(root)
+    again = pack(root)
     assert first.data == again.data
     entries = read_archive(first.data, LIMITS)
     assert [entry.path for entry in entries if entry.is_executable] == ["run.sh"]
@@ -73,60 +79,64 @@ def test_pack_directory_same_content_is_the_same_bytes_and_the_servers_digest(ro
 
 
 @pytest.mark.parametrize("target", ["../outside.txt", "/etc/hostname", ".."])
-def test_pack_directory_link_that_leaves_it_is_refused_by_name(root: Path, target: str) -> None:
+def test_pack_link_that_leaves_it_is_refused_by_name(root: Path, target: str) -> None:
     write(root.parent, "outside.txt")
     (root / "sub").mkdir()
     (root / "sub" / "leaving").symlink_to(Path("..") / target if not target.startswith("/") else target)
-    with pytest.raises(PackingRefused, match=r"sub/leaving: is a link that leaves the directory"):
-        pack_directory(root)
+    with pytest.raises(LocalProblem, match=r"sub/leaving is a link that leaves the directory"):
+        pack(root)
     (root / ".terraformignore").write_text("leaving\n")
-    assert pack_directory(root).paths == (".terraformignore", "main.tf")
+    assert paths(pack(root)) == (".terraformignore", "main.tf")
 
 
-def test_pack_directory_chain_of_links_that_leaves_it_is_refused(root: Path) -> None:
+def test_pack_chain_of_links_that_leaves_it_is_refused(root: Path) -> None:
     write(root.parent, "outside.txt")
     (root / "a").symlink_to("b")
     (root / "b").symlink_to("../outside.txt")
-    with pytest.raises(PackingRefused, match="leaves the directory"):
-        pack_directory(root)
+    with pytest.raises(LocalProblem, match="leaves the directory"):
+        pack(root)
 
 
-def test_pack_directory_links_inside_become_copies(root: Path) -> None:
+def test_pack_links_inside_become_copies(root: Path) -> None:
     write(root, "shared/x.tf")
     (root / "envs").mkdir()
     (root / "envs" / "prod").symlink_to("../shared")
     (root / "alias.tf").symlink_to("main.tf")
-    packed = pack_directory(root, module_path="envs/prod")
-    assert packed.paths == ("alias.tf", "envs/prod/x.tf", "main.tf", "shared/x.tf")
+    packed = pack(root)
+    assert paths(packed) == ("alias.tf", "envs/prod/x.tf", "main.tf", "shared/x.tf")
+    assert packed.module_directories == ("", "envs/prod", "shared")
     with tarfile.open(fileobj=io.BytesIO(packed.data), mode="r:gz") as archive:
         assert all(member.isreg() for member in archive)
 
 
-def test_pack_directory_link_to_what_holds_it_dangling_link_and_pipe_are_refused(root: Path) -> None:
+def test_pack_link_to_what_holds_it_dangling_link_and_pipe_are_refused(root: Path) -> None:
     (root / "sub").mkdir()
     link = root / "sub" / "x"
-    for target, words in ((".", "what holds it"), ("nothing", "not there"), ("x", "not there")):
+    for target, words in ((".", "holds it"), ("nothing", "does not exist"), ("x", "does not exist")):
         link.symlink_to(target)
-        with pytest.raises(PackingRefused, match=f"sub/x.*{words}"):
-            pack_directory(root)
+        with pytest.raises(LocalProblem, match=f"sub/x.*{words}"):
+            pack(root)
         link.unlink()
     os.mkfifo(link)
-    with pytest.raises(PackingRefused, match="no regular file"):
-        pack_directory(root)
+    with pytest.raises(LocalProblem, match="not a regular file"):
+        pack(root)
 
 
-def test_pack_directory_without_configuration_is_refused(root: Path) -> None:
-    with pytest.raises(PackingRefused, match=r"sub.*has no \.tf"):
-        pack_directory(root, module_path="sub")
-    with pytest.raises(PackingRefused, match="not a directory"):
-        pack_directory(root / "main.tf")
+def test_pack_without_configuration_is_refused(root: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    write(empty, "readme.md")
+    for directory, words in (
+        (empty, "holds no .tf"),
+        (root / "main.tf", "is a file"),
+        (root / "nothing", "does not exist"),
+    ):
+        with pytest.raises(LocalProblem, match=words):
+            pack(directory)
 
 
-def test_pack_directory_too_large_names_the_largest_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (root / "movie.bin").write_bytes(b"x" * 5000)
-    monkeypatch.setattr(packing, "LIMIT_BYTES", 4000)
-    with pytest.raises(PackingRefused, match=r"movie\.bin"):
-        pack_directory(root)
-    monkeypatch.setattr(packing, "LIMIT_FILES", 1)
-    with pytest.raises(PackingRefused, match="more than 1 files"):
-        pack_directory(root)
+def test_pack_more_files_than_the_server_takes_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, "other.tf")
+    monkeypatch.setattr(packing, "_MAX_FILES", 1)
+    with pytest.raises(LocalProblem, match=r"2 files; at most 1"):
+        pack(root)
