@@ -19,7 +19,7 @@ function makeQueryClient(): QueryClient {
 }
 
 export function App() {
-  const queryClient = useMemo(makeQueryClient, []);
+  const queryClient = useMemo(() => makeQueryClient(), []);
   const router = useMemo(() => makeRouter(queryClient), [queryClient]);
   useEffect(
     () =>

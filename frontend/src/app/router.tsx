@@ -39,7 +39,7 @@ const shell = createRoute({
   id: "shell",
   beforeLoad: async ({ context, location }) => {
     try {
-      await context.queryClient.ensureQueryData(meQuery);
+      await context.queryClient.query({ ...meQuery, staleTime: "static" });
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) throw redirect({ to: "/login", search: location.pathname === "/" ? {} : { next: location.href } });
       throw error;

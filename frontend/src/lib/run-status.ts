@@ -46,7 +46,7 @@ export function phaseWord(phase: string): string {
   return PHASES[phase] ?? phase.replaceAll("_", " ");
 }
 
-const LOOKS: Record<RunStatus, StatusLook> = {
+const LOOKS: Record<string, StatusLook | undefined> & Record<RunStatus, StatusLook> = {
   queued: { word: "Queued", tone: "read", shape: "clock" },
   running: { word: "Running", tone: "change", shape: "ring" },
   planned: { word: "Planned", tone: "read", shape: "eye" },
@@ -68,7 +68,7 @@ export function statusLook({ status, kind, phase, halted }: StatusFacts): Status
     const word = phase ? phaseWord(phase) : kind === "apply" ? "Applying" : "Planning";
     return { ...LOOKS.running, word };
   }
-  return LOOKS[status as RunStatus] ?? { word: status.replaceAll("_", " "), tone: "read", shape: "clock" };
+  return LOOKS[status] ?? { word: status.replaceAll("_", " "), tone: "read", shape: "clock" };
 }
 
 const FINAL = new Set<string>(["planned", "no_changes", "applied", "superseded", "discarded", "cancelled", "errored"]);

@@ -5,7 +5,8 @@ const KINDS: Record<string, string> = { plan: "Plan", destroy: "Destroy", refres
 /** What a run is called: its message, else what it does and where. */
 export function runTitle(run: Pick<RunListItem, "message" | "kind" | "workspace">): string {
   const [first] = run.message.trim().split("\n");
-  return first ? first : `${KINDS[run.kind] ?? run.kind} ${run.workspace.name}`;
+  if (first) return first;
+  return `${KINDS[run.kind] ?? run.kind} ${run.workspace.name}`;
 }
 
 const SOURCES: Record<string, string> = { ui: "in the browser", api: "through the API", ci: "through CI", mcp: "through MCP", cli: "through the CLI", schedule: "on schedule" };

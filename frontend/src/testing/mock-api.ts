@@ -11,7 +11,7 @@ type Handler = (match: RegExpExecArray, query: URLSearchParams, body: unknown) =
 const plans: Record<string, PlanView> = { [DEMO]: demoPlan };
 function mockInbox(): Inbox {
   const groups = Object.entries(inboxItems).map(([name, items]) => ({
-    name,
+    name: name as keyof typeof inboxItems,
     count: items.length,
     items: items.map((run) => ({ run, lock: null, for_you: true, why: run.status_reason ?? (run.requested_by.kind === "agent" ? `requested by agent ${run.requested_by.name}, which can't approve` : `requested by ${run.requested_by.name}`), since: run.created_at })),
   }));
@@ -32,7 +32,7 @@ function approveRun(run: Run): Run {
   const have = detail.have + 1;
   return {
     ...run,
-    approvals_detail: { ...detail, have, decisions: [...detail.decisions, { id: "ap-new", decision: "approve", actor: { id: me.id, kind: "person", name: me.name }, comment: "", created_at: new Date(NOW).toISOString(), voided_at: null, void_reason: null }], you: { ...detail.you, decision: "approve" } },
+    approvals_detail: { ...detail, have, decisions: [...detail.decisions, { id: "ap-new", decision: "approve", actor: { id: me.id, kind: "person", name: me.name }, fingerprint: "sha256:7be1", comment: "", created_at: new Date(NOW).toISOString(), voided_at: null, void_reason: null }], you: { ...detail.you, decision: "approve" } },
     ...(have >= detail.need ? { status: "approved", allowed_actions: [] } : {}),
   };
 }

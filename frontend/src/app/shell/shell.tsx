@@ -3,7 +3,7 @@ import { lazy, Suspense, useState } from "react";
 import { HaltBanner } from "@/features/halt/components/banner";
 import { HaltDialog } from "@/features/halt/components/dialog";
 import { useChords, useKeys } from "@/lib/keys";
-import { PagePending } from "../fallbacks";
+import { PagePending } from "@/app/fallbacks";
 import { Nav } from "./nav";
 import { Shortcuts } from "./shortcuts";
 import { TopBar } from "./top-bar";

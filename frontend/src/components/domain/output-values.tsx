@@ -2,6 +2,11 @@ import { EyeOff } from "lucide-react";
 import { Empty } from "@/components/ui/bits";
 import type { OutputValue } from "@/lib/api/types";
 
+/** A value as text: strings bare, all else as JSON. */
+export function plainText(value: unknown): string {
+  return typeof value === "string" ? value : value === undefined ? "null" : JSON.stringify(value);
+}
+
 function typeWord(type: unknown): string {
   if (typeof type === "string") return type;
   return Array.isArray(type) ? String(type[0]) : "";
@@ -14,7 +19,7 @@ export function OutputValues({ outputs, empty = "This state has no outputs." }: 
     <table className="w-full table-fixed text-12">
       <caption className="sr-only">Outputs</caption>
       <thead className="text-left text-11 text-ink-3">
-        <tr className="h-7 border-b border-line bg-canvas"><th className="w-64 pl-5 font-normal max-sm:w-36 max-sm:pl-4">Output</th><th className="font-normal">Value</th><th className="w-28 pr-5 text-right font-normal">Type</th></tr>
+        <tr className="h-7 border-b border-line bg-canvas"><th className="w-[38%] max-w-64 pl-5 font-normal max-sm:pl-4">Output</th><th className="font-normal">Value</th><th className="w-20 pr-5 text-right font-normal">Type</th></tr>
       </thead>
       <tbody className="font-mono">
         {outputs.map((output) => (
@@ -26,7 +31,7 @@ export function OutputValues({ outputs, empty = "This state has no outputs." }: 
               ) : typeof output.value === "object" && output.value !== null ? (
                 <pre className="max-h-60 overflow-auto whitespace-pre-wrap" tabIndex={0}>{JSON.stringify(output.value, null, 2)}</pre>
               ) : (
-                String(output.value)
+                plainText(output.value)
               )}
             </td>
             <td className="py-1.5 pr-5 text-right font-sans text-ink-3">{typeWord(output.type)}</td>

@@ -14,7 +14,7 @@ export function raiseHalt(body: { scope: Halt["scope"]; workspace?: string; reas
   return http.post<Halt>("/terraform/halt", body);
 }
 
-export function resumeHalt(body: { halt_id: string; reason: string }): Promise<Halt> {
+export function resumeHalt(body: { scope: Halt["scope"]; workspace?: string; reason: string }): Promise<Halt> {
   return http.post<Halt>("/terraform/resume", body);
 }
 

@@ -63,7 +63,7 @@ export function queryString(query: Query | undefined): string {
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value === null || value === undefined || value === "") continue;
     if (Array.isArray(value)) value.forEach((each: string) => params.append(name, each));
-    else params.append(name, String(value as string | number | boolean));
+    else params.append(name, String(value));
   }
   const text = params.toString();
   return text ? `?${text}` : "";

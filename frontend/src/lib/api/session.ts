@@ -3,6 +3,8 @@ import { http } from "./http";
 import { keys } from "./keys";
 import type { Me, Version } from "./types";
 
+export type Permission = Me["permissions"][number];
+
 /** Who is signed in. Rights change seldom; the API has the last word on every request. */
 export const meQuery = queryOptions({
   queryKey: keys.me,
@@ -22,7 +24,7 @@ export function useMe(): Me {
 }
 
 /** Whether the person holds a right, and what to say when not. */
-export function useMay(): (permission: string) => string | null {
+export function useMay(): (permission: Permission) => string | null {
   const me = useMe();
   return (permission) => (me.permissions.includes(permission) ? null : `You lack the right ${permission}. Ask an admin of ${me.organization.name}.`);
 }

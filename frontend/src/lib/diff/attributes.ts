@@ -29,7 +29,7 @@ export interface AttributeLine {
 const SHORT = 96;
 
 function literal(value: unknown): string {
-  return JSON.stringify(value) ?? "null";
+  return value === undefined ? "null" : JSON.stringify(value);
 }
 
 function side(value: unknown, unknown: boolean, hidden: boolean, absent: boolean): Side {
@@ -50,7 +50,7 @@ function shaped(value: unknown): Json | null {
  */
 export function attributeLine(attribute: PlanAttribute): AttributeLine {
   const { before, after } = attribute;
-  const sensitive = Boolean(attribute.before_sensitive ?? false) || Boolean(attribute.after_sensitive ?? false);
+  const sensitive = (attribute.before_sensitive ?? false) || (attribute.after_sensitive ?? false);
   const creates = attribute.action === "create";
   const deletes = attribute.action === "delete";
   const one = side(before, false, sensitive, creates);

@@ -1,6 +1,11 @@
 import { type DiffLine, diffLines } from "./lines";
 
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type Json = string | number | boolean | null | Json[] | JsonObject;
+
+// An alias of Record can't name itself.
+export interface JsonObject {
+  [key: string]: Json;
+}
 
 export interface JsonDiff {
   lines: DiffLine[];
@@ -21,7 +26,7 @@ export function parseJsonText(value: unknown): Json | null {
   }
 }
 
-function isObject(value: Json | undefined): value is { [key: string]: Json } {
+function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -42,7 +47,7 @@ function inOrderOf(model: Json | undefined, value: Json): Json {
   const keys = Object.keys(value);
   const first = isObject(model) ? Object.keys(model).filter((key) => key in value) : [];
   const known = new Set(first);
-  const out: { [key: string]: Json } = {};
+  const out: JsonObject = {};
   for (const key of [...first, ...keys.filter((each) => !known.has(each))]) {
     const item = value[key];
     if (item !== undefined) out[key] = inOrderOf(isObject(model) ? model[key] : undefined, item);

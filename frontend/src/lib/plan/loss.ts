@@ -36,7 +36,7 @@ function sentence(group: Group): string {
   const n = group.nodes.length;
   if (group.hold) {
     const what = n === 1 ? group.hold.one : `${n} ${group.hold.many}`;
-    const replica = n === 1 && group.hold.one === "a database" && /replica/.test(group.nodes[0]?.name ?? "") ? "a database replica" : what;
+    const replica = n === 1 && group.hold.one === "a database" && group.nodes[0]?.name.includes("replica") ? "a database replica" : what;
     const bare = group.nodes.every(keepsNoSnapshot) ? ` and keeps no final snapshot of ${n === 1 ? "it" : "them"}` : "";
     return `${group.verb} ${replica}${bare}.`;
   }

@@ -5,7 +5,7 @@ import { haltsQuery } from "@/lib/api/halts";
 import { useMay, useMe } from "@/lib/api/session";
 import type { Halt } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { moment, plural } from "@/lib/format";
+import { moment, plural, stopwatch } from "@/lib/format";
 import { ResumeDialog } from "./resume";
 
 const ON_RED = "inline-flex h-7 shrink-0 items-center rounded-ctl border border-current px-3 text-12 font-medium hover:bg-transparent max-sm:h-9";
@@ -24,7 +24,8 @@ export function HaltBanner({ onShow }: { onShow: () => void }) {
   const [resuming, setResuming] = useState(false);
   const halt = active[0];
   if (!halt) return null;
-  const { total, dead, dying } = halt.runs;
+  const { marked, dead, dying } = halt.runs;
+  const left = Math.ceil((Date.parse(halt.dead_by) - at) / 1000);
   const why = may("halt:resume");
   return (
     <section aria-label="Halt" className="flex min-h-[42px] shrink-0 flex-wrap items-center gap-x-4 gap-y-1 bg-danger px-4 py-1.5 text-13 text-on-danger">
@@ -33,7 +34,8 @@ export function HaltBanner({ onShow }: { onShow: () => void }) {
       <span className="min-w-0 truncate">“{halt.reason}”</span>
       {active.length > 1 ? <span>and {plural(active.length - 1, "more halt")}</span> : null}
       <span className="ml-auto flex flex-wrap items-center gap-3">
-        <span><b className="font-semibold">{total}</b> {total === 1 ? "run" : "runs"} stopped, <b className="font-semibold">{dead} of {dead + dying.length}</b> processes proven dead</span>
+        <span><b className="font-semibold">{marked}</b> {marked === 1 ? "run" : "runs"} stopped, <b className="font-semibold">{dead} of {dead + dying}</b> processes proven dead</span>
+        {dying > 0 && left > 0 ? <span>all dead in at most <b className="tnum font-semibold">{stopwatch(left)}</b></span> : null}
         <button type="button" className={ON_RED} onClick={onShow}>Show</button>
         <button type="button" className={ON_RED} aria-disabled={why ? true : undefined} title={why ?? undefined} onClick={() => { if (!why) setResuming(true); }}>Resume</button>
       </span>

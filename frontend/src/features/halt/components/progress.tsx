@@ -1,63 +1,107 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Check } from "lucide-react";
+import type { ReactNode } from "react";
 import { Ring } from "@/components/domain/status";
+import { http, type Page } from "@/lib/api/http";
+import { keys } from "@/lib/api/keys";
 import { useMe } from "@/lib/api/session";
-import type { Halt } from "@/lib/api/types";
+import type { Halt, WorkspaceRow } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
+import { cx } from "@/lib/cx";
 import { clock, plural, stopwatch } from "@/lib/format";
 import { scopeWords } from "./banner";
 
-/** What a standing halt has done: the fence, the runs it stopped, and each process that is not yet proven dead. */
+type HaltedRun = Halt["runs"]["items"][number];
+
+const PROOFS: Record<string, string> = {
+  wait_status: "process reaped",
+  empty_pid_namespace: "namespace empty",
+  presumed_by_lease: "presumed: its lease ended",
+  never_started: "no process was started",
+};
+
+function proofWords({ state, proof }: HaltedRun): string {
+  if (!proof) return state === "dying" ? "not yet" : "";
+  const parts = [PROOFS[proof.kind] ?? proof.kind.replaceAll("_", " ")];
+  if (proof.exit_code !== null && proof.exit_code !== undefined) parts.unshift(`exit ${proof.exit_code}`);
+  if (proof.pid) parts.push(`pid ${proof.pid}`);
+  return parts.join(", ");
+}
+
+function Step({ done, now = false, children, aside }: { done: boolean; now?: boolean; children: ReactNode; aside?: string }) {
+  return (
+    <li className={cx("flex items-center gap-2 text-12", now && "font-medium", !done && !now && "text-ink-3")}>
+      {done ? <Check size={14} className="text-create" aria-hidden /> : now ? <Ring className="text-wait" /> : <span className="mx-0.5 size-2.5 rounded-full border border-ctl" aria-hidden />}
+      <span className="grow">{children}</span>
+      <span className="tnum text-ink-3">{aside}</span>
+    </li>
+  );
+}
+
+/** What a standing halt has done: the fence, the runs it stopped, and the proof of death of each process. */
 export function HaltProgress({ halt }: { halt: Halt }) {
   const at = useNow(1_000);
   const organization = useMe().organization.name;
-  const { total, dead, dying } = halt.runs;
-  const quiet = dying.length === 0;
+  const names = useQuery({ queryKey: [...keys.workspaces, "names"], queryFn: ({ signal }) => http.get<Page<WorkspaceRow>>("/terraform/workspaces", { limit: 200 }, signal), staleTime: 60_000 }).data?.items;
+  const nameOf = (id: string) => names?.find((each) => each.id === id)?.name ?? id;
+  const { marked, dead, dying, never_started: idle, items } = halt.runs;
+  const began = Date.parse(halt.created_at);
+  const bound = Math.max(1, (Date.parse(halt.dead_by) - began) / 1000);
+  const passed = Math.max(0, (at - began) / 1000);
+  const left = Math.max(0, bound - passed);
+  const quiet = dying === 0;
+  const processes = items.filter((each) => each.state !== "never_started").sort((a, b) => Number(a.state === "dead") - Number(b.state === "dead"));
   return (
     <div className="flex max-sm:flex-col">
-      <dl className="flex w-[292px] shrink-0 flex-col gap-3 border-r border-line p-5 text-13 max-sm:w-full max-sm:border-r-0 max-sm:border-b">
-        <div><dt className="text-11 text-ink-3">Scope</dt><dd className="font-medium">{scopeWords(halt, organization)}</dd></div>
-        <div><dt className="text-11 text-ink-3">Raised</dt><dd>{clock(halt.created_at)} by {halt.actor.name}</dd></div>
-        <div><dt className="text-11 text-ink-3">Why</dt><dd>{halt.reason}</dd></div>
-        <div className="border-t border-line pt-3">
-          <dt className="sr-only">Progress</dt>
-          <dd className="flex flex-col gap-1 text-12">
-            <span className="flex items-center gap-2"><Check size={14} className="text-create" aria-hidden />Fence up: nothing new can start</span>
-            <span className="flex items-center gap-2"><Check size={14} className="text-create" aria-hidden />{plural(total, "run")} cancelled</span>
-            <span className="flex items-center gap-2 font-medium">
-              {quiet ? <Check size={14} className="text-create" aria-hidden /> : <Ring className="text-wait" />}
-              {dead} of {dead + dying.length} proven dead
-            </span>
-          </dd>
-        </div>
-      </dl>
+      <div className="w-[292px] shrink-0 border-r border-line p-5 max-sm:w-full max-sm:border-r-0 max-sm:border-b">
+        <dl className="flex flex-col gap-3 text-13">
+          <div><dt className="text-11 text-ink-3">Scope</dt><dd className="font-medium">{halt.scope === "workspace" ? `Workspace ${nameOf(halt.scope_id)}` : scopeWords(halt, organization)}</dd></div>
+          <div><dt className="text-11 text-ink-3">Raised</dt><dd>{clock(halt.created_at)} by {halt.actor.name}</dd></div>
+          <div><dt className="text-11 text-ink-3">Why</dt><dd>{halt.reason}</dd></div>
+        </dl>
+        <ul className="mt-4 flex flex-col gap-1 border-t border-line pt-3">
+          <Step done>Fence up: nothing new can start</Step>
+          <Step done>{plural(marked, "run")} cancelled</Step>
+          <Step done={quiet} now={!quiet}>{dead} of {dead + dying} proven dead</Step>
+          <Step done={quiet} aside={`+${stopwatch(bound)}`}>All dead, at the latest</Step>
+        </ul>
+      </div>
       <div className="min-w-0 grow">
         <div className="flex items-center gap-5 border-b border-line p-5">
-          <span className={quiet ? "text-36 font-semibold text-create" : "text-36 font-semibold text-wait"}>{quiet ? "0" : dying.length}</span>
-          <div>
-            <p className="font-medium">{quiet ? "No process is left in the scope" : `${dying.length === 1 ? "process is" : "processes are"} not yet proven dead`}</p>
-            <p className="text-12 text-ink-3">{quiet ? `Checked ${clock(new Date(at).toISOString())}. The fence stands until Resume.` : `Interrupted ${stopwatch((at - Date.parse(halt.created_at)) / 1000)} ago. What does not end by itself is killed.`}</p>
+          <span className={cx("tnum text-36 font-semibold", quiet ? "text-create" : "text-wait")} role="timer">{quiet ? "0:00" : stopwatch(left)}</span>
+          <div className="min-w-0 grow">
+            <p className="flex justify-between gap-3 font-medium">
+              {quiet ? "No process is left in the scope" : left > 0 ? "until every process is dead, at the latest" : "The latest moment has passed: what is left is presumed by its lease"}
+              <span className="text-12 font-normal text-ink-2">{dead} of {dead + dying} proven</span>
+            </p>
+            <div className="mt-2 h-1.5 bg-sunken" aria-hidden><div className={cx("h-full", quiet ? "bg-mark-create" : "bg-mark-wait")} style={{ width: `${quiet ? 100 : Math.min(100, (passed / bound) * 100)}%` }} /></div>
           </div>
         </div>
-        {dying.length > 0 ? (
-          <table className="w-full text-12">
-            <thead className="text-left text-11 text-ink-3">
-              <tr className="h-8 border-b border-line"><th className="pl-5 font-normal">Process</th><th className="font-normal">Run</th><th className="font-normal">Workspace</th><th className="pr-5 font-normal">Was</th></tr>
-            </thead>
-            <tbody>
-              {dying.map((each) => (
-                <tr key={each.run_id} className="h-8 border-b border-line bg-wait-bg">
-                  <td className="pl-5"><span className="flex items-center gap-2 font-medium"><Ring className="text-wait" />stopping</span></td>
-                  <td><Link to="/infra/terraform/runs/$id" params={{ id: each.run_id }} className="link font-mono">{each.run_id}</Link></td>
-                  <td>{each.workspace}</td>
-                  <td className="pr-5 text-ink-2">{each.status.replaceAll("_", " ")}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        ) : (
-          <p className="flex items-center gap-2 px-5 py-3 text-12"><Check size={14} className="text-create" aria-hidden />{total === 0 ? "Nothing was running or waiting when the fence went up." : `${plural(total, "run")} had ended by now, each with its proof on its page.`}</p>
-        )}
+        {processes.length > 0 ? (
+          <div className="max-h-[38vh] overflow-auto" tabIndex={0} role="group" aria-label="Processes">
+            <table className="w-full text-12 whitespace-nowrap">
+              <thead className="text-left text-11 text-ink-3">
+                <tr className="h-7 border-b border-line bg-canvas"><th className="pl-5 font-normal">Process</th><th className="px-2 font-normal">Run</th><th className="px-2 font-normal">Workspace</th><th className="px-2 font-normal">Was</th><th className="pr-5 pl-2 font-normal">Proof of death</th></tr>
+              </thead>
+              <tbody>
+                {processes.map((each) => (
+                  <tr key={each.run_id} className={cx("h-8 border-b border-line", each.state === "dying" && "bg-wait-bg")}>
+                    <td className="pl-5"><span className="flex items-center gap-2 font-medium">{each.state === "dying" ? <><Ring className="text-wait" />stopping</> : <><Check size={14} className="text-create" aria-hidden />dead</>}</span></td>
+                    <td className="px-2"><Link to="/infra/terraform/runs/$id" params={{ id: each.run_id }} className="link font-mono">…{each.run_id.slice(-8)}</Link></td>
+                    <td className="px-2">{nameOf(each.workspace_id)}</td>
+                    <td className="px-2 text-ink-2">{each.kind === "apply" ? "applying" : "planning"}</td>
+                    <td className={cx("pr-5 pl-2", each.state === "dying" ? "text-wait" : "text-ink-2")}>{proofWords(each)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        ) : null}
+        <p className="flex items-center gap-2 border-b border-line px-5 py-2.5 text-12">
+          <Check size={14} className="shrink-0 text-create" aria-hidden />
+          {idle > 0 ? <span><strong className="font-semibold">{plural(idle, "run")} had no process:</strong> cancelled with the fence.</span> : marked === 0 ? "Nothing was running or waiting when the fence went up." : "Every run that it stopped had a process."}
+        </p>
       </div>
     </div>
   );

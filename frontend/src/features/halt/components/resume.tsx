@@ -12,7 +12,7 @@ export function ResumeDialog({ halt, open, onOpenChange }: { halt: Halt; open: b
   const [reason, setReason] = useState("");
   const queryClient = useQueryClient();
   const resume = useMutation({
-    mutationFn: () => resumeHalt({ halt_id: halt.id, reason: reason.trim() }),
+    mutationFn: () => resumeHalt({ scope: halt.scope, ...(halt.scope === "workspace" ? { workspace: halt.scope_id } : {}), reason: reason.trim() }),
     onSuccess: async () => {
       onOpenChange(false);
       setReason("");

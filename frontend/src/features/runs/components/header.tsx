@@ -76,7 +76,7 @@ function FactStrip({ run, child }: { run: Run; child: Run | undefined }) {
           <span className="font-medium">{run.stack.name} {run.spec_version.number ? `v${run.spec_version.number}` : shortDigest(run.spec_version.hash)}</span>
         </Link>
       </Cell>
-      {run.configuration ? <Cell label="Configuration"><span className="font-mono">{shortDigest(run.configuration.digest)}</span></Cell> : null}
+      <Cell label="Configuration"><span className="font-mono">{shortDigest(run.configuration.digest)}</span></Cell>
       {run.engine ? <Cell label="Engine">{run.engine.kind === "tofu" ? "OpenTofu" : "Terraform"} <span className="text-ink-3">{run.engine.version}</span></Cell> : null}
       {child?.claimed_by?.name ? <Cell label="Runner"><span className="font-mono">{child.claimed_by.name}</span></Cell> : null}
       <Cell label={child ? "Apply started" : run.planned_at ? "Planned" : "Requested"}>

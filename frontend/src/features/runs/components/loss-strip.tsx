@@ -5,7 +5,7 @@ import { plural } from "@/lib/format";
 import type { Loss } from "@/lib/plan/loss";
 
 /** The worst sentence first, then how far it reaches. */
-export function LossStrip({ run, plan, loss }: { run: Run; plan: PlanView; loss: Loss | null }) {
+export function LossStrip({ run, plan, loss, total }: { run: Run; plan: PlanView; loss: Loss | null; total: number | null }) {
   const counts = run.summary ?? plan.counts;
   const changed = counts.add + counts.change + counts.replace + counts.destroy;
   const modules = new Set(plan.resources.filter((each) => each.action !== "no-op").map((each) => each.module)).size;
@@ -18,7 +18,7 @@ export function LossStrip({ run, plan, loss }: { run: Run; plan: PlanView; loss:
           <strong className="font-semibold">{loss?.worst ?? quiet(run, changed, outputs.length)}</strong> {loss?.rest}
         </p>
         <p className="text-12 text-ink-2">
-          {changed > 0 ? `Blast radius: ${run.resources_total ? `${changed} of ${plural(run.resources_total, "resource")}` : plural(changed, "resource")}, in ${plural(modules, "module")}. ` : null}
+          {changed > 0 ? `Blast radius: ${total !== null && total >= changed ? `${changed} of ${plural(total, "resource")}` : plural(changed, "resource")}, in ${plural(modules, "module")}. ` : null}
           {outputs.length > 0 && outputs.length <= 4 ? <>{outputs.length === 1 ? "Output" : "Outputs"} {outputs.map((name, i) => <Fragment key={name}>{i > 0 ? (i === outputs.length - 1 ? " and " : ", ") : ""}<code>{name}</code></Fragment>)} {outputs.length === 1 ? "changes" : "change"}; who reads {outputs.length === 1 ? "it" : "them"} is not known.</> : outputs.length > 4 ? `${outputs.length} outputs change; who reads them is not known.` : null}
         </p>
       </div>

@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import { useRef } from "react";
 import { StatusBadge } from "@/components/domain/status";
 import { applyProgress } from "@/features/runs/apply/model";
@@ -18,6 +19,8 @@ import { LockFacts, Phases, ProofFacts } from "@/features/runs/rail/progress";
 import { Result } from "@/features/runs/rail/result";
 import { Timings } from "@/features/runs/rail/timings";
 import { useMay, useMe } from "@/lib/api/session";
+import type { Run } from "@/lib/api/types";
+import { stateVersionsQuery } from "@/lib/api/workspaces";
 import { useNow } from "@/lib/clock";
 import { span } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
@@ -37,10 +40,11 @@ function defaultTab(data: RunData): string {
 
 /** The page that matters: one run, with its apply. */
 export function RunView({ data, tab: asked }: { data: RunData; tab: string | undefined }) {
-  const { run, child, plan, tree, driftTree, destructive, loss, workspace } = data;
+  const { run, child, plan, tree, driftTree, destructive, loss } = data;
   const me = useMe();
   const mayPlan = useMay()(run.kind === "destroy" ? "runs:destroy" : "runs:plan");
   const phone = useMedia(PHONE);
+  const workspaceTotal = useQuery(stateVersionsQuery(run.workspace.id)).data?.items[0]?.resource_count ?? null;
   const typedRef = useRef<HTMLInputElement>(null);
   const seen = useSeen(me.id, run.id, run.fingerprint?.digest ?? "");
   const none = useSeen(me.id, run.id, "drift");
@@ -56,8 +60,8 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
   const waiting = run.status === "awaiting_approval";
   const deciding = waiting || run.status === "policy_blocked";
   const working = isWorking(run.status) || (child !== undefined && !isFinal(child.status));
-  const may = (action: string) => run.allowed_actions.includes(action) || (child?.allowed_actions.includes(action) ?? false);
-  const open = (act: () => void, action: string) => () => { if (may(action)) act(); };
+  const may = (action: Run["allowed_actions"][number]) => run.allowed_actions.includes(action) || (child?.allowed_actions.includes(action) ?? false);
+  const open = (act: () => void, action: Run["allowed_actions"][number]) => () => { if (may(action)) act(); };
   const changes = tab === "drift" ? views.drift : views.changes;
   const inTree = tab === "changes" || tab === "drift";
 
@@ -84,7 +88,7 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
       {working || child ? <Phases run={child ?? run} /> : null}
       <ProofFacts run={child ?? run} />
       {child ? <LockFacts run={child} /> : null}
-      <Approvals run={run} fourEyesOff={workspace?.requester_may_approve ?? false} onRevoke={run.allowed_actions.includes("revoke") ? actions.askRevoke : null} />
+      <Approvals run={run} fourEyesOff={run.approvals_detail ? !run.approvals_detail.four_eyes : false} onRevoke={run.allowed_actions.includes("revoke") ? actions.askRevoke : null} />
       <Policies checks={run.policy_checks} verdict={run.verdict} />
       <Fingerprint run={run} />
       {working ? null : <Timings run={child ?? run} />}
@@ -97,7 +101,7 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
       {phone && asked ? null : (
         <>
           <RunNotices run={run} child={child} />
-          {child && plan ? <ApplyStrip progress={progress} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} /> : null}
+          {child && plan ? <ApplyStrip progress={progress} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} total={workspaceTotal} /> : null}
         </>
       )}
       <div className="flex min-h-0 grow">

@@ -15,7 +15,7 @@ interface Entry {
 const dot = <span className="mx-[3px] size-2 rounded-full bg-mark-idle" aria-hidden />;
 
 function phases(run: Run): Entry[] {
-  return run.timings.map((each) => ({ at: each.started_at, icon: dot, text: `${run.kind === "apply" ? "Apply" : "Plan"}: ${phaseWord(each.phase).toLowerCase()}`, aside: duration(each.seconds) }));
+  return run.timings.phases.map((each) => ({ at: each.started_at, icon: dot, text: `${run.kind === "apply" ? "Apply" : "Plan"}: ${phaseWord(each.phase).toLowerCase()}`, aside: duration(each.seconds) }));
 }
 
 function entries(run: Run, child: Run | undefined): Entry[] {

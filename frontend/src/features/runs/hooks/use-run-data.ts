@@ -2,7 +2,6 @@ import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { planQuery, runQuery } from "@/lib/api/runs";
 import type { Run } from "@/lib/api/types";
-import { workspaceQuery } from "@/lib/api/workspaces";
 import { sentenceOfLoss } from "@/lib/plan/loss";
 import { changeTree, destructiveChanges } from "@/lib/plan/tree";
 
@@ -13,20 +12,19 @@ function mayHavePlan(run: Run): boolean {
 
 const NONE: never[] = [];
 
-/** All that the run page shows of one run: itself, its apply, its plan, its workspace. */
+/** All that the run page shows of one run: itself, its apply, its plan. */
 export function useRunData(id: string) {
   const run = useSuspenseQuery(runQuery(id)).data;
   const childId = run.child?.id ?? run.child_run_id;
   const child = useQuery({ ...runQuery(childId ?? ""), enabled: Boolean(childId) }).data;
   const planned = mayHavePlan(run);
   const planResult = useQuery(planQuery(id, planned));
-  const workspace = useQuery(workspaceQuery(run.workspace.id)).data;
   const plan = planResult.data;
   const tree = useMemo(() => (plan ? changeTree(plan.resources) : NONE), [plan]);
   const driftTree = useMemo(() => (plan ? changeTree(plan.drift) : NONE), [plan]);
   const destructive = useMemo(() => destructiveChanges(tree), [tree]);
   const loss = useMemo(() => (plan ? sentenceOfLoss(plan.resources) : null), [plan]);
-  return { run, child, plan, planned, planError: planResult.error, workspace, tree, driftTree, destructive, loss };
+  return { run, child, plan, planned, planError: planResult.error, tree, driftTree, destructive, loss };
 }
 
 export type RunData = ReturnType<typeof useRunData>;

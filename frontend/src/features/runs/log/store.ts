@@ -37,6 +37,8 @@ export interface LogState {
   version: number;
 }
 
+// Engines colour their output; the page tells importance in its own way.
+// eslint-disable-next-line no-control-regex
 const ESCAPES = /\u001b\[[0-9;]*[A-Za-z]/g;
 const STILL = /: Still \w+\.\.\./;
 const ERROR = /^(?:[│╷\s]*)Error: |^Error\b/;

@@ -126,7 +126,7 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
           className="w-52 max-sm:w-full"
           trailing={needle ? (
             <span className="flex shrink-0 items-center text-12 text-ink-2">
-              <span role="status" className="tnum mr-1">{hits.length === 0 ? "none" : hit < 0 ? `${count(hits.length)}` : `${count(hit + 1)} of ${count(hits.length)}`}</span>
+              <span role="status" className="tnum mr-1">{hits.length === 0 ? "none" : hit < 0 ? count(hits.length) : `${count(hit + 1)} of ${count(hits.length)}`}</span>
               <IconButton label="Previous hit" className="!size-5" onClick={() => toHit(-1)}><ChevronUp size={13} /></IconButton>
               <IconButton label="Next hit" className="!size-5" onClick={() => toHit(1)}><ChevronDown size={13} /></IconButton>
             </span>

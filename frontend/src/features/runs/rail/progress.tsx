@@ -15,18 +15,18 @@ const APPLY = ["preparing", "initializing", "verifying", "applying", "snapshotti
 export function Phases({ run }: { run: Run }) {
   const now = useNow(1_000);
   const order = run.kind === "apply" ? APPLY : PLAN;
-  const done = new Map(run.timings.map((each) => [each.phase, each]));
+  const done = new Map(run.timings.phases.map((each) => [each.phase, each]));
   const final = isFinal(run.status);
   const began = run.claimed_at ? Date.parse(run.claimed_at) : null;
   const total = began === null ? null : ((run.finished_at ? Date.parse(run.finished_at) : now) - began) / 1000;
-  const queued = run.timing_totals?.queued_seconds;
-  const names = [...order, ...run.timings.map((each) => each.phase).filter((each) => !order.includes(each))];
+  const queued = run.timings.queued_seconds;
+  const names = [...order, ...run.timings.phases.map((each) => each.phase).filter((each) => !order.includes(each))];
   const at = run.phase ? order.indexOf(run.phase) : -1;
   return (
     <section aria-labelledby="rail-phases" className="border-b border-line px-4 py-3">
       <SectionHead id="rail-phases" title="Phases" aside={total === null ? null : <span className="tnum">{duration(total)}</span>} />
       <ul>
-        <Row state={run.status === "queued" ? "now" : "done"} name="Queued" value={queued === null || queued === undefined ? "" : duration(queued)} />
+        <Row state={run.status === "queued" ? "now" : "done"} name="Queued" value={queued === null ? "" : duration(queued)} />
         {names.map((name, i) => {
           const timing = done.get(name);
           const isNow = !final && run.status === "running" && run.phase === name;

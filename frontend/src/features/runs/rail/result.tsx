@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Database } from "lucide-react";
+import { plainText } from "@/components/domain/output-values";
 import { SectionHead } from "@/components/ui/bits";
 import type { Run } from "@/lib/api/types";
 import { versionOutputsQuery } from "@/lib/api/workspaces";
@@ -22,8 +23,8 @@ export function Result({ run, child }: { run: Run; child: Run | undefined }) {
           {outputs.slice(0, 8).map((output) => (
             <div key={output.name} className="min-w-0 text-12">
               <dt className="truncate font-mono text-11 text-ink-3">{output.name}</dt>
-              <dd className="truncate font-mono" title={output.sensitive ? undefined : String(typeof output.value === "object" ? JSON.stringify(output.value) : output.value)}>
-                {output.sensitive ? <span className="font-sans text-ink-2">•••••••• sensitive</span> : typeof output.value === "object" ? JSON.stringify(output.value) : String(output.value)}
+              <dd className="truncate font-mono" title={output.sensitive ? undefined : plainText(output.value)}>
+                {output.sensitive ? <span className="font-sans text-ink-2">•••••••• sensitive</span> : plainText(output.value)}
               </dd>
             </div>
           ))}

@@ -8,10 +8,10 @@ import { phaseWord } from "@/lib/run-status";
 /** Where the time went. */
 export function Timings({ run }: { run: Run }) {
   const now = useNow();
-  const queued = run.timing_totals?.queued_seconds ?? null;
-  const parts = [...(queued === null ? [] : [{ phase: "queued", seconds: queued }]), ...run.timings];
+  const queued = run.timings.queued_seconds;
+  const parts = [...(queued === null ? [] : [{ phase: "queued", seconds: queued }]), ...run.timings.phases];
   if (parts.length === 0) return null;
-  const worked = run.timings.reduce((sum, each) => sum + each.seconds, 0);
+  const worked = run.timings.phases.reduce((sum, each) => sum + each.seconds, 0);
   const waiting = run.status === "awaiting_approval" && run.planned_at ? (now - Date.parse(run.planned_at)) / 1000 : null;
   const longest = Math.max(...parts.map((each) => each.seconds));
   return (

@@ -62,7 +62,7 @@ export function WorkspacesView({ search, onSearch }: { search: ListSearch; onSea
   useKeys({ "/": () => field.current?.focus() });
   const set = (part: Partial<ListSearch>) => {
     const next = { ...search, ...part };
-    onSearch(Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined && value !== "")));
+    onSearch(Object.fromEntries(Object.entries(next).filter(([, value]) => value !== "")));
   };
   return (
     <main className="flex min-h-0 grow flex-col">

@@ -8,7 +8,7 @@ import { useNow } from "@/lib/clock";
 import { moment, shortDigest } from "@/lib/format";
 
 function because(attachment: PolicyAttachment): string {
-  if (attachment.workspace_id) return "this workspace";
+  if (attachment.workspace) return "this workspace";
   return attachment.tag ? `tag ${attachment.tag}` : "the organization";
 }
 
@@ -18,7 +18,7 @@ export function PoliciesTab({ workspace }: { workspace: Workspace }) {
   const query = useQuery(attachmentsQuery);
   if (query.error) return <Empty title="The policy attachments could not be read."><p role="alert">{explain(query.error)}</p></Empty>;
   if (!query.data) return <Skeleton rows={3} />;
-  const mine = query.data.items.filter((each) => each.workspace_id === workspace.id || (!each.workspace_id && (each.tag === null || workspace.tags.includes(each.tag))));
+  const mine = query.data.items.filter((each) => each.workspace?.id === workspace.id || (!each.workspace && (each.tag === null || workspace.tags.includes(each.tag))));
   if (mine.length === 0) return <Empty title="No policy set judges this workspace.">An admin attaches one to the workspace, to a tag, or to the organization, through the API.</Empty>;
   return (
     <Table caption="Policy sets of this workspace" head={<><Th>Policy set</Th><Th>Enforcement level</Th><Th>Attached to</Th><Th>Bundle</Th><Th className="text-right">Synced</Th></>}>

@@ -32,7 +32,7 @@ export function SettingsTab({ workspace, resources }: { workspace: Workspace; re
   const save = useMutation({
     mutationFn: () =>
       changeWorkspace(workspace.id, {
-        description: form.description.trim(), tags: readTags(form.tags), engine_kind: form.engine || null,
+        description: form.description.trim(), tags: readTags(form.tags), engine_kind: form.engine === "tofu" || form.engine === "terraform" ? form.engine : null,
         // Rules of the gate need a right of their own: they are sent only by those who hold it.
         ...(mayRule ? {} : { required_approvals: Number(form.approvals), approver_team_ids: form.teams, requester_may_approve: form.requester, auto_apply: form.auto, auto_apply_allows_destroy: form.autoDestroy, plan_max_age_seconds: form.age ? Number(form.age) * 3600 : null }),
       }),

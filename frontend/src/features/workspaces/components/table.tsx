@@ -5,7 +5,7 @@ import { StatusText } from "@/components/domain/status";
 import { Tag } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { haltOver } from "@/lib/api/halts";
-import { useMay } from "@/lib/api/session";
+import { type Permission, useMay } from "@/lib/api/session";
 import type { Halt, WorkspaceRow } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
@@ -38,7 +38,7 @@ export function WorkspaceTable({ rows, halts }: { rows: readonly WorkspaceRow[];
     setAt(next);
     virtual.scrollToIndex(next, { align: "auto" });
   };
-  const blockedOf = (row: WorkspaceRow, right: string) => {
+  const blockedOf = (row: WorkspaceRow, right: Permission) => {
     const halt = haltOver(halts, row.id);
     return halt ? `A halt stands: ${halt.reason}` : may(right);
   };
@@ -132,7 +132,7 @@ function Row({ row, current, top, onEnter, planBlocked, destroyBlocked, busy, er
         {row.tags.slice(0, 2).map((tag) => <Tag key={tag}>{tag}</Tag>)}
         {row.tags.length > 2 ? <span className="text-11 text-ink-3" title={row.tags.join(", ")}>+{row.tags.length - 2}</span> : null}
       </span>
-      <span role="cell" className="min-w-0 truncate"><Status row={row} /></span>
+      <span role="cell" className="flex min-w-0 items-center"><Status row={row} /></span>
       <span role="cell" className="min-w-0 truncate text-ink-2">
         {run ? <Link to="/infra/terraform/runs/$id" params={{ id: run.id }} className="hover:text-ink hover:underline">{runTitle(run)}</Link> : null}
       </span>
