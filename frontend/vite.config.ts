@@ -26,7 +26,7 @@ export default defineConfig(({ mode }) => ({
     target: "es2022",
     sourcemap: false,
     assetsInlineLimit: 0,
-    chunkSizeWarningLimit: 400,
+    chunkSizeWarningLimit: 600,
   },
   test: {
     environment: "jsdom",

@@ -79,7 +79,7 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 
 /** `sha256:5d0e7c…` becomes `5d0e…91b7`. */
 export function shortDigest(digest: string): string {
-  const hex = digest.replace(/^[a-z0-9-]+:/, "");
+  const hex = digest.replace(/^[a-z0-9-]+:/, "").replace(/^[a-z]+-/, "");
   return hex.length > 12 ? `${hex.slice(0, 4)}…${hex.slice(-4)}` : hex;
 }
 

@@ -19,6 +19,11 @@ function Outcome({ item: { run, lock } }: { item: InboxItem }) {
   return <span className={look.tone === "destroy" ? "text-destroy" : "text-ink-2"}>{word}</span>;
 }
 
+/** The count of approvals has its own column; then who asked says more. */
+export function becauseWords({ run, why }: InboxItem): string {
+  return /^\d+ of \d+ approvals?\.?$/.test(why) ? `requested by ${run.requested_by.name}` : why;
+}
+
 /** Two lines: what it is, and why it is here. */
 export function InboxRow({ item, current, unread, now, onFocus }: { item: InboxItem; current: boolean; unread: boolean; now: number; onFocus: () => void }) {
   const { run, lock } = item;
@@ -36,7 +41,7 @@ export function InboxRow({ item, current, unread, now, onFocus }: { item: InboxI
         {lock ? <LockOpen size={15} className="shrink-0 text-replace" aria-hidden /> : <StatusIcon status={run.status} kind={run.kind} phase={run.phase} halted={run.halted} size={15} />}
         <span className="min-w-0 grow">
           <span className={cx("block truncate text-13", unread && "font-medium")}>{unread ? <span className="sr-only">Unread. </span> : null}{lock ? `State lock of ${run.id}, whose runner is dead` : runTitle(run)}</span>
-          <span className="block truncate text-12 text-ink-2"><span className="font-medium">{run.workspace.name}</span> <span className="ml-1 text-ink-3">{item.why}</span></span>
+          <span className="block truncate text-12 text-ink-2"><span className="font-medium">{run.workspace.name}</span> <span className="ml-1 text-ink-3">{becauseWords(item)}</span></span>
         </span>
         <span className="w-[116px] shrink-0 text-12 max-md:hidden"><CountLine counts={run.summary} /></span>
         <span className="w-[104px] shrink-0 text-12 max-sm:hidden"><Outcome item={item} /></span>

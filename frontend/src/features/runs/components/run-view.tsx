@@ -88,7 +88,7 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
       {working || child ? <Phases run={child ?? run} /> : null}
       <ProofFacts run={child ?? run} />
       {child ? <LockFacts run={child} /> : null}
-      <Approvals run={run} fourEyesOff={run.approvals_detail ? !run.approvals_detail.four_eyes : false} onRevoke={run.allowed_actions.includes("revoke") ? actions.askRevoke : null} />
+      <Approvals run={run} fourEyesOff={run.approvals_detail ? !run.approvals_detail.four_eyes : false} onRevoke={run.allowed_actions.includes("revoke") && run.approvals_detail?.you.decision === "approve" ? actions.askRevoke : null} />
       <Policies checks={run.policy_checks} verdict={run.verdict} />
       <Fingerprint run={run} />
       {working ? null : <Timings run={child ?? run} />}

@@ -145,7 +145,7 @@ export class RunStream {
 
   private take(page: ProgressPage): void {
     this.store.append(page.records, page.next, page.closed);
-    if (page.records.some((record) => record.kind === "phase")) this.options.onRun();
+    if (page.records.some((record) => record.kind === "phase" || record.data.type === "run.status")) this.options.onRun();
     if (page.records.length > 0 && this.socket) this.announce("live");
   }
 

@@ -39,6 +39,8 @@ export function Approvals({ run, fourEyesOff, onRevoke }: ApprovalsProps) {
   const left = Math.max(0, detail.need - detail.have);
   const waiting = run.status === "awaiting_approval";
   const { you } = detail;
+  // The count itself stands above, in the head of the section.
+  const because = detail.because.filter((each) => !/^\d+ of \d+ approvals?\.?$/.test(each));
   return (
     <section aria-labelledby="rail-approvals" className="border-b border-line px-4 py-3">
       <SectionHead id="rail-approvals" title={<span className="flex items-center gap-2">Approvals <Pips have={detail.have} need={detail.need} /></span>} aside={<span className="tnum text-13 text-ink">{detail.have} of {detail.need}</span>} />
@@ -51,7 +53,7 @@ export function Approvals({ run, fourEyesOff, onRevoke }: ApprovalsProps) {
           </li>
         ) : null}
       </ul>
-      {detail.because.length > 0 ? <p className="mt-1 text-12 text-ink-2">{detail.because.join(" ")}</p> : null}
+      {because.length > 0 ? <p className="mt-1 text-12 text-ink-2">{because.map(sentence).join(" ")}</p> : null}
       {fourEyesOff ? <p className="mt-1 text-12 text-wait">Four-eyes is off in this workspace: the requester may approve.</p> : null}
       {waiting ? (
         <p className="mt-2 flex items-start gap-2 text-12">
@@ -68,4 +70,8 @@ export function Approvals({ run, fourEyesOff, onRevoke }: ApprovalsProps) {
       {detail.decisions.length === 0 && !waiting ? <p className="text-12 text-ink-3">No decision was made.</p> : null}
     </section>
   );
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -22,8 +22,8 @@ export function Fingerprint({ run }: { run: Run }) {
         {print.parts.map((part) => (
           <li key={part.name} className={cx("flex h-[19px] items-center gap-2 text-12", part.moved && "text-wait")}>
             {part.moved ? <TriangleAlert size={13} className="shrink-0" aria-hidden /> : <Check size={13} className="shrink-0 text-create" aria-hidden />}
-            <span className="min-w-0 truncate">{partWords(part.name)} <span className={part.moved ? "" : "text-ink-3"}>{part.label}{part.moved ? ", moved" : ""}</span></span>
-            <span className="ml-auto shrink-0 font-mono text-11 text-ink-3">{shortDigest(part.digest)}</span>
+            <span className="min-w-0 truncate">{part.label}{part.moved ? ", moved" : ""}</span>
+            <span className="ml-auto shrink-0 font-mono text-11 text-ink-3">{part.digest ? shortDigest(part.digest) : "none"}</span>
           </li>
         ))}
         {print.expires_at && ends !== null ? (
@@ -36,13 +36,4 @@ export function Fingerprint({ run }: { run: Run }) {
       </ul>
     </section>
   );
-}
-
-const PARTS: Record<string, string> = {
-  spec_version: "Spec", configuration: "Configuration", variables: "Variables", plan_file: "Plan file", plan_json: "Plan document",
-  lock_file: "Provider lock", state: "State", policy_bundles: "Policy bundle", policy_results: "Policy results",
-};
-
-function partWords(name: string): string {
-  return PARTS[name] ?? (name.charAt(0).toUpperCase() + name.slice(1)).replaceAll("_", " ");
 }
