@@ -1,0 +1,290 @@
+"""An organization with people, a workspace and runs, made by the services; the runner's part is played by the test.
+
+Works inside a rolled-back session and with real commits alike, since every step is a unit of work of its own.
+"""
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass, field
+from typing import Any
+
+from app import registry
+from app.configurations import service as configurations
+from app.core import clock
+from app.core.db import unit_of_work
+from app.core.ids import new_id
+from app.core.permissions import Actor
+from app.halt import service as halts
+from app.halt.schemas import HaltOut, HaltRequest, ResumeRequest
+from app.identity.roles import Role
+from app.runner.port import (
+    ApplyOutcome,
+    Counts,
+    EngineInfo,
+    Failure,
+    PlanOutcome,
+    ProofOfDeath,
+    RunnerJob,
+    SettleAnswer,
+    StateAnswer,
+    VerifyAnswer,
+    WorkerInfo,
+)
+from app.runs import repository, service
+from app.runs.models import RunEvidence, TerraformRun
+from app.runs.port import InProcessPort
+from app.runs.schemas import DecisionRequest, RunOut, RunRequest
+from app.specs import service as specs
+from app.specs.schemas import StackIn
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import NewWorkspace, VariableIn, WorkspaceChange, WorkspaceOut
+from tests.support import people
+
+WORKER = WorkerInfo(name="test", host="test", pid=1)
+LINEAGE = "5d3f6f3e-0000-4000-8000-000000000001"
+
+
+def archive(files: dict[str, str] | None = None) -> bytes:
+    """Return files as the tar.gz of a configuration."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, text in (files or {"main.tf": 'resource "terraform_data" "a" {}\n'}).items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def state_document(
+    serial: int = 1, *, lineage: str = LINEAGE, outputs: dict[str, Any] | None = None, names: tuple[str, ...] = ("a",)
+) -> bytes:
+    """Return a state as an engine writes it."""
+    resources = [
+        {
+            "mode": "managed",
+            "type": "terraform_data",
+            "name": name,
+            "provider": 'provider["terraform.io/builtin/terraform"]',
+            "instances": [{"attributes": {"id": name}}],
+        }
+        for name in names
+    ]
+    return json.dumps(
+        {
+            "version": 4,
+            "terraform_version": "1.11.0",
+            "serial": serial,
+            "lineage": lineage,
+            "outputs": outputs or {},
+            "resources": resources,
+        }
+    ).encode()
+
+
+def proof(kind: str = "wait_status") -> ProofOfDeath:
+    """Return a proof of death of now."""
+    return ProofOfDeath.model_validate({"kind": kind, "at": clock.now(), "pid": 1, "exit_code": 0})
+
+
+@dataclass
+class Scene:
+    """One tenant with a workspace that has something to plan."""
+
+    organization_id: str
+    admin: Actor
+    planner: Actor
+    approvers: list[Actor]
+    workspace: WorkspaceOut
+    configuration_id: str
+    port: InProcessPort = field(default_factory=InProcessPort)
+
+    # What people do.
+
+    def request(self, kind: str = "plan", *, speculative: bool = False, workspace: str | None = None) -> str:
+        """Request a run and return its id."""
+        wanted = RunRequest.model_validate(
+            {
+                "workspace": workspace or self.workspace.id,
+                "kind": kind,
+                "speculative": speculative,
+                "configuration_id": self.configuration_id,
+            }
+        )
+        with unit_of_work() as session:
+            return str(service.request(session, self.planner, wanted, None)["id"])
+
+    def approve(self, run_id: str, actor: Actor | None = None) -> RunOut:
+        with unit_of_work() as session:
+            return service.approve(session, actor or self.approvers[0], run_id, DecisionRequest())
+
+    def disapprove(self, run_id: str, decision: Any, actor: Actor | None = None) -> RunOut:
+        with unit_of_work() as session:
+            return service.disapprove(session, actor or self.approvers[0], run_id, decision, DecisionRequest())
+
+    def discard(self, run_id: str, actor: Actor | None = None) -> RunOut:
+        with unit_of_work() as session:
+            return service.discard(session, actor or self.admin, run_id, "not needed")
+
+    def cancel(self, run_id: str, actor: Actor | None = None) -> RunOut:
+        with unit_of_work() as session:
+            return service.cancel(session, actor or self.admin, run_id, "")
+
+    def child(self, run_id: str) -> str:
+        """Return the id of the run's apply."""
+        with unit_of_work() as session:
+            found = repository.child_of(session, run_id)
+            assert found is not None, f"{run_id} has no apply"
+            return found.id
+
+    def halt(self, scope: str = "workspace", *, latch: bool = True, actor: Actor | None = None) -> HaltOut:
+        with unit_of_work("halt") as session:
+            workspace = self.workspace.id if scope == "workspace" else None
+            wanted = HaltRequest.model_validate(
+                {"scope": scope, "workspace": workspace, "reason": "fire", "latch": latch}
+            )
+            return halts.halt(session, actor or self.admin, wanted)
+
+    def resume(self, scope: str = "workspace") -> HaltOut:
+        with unit_of_work("halt") as session:
+            workspace = self.workspace.id if scope == "workspace" else None
+            wanted = ResumeRequest.model_validate({"scope": scope, "workspace": workspace, "reason": "out"})
+            return halts.resume(session, self.admin, wanted)
+
+    def put_variable(self, value: str, *, key: str = "region", sensitive: bool = False) -> None:
+        with unit_of_work() as session:
+            body = VariableIn(value=value, is_sensitive=sensitive)
+            workspaces.put_variable(session, self.admin, self.workspace.id, "terraform", key, body)
+
+    def change(self, **settings: Any) -> None:
+        with unit_of_work() as session:
+            wanted = WorkspaceChange.model_validate(settings)
+            workspaces.change(session, self.admin, self.workspace.id, wanted)
+
+    # What the runner does.
+
+    def claim(self, run_id: str) -> RunnerJob | None:
+        return self.port.claim(run_id, WORKER)
+
+    def claimed(self, run_id: str) -> RunnerJob:
+        """Claim a run that must be claimable."""
+        job = self.claim(run_id)
+        assert job is not None, f"{run_id} could not be claimed: {self.run(run_id).status}"
+        return job
+
+    def outcome(self, job: RunnerJob, *, has_changes: bool = True, destroys: int = 0) -> PlanOutcome:
+        """Store a plan's artifacts and return what the runner says of it."""
+        run = self.run(job.run_id)
+
+        def put(kind: Any, text: str = "{}") -> Any:
+            return self.port.put_artifact(job.run_id, job.fencing_token, kind, text.encode())
+
+        return PlanOutcome(
+            engine=EngineInfo(kind="tofu", version="1.12.6", sha256="0"),
+            has_changes=has_changes,
+            counts=Counts(add=1, destroy=destroys),
+            plan_file=put("plan_file", job.run_id),
+            plan_json=put("plan_json", json.dumps({"format_version": "1.2", "resource_changes": []})),
+            plan_view=put("plan_view"),
+            lock_file=None,
+            side_files=None,
+            working_directory="/run/work",
+            state_lineage=run.state_lineage,
+            state_serial=run.state_serial or 0,
+            timings=(),
+        )
+
+    def settle(self, job: RunnerJob, **options: Any) -> SettleAnswer:
+        """Check the policies and settle."""
+        outcome = self.outcome(job, **options)
+        self.port.check(job.run_id, job.fencing_token, outcome)
+        return self.port.settle(job.run_id, job.fencing_token, outcome)
+
+    def quiesce(self, job: RunnerJob) -> None:
+        self.port.quiesce(job.run_id, job.fencing_token, proof())
+
+    def at_gate(self, kind: str = "plan", **options: Any) -> str:
+        """Request, claim, settle and quiesce a run; return its id."""
+        run_id = self.request(kind)
+        job = self.claimed(run_id)
+        self.settle(job, **options)
+        self.quiesce(job)
+        return run_id
+
+    def approved(self) -> tuple[str, str]:
+        """Bring a plan through the gate; return (plan, apply)."""
+        run_id = self.at_gate()
+        self.approve(run_id)
+        return run_id, self.child(run_id)
+
+    def verify(self, job: RunnerJob) -> VerifyAnswer:
+        return self.port.verify(job.run_id, job.fencing_token)
+
+    def applying(self) -> tuple[str, RunnerJob]:
+        """Return (plan, the job of its apply), verified and running."""
+        plan, apply = self.approved()
+        job = self.claimed(apply)
+        assert self.verify(job).may_apply
+        return plan, job
+
+    def put_state(self, job: RunnerJob, serial: int = 1, **options: Any) -> StateAnswer:
+        return self.port.put_state(job.run_id, job.fencing_token, "applied", state_document(serial, **options))
+
+    def finish(self, job: RunnerJob, state_version_id: str | None = None) -> None:
+        done = ApplyOutcome(state_version_id=state_version_id, resources_applied=1, timings=())
+        self.port.finish(job.run_id, job.fencing_token, done)
+
+    def fail(self, job: RunnerJob, code: str = "engine_failed") -> None:
+        self.port.fail(job.run_id, job.fencing_token, Failure(phase="planning", code=code, message="It broke."))
+
+    def apply_to_end(self, job: RunnerJob, serial: int = 1) -> None:
+        """Store a state, finish and quiesce a running apply."""
+        self.finish(job, self.put_state(job, serial).state_version_id)
+        self.quiesce(job)
+
+    # What a test looks at.
+
+    def run(self, run_id: str) -> TerraformRun:
+        """Return the run's row as it is committed."""
+        with unit_of_work() as session:
+            found = repository.by_id(session, run_id)
+            assert found is not None, f"there is no run {run_id}"
+            return found
+
+    def status(self, run_id: str) -> str:
+        return self.run(run_id).status
+
+    def evidence(self, run_id: str) -> list[str]:
+        """Return the kinds of the run's evidence, oldest first."""
+        with unit_of_work() as session:
+            return [row.kind for row in repository.evidence_of(session, run_id)]
+
+    def evidence_rows(self, run_id: str) -> list[RunEvidence]:
+        with unit_of_work() as session:
+            return list(repository.evidence_of(session, run_id))
+
+
+def new_scene(*, approvers: int = 2, is_operator: bool = False, **rules: Any) -> Scene:
+    """Make a tenant with an admin, a planner, approvers and a workspace with these rules."""
+    registry.connect()
+    with unit_of_work() as session:
+        organization_id = people.organization(session, "scene", is_operator=is_operator)
+        admin = people.person(session, organization_id, Role.ADMIN, name="Ada").actor
+        planner = people.account(session, organization_id, Role.PLANNER).actor
+        deciders = [
+            people.person(session, organization_id, Role.APPROVER, name=f"Approver {number}").actor
+            for number in range(approvers)
+        ]
+        name = new_id("net").lower()
+        specs.create_stack(session, admin, StackIn(name=name))
+        workspace = workspaces.create(session, admin, NewWorkspace(name=name, stack=name, **rules))
+        stored = configurations.store_archive(session, planner, archive())
+    return Scene(organization_id, admin, planner, deciders, workspace, stored.id)
+
+
+def second_workspace(scene: Scene, **rules: Any) -> Scene:
+    """Return the same tenant's people with another workspace."""
+    with unit_of_work() as session:
+        name = new_id("net").lower()
+        made = workspaces.create(session, scene.admin, NewWorkspace(name=name, stack=scene.workspace.stack.id, **rules))
+    return Scene(scene.organization_id, scene.admin, scene.planner, scene.approvers, made, scene.configuration_id)
