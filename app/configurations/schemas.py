@@ -45,7 +45,7 @@ class ConfigurationView(BaseModel):
 
     id: str
     digest: str = Field(description="SHA-256 of its content: each file's path, executable bit and SHA-256.")
-    source: str = Field(description="`upload`, `rendered`, or the operator's module that it was read from.")
+    source: str = Field(description="`upload`, or the operator's module that it was read from.")
     size_bytes: int = Field(description="Size of the packed archive.")
     file_count: int
     created_at: datetime

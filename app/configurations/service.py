@@ -15,7 +15,6 @@ from app.configurations.archive import (
     Entry,
     Limits,
     check_entries,
-    clean_path,
     content_digest,
     is_module_file,
     pack,
@@ -45,21 +44,17 @@ def store_archive(
     return _store(session, actor, entries, source)
 
 
-def store_files(session: Session, actor: Actor, files: dict[str, str], *, source: str = "rendered") -> ConfigurationOut:
-    """Store rendered files (path to text) as a configuration. Raises ``ArchiveRefused`` for a path that leads out."""
-    return _store(session, actor, [Entry(clean_path(path), text.encode()) for path, text in files.items()], source)
-
-
 def from_module(session: Session, actor: Actor, path: str, *, pinned_digest: str | None = None) -> ConfigurationOut:
     """Store the operator's module at ``path`` (relative to the modules directory) with the local modules it calls.
 
-    Its files lie below ``modules/`` in the archive. With ``pinned_digest``, the stored configuration of that content
-    is returned when there is one, and else the module on disk must still be it. Raises ``ModuleNotFound``,
+    Its files lie below ``modules/`` in the archive. With ``pinned_digest``, what was stored from this module with that
+    content is returned, and else the module on disk must still be it. Raises ``ModuleNotFound``,
     ``ConfigurationChanged``, ``NoConfigurationFiles`` or ``ArchiveTooLarge``.
     """
     if pinned_digest is not None:
         row = repository.by_digest(session, actor.organization_id, pinned_digest)
-        if row is not None:
+        # An upload that has the module's directories is not the operator's module, whatever a spec says.
+        if row is not None and row.source == f"{operator_modules.PREFIX}/{path}":
             return _present(row)
     settings = get_settings()
     entries = operator_modules.read_module(settings.modules_dir, path, Limits.for_upload(settings.max_upload_bytes))
@@ -151,6 +146,8 @@ def _store(session: Session, actor: Actor, entries: list[Entry], source: str) ->
     digest = content_digest(entries)
     known = repository.by_digest(session, actor.organization_id, digest)
     if known is not None:
+        if source.startswith(f"{operator_modules.PREFIX}/"):
+            known.source = source
         return _present(known)
     packed = pack(entries)
     # Before the row: what a row names is always there. A roll-back leaves an artifact that the next upload reuses.

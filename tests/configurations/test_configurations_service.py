@@ -107,6 +107,24 @@ def test_from_module_pinned_content_is_found_although_the_module_moved_on(
         service.from_module(session, actor, "network", pinned_digest="f" * 64)
 
 
+def test_from_module_pinned_to_an_upload_that_looks_like_it_is_refused(
+    session: Session, actor: Actor, modules_dir: Path
+) -> None:
+    fake = service.store_archive(session, actor, of_files({"modules/network/main.tf": "# not the operator's\n"}))
+    with pytest.raises(ConfigurationChanged):
+        service.from_module(session, actor, "network", pinned_digest=fake.digest)
+
+
+def test_from_module_same_content_uploaded_before_is_known_as_the_module(
+    session: Session, actor: Actor, modules_dir: Path
+) -> None:
+    text = (modules_dir / "unused" / "main.tf").read_text()
+    uploaded = service.store_archive(session, actor, of_files({"modules/unused/main.tf": text}))
+    found = service.from_module(session, actor, "unused")
+    assert (found.id, found.created, found.source) == (uploaded.id, False, "modules/unused")
+    assert service.from_module(session, actor, "unused", pinned_digest=uploaded.digest).id == uploaded.id
+
+
 def test_from_module_never_reads_outside_of_the_modules(
     session: Session, actor: Actor, modules_dir: Path, tmp_path: Path
 ) -> None:
