@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from app.executor.cancel import StopOrder
 from app.executor.discovery import Tool
 from app.executor.events import Event
-from app.executor.gateway import Ended
+from app.executor.launch import Ended
 
 PlanMode = Literal["normal", "destroy", "refresh"]
 
@@ -100,10 +100,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class KeptState:
-    """The states that lie in the working directory; ``errored`` is what the engine could not hand to its backend."""
+    """The states that lie in the working directory; ``errored`` is what the engine could not hand to its backend.
+
+    ``unreadable`` names files that should hold a state and don't.
+    """
 
     state: bytes | None = field(repr=False)
     errored: bytes | None = field(repr=False)
+    unreadable: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,8 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from app.core.errors import IntegrityError
-from app.core.settings import Settings
-from app.executor import files, gateway, probe, sandbox
+from app.executor import files, gateway, sandbox
 from app.executor.cancel import CancelSource, StopOrder
-from app.executor.cli_config import CliConfiguration, compose
 from app.executor.commands import PLAN_FILE, ApplyCommand, Command, InitCommand, PlanCommand, ShowCommand
 from app.executor.discovery import Tool
 from app.executor.engine import Inputs, KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
@@ -30,9 +26,10 @@ from app.executor.errors import (
     ProcessTimedOut,
 )
 from app.executor.events import Diagnostic, parse
-from app.executor.gateway import Ended
+from app.executor.launch import Ended
 from app.executor.lines import Line
-from app.executor.retry import RetryPolicy, is_transient
+from app.executor.options import ExecutorOptions
+from app.executor.retry import is_transient
 from app.executor.tree import wait_for
 
 LOCK_FILE = ".terraform.lock.hcl"
@@ -59,42 +56,26 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.7")}
 
 
-@dataclass(frozen=True)
-class ExecutorOptions:
-    """How engines are run on this machine. ``tools`` None runs them without a sandbox."""
+def kept_state(module: Path) -> KeptState:
+    """Return the states that lie in a root module's directory.
 
-    tools: sandbox.SandboxTools | None
-    cli_config: CliConfiguration | None = None
-    limits: gateway.Limits = field(default_factory=gateway.Limits)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
-
-    @classmethod
-    def from_settings(cls, settings: Settings, *, grace_seconds: float, timeout_seconds: float) -> "ExecutorOptions":
-        """Return the options that the settings ask for.
-
-        Raises ``SandboxUnavailable`` when a sandbox is required and does not work, and ``ProcessFailed`` when the CLI
-        configuration can't be read.
-        """
-        text = None
-        if settings.terraform_cli_config_file is not None:
-            try:
-                text = settings.terraform_cli_config_file.read_text()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ProcessFailed(
-                    f"SLUICE_TERRAFORM_CLI_CONFIG_FILE names {settings.terraform_cli_config_file}, "
-                    f"which can't be read: {error}."
-                ) from error
-        return cls(
-            tools=probe.sandbox_tools(settings.sandbox),
-            cli_config=compose(text, settings.terraform_plugin_cache_dir),
-            limits=gateway.Limits(timeout_seconds=timeout_seconds, grace_seconds=grace_seconds),
-        )
-
-    @property
-    def owner(self) -> files.Owner:
-        """Return who must own the files that an engine works on."""
-        return files.Owner(self.tools.owner_id if self.tools is not None else None)
+    What a killed engine had only begun to write is no state; its file is named as unreadable.
+    """
+    found: dict[str, bytes] = {}
+    unreadable = []
+    for name in (STATE_FILE, ERRORED_STATE_FILE):
+        content = files.read(module, name, limit_bytes=_FILE_LIMIT)
+        if content is None:
+            continue
+        try:
+            is_state = isinstance(json.loads(content).get("serial"), int)
+        except (ValueError, AttributeError):
+            is_state = False
+        if is_state:
+            found[name] = content
+        else:
+            unreadable.append(name)
+    return KeptState(found.get(STATE_FILE), found.get(ERRORED_STATE_FILE), tuple(unreadable))
 
 
 class TerraformExecutor:
@@ -227,22 +208,10 @@ class TerraformExecutor:
 
     def kept_state(self) -> KeptState:
         """Return the local backend's state, and what the engine could not write to it."""
-        return KeptState(state=self._state_in(STATE_FILE), errored=self._state_in(ERRORED_STATE_FILE))
-
-    def _state_in(self, name: str) -> bytes | None:
-        """Return a state file's content. What a killed engine had only begun to write is no state."""
-        content = files.read(self._site.module, name, limit_bytes=_FILE_LIMIT)
-        if content is None:
-            return None
-        try:
-            is_state = isinstance(json.loads(content).get("serial"), int)
-        except (ValueError, AttributeError):
-            is_state = False
-        if not is_state:
-            self._report(
-                Notice("state", f"{name} holds no complete state ({len(content)} bytes); the state before it stands.")
-            )
-        return content if is_state else None
+        kept = kept_state(self._site.module)
+        for name in kept.unreadable:
+            self._report(Notice("state", f"{name} holds no complete state; the one before it stands."))
+        return kept
 
     @property
     def _speaks_json_at_init(self) -> bool:

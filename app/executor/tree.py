@@ -79,6 +79,21 @@ def kill_session(leader: int, *, within_seconds: float = 10.0) -> bool:
     return True
 
 
+def children_names(parent: int) -> set[str]:
+    """Return the names that the kernel has for the children of ``parent``."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            name, _, rest = (entry / "stat").read_text(errors="replace").partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        if int(rest.split()[1]) == parent:
+            found.add(name)
+    return found
+
+
 def _members(leader: int) -> set[int]:
     is_reaper = _reaper_pid == os.getpid()
     found = set()

@@ -16,13 +16,14 @@ from typing import TypeVar
 from app.core import clock
 from app.core.errors import AppError
 from app.core.settings import Settings, get_settings
-from app.executor import tree
+from app.executor import discovery, probe, tree
 from app.executor.cancel import StopOrder
 from app.executor.engine import Site, Variable
 from app.executor.errors import EngineStopped, ProcessFailed
 from app.executor.nursery import Target
-from app.executor.terraform import ExecutorOptions, TerraformExecutor
-from app.runner import engines, pipeline, workdir
+from app.executor.options import ExecutorOptions
+from app.executor.terraform import TerraformExecutor
+from app.runner import engines, leftovers, pipeline, workdir
 from app.runner.feed import Feed
 from app.runner.lease import LeaseKeeper
 from app.runner.masking import Masker, sensitive_texts
@@ -71,6 +72,18 @@ def target(port: Callable[[], RunnerPort]) -> Target:
     return supervise
 
 
+def warm() -> None:
+    """Find out, once in the nursery, what every supervisor would otherwise pay for: engines, and the sandbox."""
+    settings = get_settings()
+    with contextlib.suppress(AppError):
+        if settings.sandbox != "off":
+            probe.probe()
+        discovery.find_engine(settings)
+        discovery.find_engines(settings)
+    with contextlib.suppress(AppError):
+        discovery.find_opa(settings)
+
+
 class Supervisor:
     """Executes one job. ``options`` None takes those of the settings."""
 
@@ -92,6 +105,7 @@ class Supervisor:
         self._is_terminated = False
         self._engine: TerraformExecutor | None = None
         self._site: Site | None = None
+        self._claim: leftovers.Claim | None = None
         self._state_is_safe = True
         self._masker = Masker(
             text
@@ -198,6 +212,7 @@ class Supervisor:
         self._site = workdir.make(
             workdir.base_directory(self._settings), name, module_path=job.module_path, owner=self._options.owner
         )
+        self._claim = leftovers.Claim(self._site, job)
         self._engine = TerraformExecutor(
             tool=tool,
             site=self._site,
@@ -273,6 +288,8 @@ class Supervisor:
         if self._site is not None and self._state_is_safe:
             with contextlib.suppress(OSError):
                 workdir.remove(self._site)
+        if self._claim is not None:
+            self._claim.release()
         self._feed.close(_END_PATIENCE_SECONDS if self._order is None else _FLUSH_SECONDS)
         proof = self._proof()
         if proof is None:

@@ -12,9 +12,9 @@ from app.core.settings import Settings, get_settings
 from app.executor import discovery
 from app.executor.cli_config import compose
 from app.executor.gateway import Limits
+from app.executor.options import ExecutorOptions
 from app.executor.probe import sandbox_tools
 from app.executor.retry import RetryPolicy
-from app.executor.terraform import ExecutorOptions
 from app.runner.port import EngineRequest, RunnerJob
 from app.runner.supervisor import Supervisor
 from tests.runner.memory import MemoryPort, apply_job, plan_job

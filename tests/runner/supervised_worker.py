@@ -20,6 +20,12 @@ from tests.runner.memory import MemoryPort
 ROOT = Path(sys.argv[1])
 
 
+def leave(name: str, content: bytes) -> None:
+    """Write a file at once: whoever sees it sees it whole."""
+    (ROOT / f".{name}").write_bytes(content)
+    (ROOT / f".{name}").rename(ROOT / name)
+
+
 class FilePort(MemoryPort):
     """Leaves every call as a file."""
 
@@ -30,11 +36,11 @@ class FilePort(MemoryPort):
 
     def append(self, *arguments: Any) -> None:
         super().append(*arguments)
-        (ROOT / "log").write_text(self.text)
+        leave("log", self.text.encode())
 
     def put_state(self, *arguments: Any) -> Any:
         answer = super().put_state(*arguments)
-        (ROOT / "state").write_bytes(self.states[-1][1])
+        leave("state", self.states[-1][1])
         return answer
 
 
@@ -45,7 +51,7 @@ def supervise(payload: bytes) -> bytes:
     )
     settings = Settings().model_copy(update={"work_dir": ROOT / "runs", "engine": Path(sys.argv[2])})
     status = Supervisor(RunnerJob.model_validate_json(payload), port, settings).run()
-    (ROOT / "status").write_text(status)
+    leave("status", status.encode())
     return status.encode()
 
 

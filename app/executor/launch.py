@@ -1,0 +1,71 @@
+"""What is started, within which limits, and how it ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from app.executor import sandbox
+from app.executor.cancel import StopOrder
+from app.executor.commands import Command
+from app.executor.errors import ProcessFailed
+
+Stream = Literal["stdout", "stderr"]
+Proof = Literal["wait_status", "empty_pid_namespace"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process may use at most. Output counts both streams; ``memory_bytes`` limits its data segments."""
+
+    timeout_seconds: float | None = None
+    grace_seconds: float = 20.0
+    output_bytes: int = 512 * 1024 * 1024
+    line_bytes: int = 1024 * 1024
+    memory_bytes: int | None = None
+    cpu_seconds: int | None = None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One process to start: which program, which command, where, and what it may see."""
+
+    program: Path
+    command: Command
+    environment: Mapping[str, str] = field(repr=False)
+    directory: Path
+    confinement: sandbox.Confinement | None = None
+    stdin: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, and how that is known.
+
+    ``exit_code`` is None when a signal ended it. ``order`` is set when it was told to stop, ``exceeded`` when it went
+    over a limit. ``proof`` None means that something it started would not die; ``stdout`` and ``stderr`` are what was
+    captured (``stderr`` its last 64 KiB).
+    """
+
+    command: str
+    pid: int
+    exit_code: int | None
+    signal: int | None
+    started_at: datetime
+    ended_at: datetime
+    seconds: float
+    proof: Proof | None
+    signals_sent: tuple[str, ...] = ()
+    order: StopOrder | None = None
+    exceeded: Literal["timeout", "output"] | None = None
+    stdout: bytes = field(default=b"", repr=False)
+    stderr: bytes = field(default=b"", repr=False)
+
+
+def not_started(launch: Launch, error: OSError) -> ProcessFailed:
+    """Return the error for a program that the kernel refused to start."""
+    return ProcessFailed(
+        f"{launch.program} could not be started for `{launch.command.name}`: {error.strerror or error}.",
+        command=launch.command.name,
+    )

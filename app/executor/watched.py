@@ -1,0 +1,347 @@
+"""One running process: its output, its limits, the orders to stop it, and the proof that it has ended."""
+
+import contextlib
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from app.core import clock
+from app.executor import sandbox, tree
+from app.executor.cancel import CancelToken, StopOrder
+from app.executor.errors import ProcessFailed
+from app.executor.launch import Ended, Launch, Limits, Proof, Stream, not_started
+from app.executor.lines import Line, LineSplitter
+
+_CHUNK = 256 * 1024
+_NAMESPACE_END_SECONDS = 10.0
+_DRAIN_SECONDS = 2.0
+_START_LOOK_SECONDS = 0.005
+# What runs in a sandbox before the command does.
+_HELPERS = frozenset({"bwrap", "setpriv"})
+
+
+class Watched:
+    """One running process and everything that is watched about it."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        limits: Limits,
+        cancel: CancelToken | None,
+        on_line: Callable[[Line], None] | None,
+        capture_stdout: bool,
+    ) -> None:
+        self._launch = launch
+        self._limits = limits
+        self._cancel = cancel
+        self._capture = capture_stdout
+        self._captured = bytearray()
+        self._stderr_tail = bytearray()
+        self._output_bytes = 0
+        self._splitters: dict[Stream, LineSplitter] = (
+            {name: LineSplitter(name, limits.line_bytes, on_line) for name in ("stdout", "stderr")} if on_line else {}
+        )
+        self._signals: list[str] = []
+        self._order: StopOrder | None = None
+        self._exceeded: Literal["timeout", "output"] | None = None
+        self._kill_at: float | None = None
+        self._is_killed = False
+        self._is_interrupt_due = False
+        self._init_pid: int | None = None
+        self._init_descriptor: int | None = None
+        self._descriptors: list[int] = []
+        self._started = time.monotonic()
+        self._started_at = clock.now()
+        self._popen = self._spawn()
+        self._pidfd = self._keep(os.pidfd_open(self._popen.pid))
+
+    def _keep(self, descriptor: int) -> int:
+        self._descriptors.append(descriptor)
+        return descriptor
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        launch = self._launch
+        confined = launch.confinement
+        passed: list[int] = []
+        self._status: int | None = None
+        status_writer: int | None = None
+        try:
+            if confined is None:
+                arguments: tuple[str, ...] = (str(launch.program), *launch.command.arguments())
+            else:
+                self._status, status_writer = os.pipe()
+                self._keep(self._status)
+                passed.append(status_writer)
+                data = {}
+                for path, content in (sandbox.account_files(confined.tools.user_id) | confined.files).items():
+                    data[path] = _memory_file(content)
+                    passed.append(data[path])
+                arguments = sandbox.wrap(
+                    confined,
+                    sandbox.program_path(launch.program)
+                    if launch.program in confined.programs
+                    else str(launch.program),
+                    launch.command.arguments(),
+                    directory=sandbox.inside(confined, launch.directory),
+                    status_descriptor=status_writer,
+                    data_descriptors=data,
+                )
+            popen = subprocess.Popen(
+                arguments,
+                cwd="/" if confined is not None else launch.directory,
+                env=dict(launch.environment),
+                stdin=subprocess.PIPE if launch.stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=passed,
+                start_new_session=True,
+                # bubblewrap brings its own; preexec_fn would cost a full fork.
+                preexec_fn=None if confined is not None else tree.die_with_parent,  # noqa: PLW1509
+            )
+        except OSError as error:
+            self.close()
+            raise not_started(launch, error) from error
+        finally:
+            for descriptor in passed:
+                os.close(descriptor)
+        tree.track(popen.pid)
+        self._limit_resources(popen.pid)
+        return popen
+
+    def _limit_resources(self, pid: int) -> None:
+        for kind, value in (
+            (resource.RLIMIT_DATA, self._limits.memory_bytes),
+            (resource.RLIMIT_CPU, self._limits.cpu_seconds),
+        ):
+            if value is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    resource.prlimit(pid, kind, (value, value))
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+
+    def watch(self) -> Ended:
+        """Pump output until the process has ended and everything it left is gone."""
+        with selectors.DefaultSelector() as selector:
+            self._register(selector)
+            pending_input = memoryview(self._launch.stdin or b"")
+            is_alive = True
+            while is_alive:
+                for key, _ in selector.select(self._next_timeout()):
+                    if key.data == "exit":
+                        is_alive = False
+                    elif key.data == "status":
+                        self._read_status()
+                        selector.unregister(key.fileobj)
+                    elif key.data == "cancel":
+                        selector.unregister(key.fileobj)
+                        self._order = self._cancel.requested() if self._cancel is not None else None
+                        self._interrupt()
+                    elif key.data == "stdin":
+                        pending_input = self._feed(selector, pending_input)
+                    elif not self._pump(key.fd, key.data):
+                        selector.unregister(key.fileobj)
+                self._check_clock()
+        return self._conclude()
+
+    def _register(self, selector: selectors.BaseSelector) -> None:
+        popen = self._popen
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        for pipe, name in ((popen.stdout, "stdout"), (popen.stderr, "stderr")):
+            os.set_blocking(pipe.fileno(), False)
+            selector.register(pipe, selectors.EVENT_READ, name)
+        selector.register(self._pidfd, selectors.EVENT_READ, "exit")
+        if self._status is not None:
+            selector.register(self._status, selectors.EVENT_READ, "status")
+        if self._cancel is not None:
+            selector.register(self._cancel.fileno(), selectors.EVENT_READ, "cancel")
+        if popen.stdin is not None:
+            os.set_blocking(popen.stdin.fileno(), False)
+            selector.register(popen.stdin, selectors.EVENT_WRITE, "stdin")
+
+    def _feed(self, selector: selectors.BaseSelector, pending: memoryview) -> memoryview:
+        stdin = self._popen.stdin
+        assert stdin is not None
+        try:
+            written = os.write(stdin.fileno(), pending[:_CHUNK]) if pending else 0
+        except BlockingIOError:
+            return pending
+        except BrokenPipeError:
+            written = len(pending)
+        rest = pending[written:]
+        if not rest:
+            selector.unregister(stdin)
+            stdin.close()
+        return rest
+
+    def _pump(self, descriptor: int, stream: Stream) -> bool:
+        """Read once. Returns whether there may be more."""
+        try:
+            chunk = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return True
+        if not chunk:
+            return False
+        self._output_bytes += len(chunk)
+        if self._output_bytes > self._limits.output_bytes:
+            if self._exceeded is None:
+                self._exceeded = "output"
+                self._interrupt()
+            return True
+        if stream == "stdout" and self._capture:
+            self._captured += chunk
+            return True
+        if stream == "stderr":
+            self._stderr_tail += chunk
+            del self._stderr_tail[: -64 * 1024]
+        if stream in self._splitters:
+            self._splitters[stream].feed(chunk)
+        return True
+
+    def _read_status(self) -> None:
+        assert self._status is not None
+        self._init_pid = tree.first_process(os.read(self._status, 4096))
+        if self._init_pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._init_descriptor = self._keep(os.pidfd_open(self._init_pid))
+
+    def _next_timeout(self) -> float | None:
+        moments = [self._kill_at] if self._kill_at is not None and not self._is_killed else []
+        if self._is_interrupt_due:
+            moments.append(time.monotonic() + _START_LOOK_SECONDS)
+        if self._limits.timeout_seconds is not None and self._kill_at is None:
+            moments.append(self._started + self._limits.timeout_seconds)
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
+
+    def _check_clock(self) -> None:
+        present = time.monotonic()
+        limit = self._limits.timeout_seconds
+        if limit is not None and self._kill_at is None and present >= self._started + limit:
+            self._exceeded = "timeout"
+            self._interrupt()
+        if self._is_interrupt_due:
+            self._interrupt_started()
+        if self._kill_at is not None and present >= self._kill_at and not self._is_killed:
+            self.kill()
+
+    def _interrupt(self) -> None:
+        if self._kill_at is not None:
+            return
+        self._kill_at = time.monotonic() + self._limits.grace_seconds
+        self._signals.append("SIGINT")
+        self._is_interrupt_due = True
+        self._interrupt_started()
+
+    def _interrupt_started(self) -> None:
+        """Send SIGINT once the command itself runs.
+
+        Before that a sandbox holds its first process only, which the kernel shields, so the signal would be lost; and
+        it must not be sent twice, since engines take the second one as an order to drop everything.
+        """
+        if self._launch.confinement is not None:
+            names = tree.children_names(self._init_pid) if self._init_pid is not None else set()
+            if not names - _HELPERS:
+                return
+        self._is_interrupt_due = False
+        self._signal_group(signal.SIGINT)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        """Signal the engine's process group, as Ctrl-C would: its children get it too.
+
+        In the sandbox the group is led by the namespace's first process, which the kernel shields from SIGINT.
+        """
+        group = self._popen.pid if self._launch.confinement is None else self._init_pid
+        if group is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, number)
+
+    def kill(self) -> None:
+        """SIGKILL the whole tree at once."""
+        self._is_killed = True
+        if self._popen.returncode is None:
+            self._signals.append("SIGKILL")
+        if self._init_pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._init_pid, signal.SIGKILL)
+        if self._popen.returncode is None:
+            self._popen.kill()
+            tree.kill_session(self._popen.pid)
+            self._popen.wait()
+
+    def _conclude(self) -> Ended:
+        code = self._popen.wait()
+        ended_at = clock.now()
+        seconds = time.monotonic() - self._started
+        proof: Proof | None = None
+        if self._status is not None and self._init_pid is None:
+            self._read_status()
+        if self._init_descriptor is not None:
+            if not tree.wait_for(self._init_descriptor, _NAMESPACE_END_SECONDS):
+                self.kill()
+            if tree.wait_for(self._init_descriptor, _NAMESPACE_END_SECONDS):
+                proof = "empty_pid_namespace"
+        elif tree.kill_session(self._popen.pid):
+            proof = "wait_status"
+        self._drain()
+        confined = self._launch.confinement is not None
+        stderr = bytes(self._stderr_tail)
+        if confined and code == 1 and stderr.startswith((b"bwrap: ", b"setpriv: ")):
+            raise ProcessFailed(
+                f"The sandbox for `{self._launch.command.name}` could not be set up: "
+                f"{stderr.decode(errors='replace').strip()[:500]}",
+                command=self._launch.command.name,
+            )
+        number = -code if code < 0 else code - 128 if confined and code > 128 else None
+        return Ended(
+            command=self._launch.command.name,
+            pid=self._init_pid or self._popen.pid,
+            exit_code=code if number is None else None,
+            signal=number,
+            started_at=self._started_at,
+            ended_at=ended_at,
+            seconds=seconds,
+            proof=proof,
+            signals_sent=tuple(self._signals),
+            order=self._order,
+            exceeded=self._exceeded,
+            stdout=bytes(self._captured),
+            stderr=stderr,
+        )
+
+    def _drain(self) -> None:
+        """Read what is left in the pipes. Every writer is dead, so this ends at once."""
+        until = time.monotonic() + _DRAIN_SECONDS
+        for pipe, name in ((self._popen.stdout, "stdout"), (self._popen.stderr, "stderr")):
+            assert pipe is not None
+            stream: Stream = "stdout" if name == "stdout" else "stderr"
+            while tree.wait_for(pipe.fileno(), max(0.0, until - time.monotonic())):
+                if not self._pump(pipe.fileno(), stream):
+                    break
+        for splitter in self._splitters.values():
+            splitter.flush()
+
+    def close(self) -> None:
+        """Free every descriptor."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors.clear()
+        popen = getattr(self, "_popen", None)
+        if popen is not None:
+            tree.untrack(popen.pid)
+            for pipe in (popen.stdin, popen.stdout, popen.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+
+
+def _memory_file(content: bytes) -> int:
+    descriptor = os.memfd_create("sluice", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
