@@ -6,7 +6,6 @@ from app.audit import service
 from app.core.db import unit_of_work
 
 CHAIN = "audit.chain"
-CHAIN_EVERY_SECONDS = 10.0
 
 
 def chain_all() -> None:

@@ -48,8 +48,12 @@ def decode_cursor(cursor: str) -> Any:
     try:
         return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
-        message = "is not a cursor that this API gave; leave it out to begin at the first page"
-        raise Invalid(f"cursor {message}.", errors=[{"field": "cursor", "message": message}]) from None
+        raise _foreign() from None
+
+
+def _foreign() -> Invalid:
+    message = "is not a cursor that this API gave; leave it out to begin at the first page"
+    return Invalid(f"cursor {message}.", errors=[{"field": "cursor", "message": message}])
 
 
 def fetch_page(
@@ -63,6 +67,8 @@ def fetch_page(
     """Run ``query`` for one page ordered by the unique column ``key``; return its rows and the next cursor."""
     if params.cursor is not None:
         value = decode_cursor(params.cursor)
+        if type(value) is not key.type.python_type:
+            raise _foreign()
         condition: ColumnElement[bool] = key < value if newest_first else key > value
         query = query.where(condition)
     query = query.order_by(key.desc() if newest_first else key.asc()).limit(params.limit + 1)

@@ -7,7 +7,7 @@ from app.audit import service
 from app.audit.errors import EvidenceInvalid
 from app.audit.schemas import AuditFilter
 from app.core.errors import Invalid
-from app.core.pages import PageParams
+from app.core.pages import PageParams, encode_cursor
 from app.core.permissions import Actor
 
 ALICE = Actor(id="user-a", kind="person", name="Alice", organization_id="org-1", source_address="203.0.113.9")
@@ -49,9 +49,10 @@ def test_list_events_pages_newest_first_without_gap(session: Session) -> None:
     assert rest.next_cursor is None
 
 
-def test_list_events_foreign_cursor_refused(session: Session) -> None:
+@pytest.mark.parametrize("cursor", ["%%%", encode_cursor("run-1"), encode_cursor({"a": 1}), encode_cursor(None)])
+def test_list_events_foreign_cursor_refused(session: Session, cursor: str) -> None:
     with pytest.raises(Invalid):
-        service.list_events(session, "org-1", AuditFilter(), PageParams(cursor="%%%"))
+        service.list_events(session, "org-1", AuditFilter(), PageParams(cursor=cursor))
 
 
 @pytest.mark.parametrize(
