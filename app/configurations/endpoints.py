@@ -20,7 +20,10 @@ router = APIRouter(prefix="/terraform/configurations", tags=["configurations"])
     operation_id="upload_configuration",
     status_code=201,
     summary="Upload a configuration",
-    responses=error_responses(ArchiveRefused, ArchiveTooLarge, NoConfigurationFiles),
+    responses={
+        200: {"model": ConfigurationStored, "description": "The same content was there before"},
+        **error_responses(ArchiveRefused, ArchiveTooLarge, NoConfigurationFiles),
+    },
     openapi_extra=REQUEST_BODY,
 )
 def upload_configuration(
