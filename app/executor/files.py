@@ -45,10 +45,11 @@ def read(root: Path, name: str, *, limit_bytes: int) -> bytes | None:
         return None
     except OSError as error:
         raise ProcessFailed(f"{name} in the working directory can't be read: {error.strerror}.", file=name) from error
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise ProcessFailed(f"{name} in the working directory is not a regular file.", file=name)
     with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise ProcessFailed(f"{name} in the working directory is not a regular file.", file=name)
         if facts.st_size > limit_bytes:
             raise ProcessFailed(
                 f"{name} has {facts.st_size} bytes; at most {limit_bytes} are kept.", file=name, limit_bytes=limit_bytes

@@ -105,4 +105,5 @@ def start(launch: Launch, *, log: Path | None = None, dies_with_parent: bool = T
             )
         except OSError as error:
             raise not_started(launch, error) from error
+    tree.track(popen.pid)
     return Server(popen)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from app.core import clock
 from app.core.errors import AppError
 from app.core.settings import Settings, get_settings
-from app.executor import discovery, probe, tree
+from app.executor import tree
 from app.executor.cancel import StopOrder
 from app.executor.engine import Site, Variable
 from app.executor.errors import EngineStopped, ProcessFailed
@@ -70,18 +70,6 @@ def target(port: Callable[[], RunnerPort]) -> Target:
         return json.dumps({"run_id": job.run_id, "status": Supervisor(job, port(), get_settings()).run()}).encode()
 
     return supervise
-
-
-def warm() -> None:
-    """Find out, once in the nursery, what every supervisor would otherwise pay for: engines, and the sandbox."""
-    settings = get_settings()
-    with contextlib.suppress(AppError):
-        if settings.sandbox != "off":
-            probe.probe()
-        discovery.find_engine(settings)
-        discovery.find_engines(settings)
-    with contextlib.suppress(AppError):
-        discovery.find_opa(settings)
 
 
 class Supervisor:

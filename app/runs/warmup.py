@@ -21,7 +21,7 @@ from app.core.ids import new_id
 from app.core.permissions import Actor, Permission
 from app.core.settings import get_settings
 from app.executor import discovery
-from app.executor.terraform import ExecutorOptions
+from app.executor.options import ExecutorOptions
 from app.identity import service as identity
 from app.identity.schemas import UserIn
 from app.runner.port import (
