@@ -1,0 +1,141 @@
+"""What the benchmarks share: one Sluice of their own, the raw engine beside it, and figures that can be trusted.
+
+Both sides run in turn within one call, so that a machine whose speed drifts slows both; medians are quoted.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from websockets.sync.client import connect  # noqa: E402 - after the path
+
+from app.client import calls  # noqa: E402
+from app.client.packing import pack  # noqa: E402
+from app.client.sync import SluiceClient  # noqa: E402
+from app.core.settings import Settings  # noqa: E402
+from app.executor import discovery  # noqa: E402
+
+SLUICE = ROOT / ".venv" / "bin" / "sluice"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `sluice up`."""
+
+    url: str
+    token: str
+    pid: int
+    home: Path
+    started_seconds: float
+
+    def client(self) -> SluiceClient:
+        """Return a client of it, as its admin."""
+        return SluiceClient(self.url, self.token)
+
+
+@contextmanager
+def sluice(home: Path, **settings: str) -> Iterator[Server]:
+    """Start `sluice up` on ``home``, with ``SLUICE_*`` settings by their lower-case names; stop it at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("SLUICE_", "TF_"))}
+    environment |= {f"SLUICE_{name.upper()}": value for name, value in settings.items()}
+    if "SLUICE_TOOLS_DIR" in os.environ:
+        environment["SLUICE_TOOLS_DIR"] = os.environ["SLUICE_TOOLS_DIR"]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [SLUICE, "up", "--home", home, "--port", str(port), "--no-demo", "--json"],
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"sluice up did not start (exit {process.wait()}); its logs are in {home / 'logs'}")
+    ready = json.loads(line)
+    try:
+        yield Server(ready["url"], ready["token"], process.pid, home, time.monotonic() - started)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a directory that is gone afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def engine() -> discovery.Tool:
+    """Return the engine that Sluice would use."""
+    return discovery.find_engine(Settings())
+
+
+def raw_plan(tool: discovery.Tool, configuration: Path, variables: Mapping[str, str]) -> float:
+    """Run init, plan and show by hand on a fresh copy; return the seconds that the three took."""
+    with scratch() as directory:
+        copy = directory / "work"
+        shutil.copytree(configuration, copy)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLUICE_", "TF_"))}
+        environment = {**kept, **variables, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+        started = time.perf_counter()
+        for arguments in (
+            ("init", "-input=false", "-no-color"),
+            ("plan", "-input=false", "-no-color", "-out=tfplan.binary"),
+            ("show", "-json", "tfplan.binary"),
+        ):
+            done = subprocess.run([tool.path, *arguments], cwd=copy, env=environment, capture_output=True, check=False)
+            if done.returncode != 0:
+                raise RuntimeError(f"{tool.path.name} {arguments[0]} failed: {done.stderr.decode()[-2000:]}")
+        return time.perf_counter() - started
+
+
+def upload(client: SluiceClient, directory: Path) -> str:
+    """Upload a directory; return the configuration's id."""
+    return client.send(calls.upload_configuration(pack(directory).data)).id
+
+
+def await_status(server: Server, run_id: str, *, after: int = 0) -> str:
+    """Wait, as the web UI does over the WebSocket, until the run is neither queued nor running; return its status."""
+    address = server.url.replace("http", "ws", 1) + f"/terraform/ws/runs/{run_id}?after={after}"
+    with connect(address, additional_headers={"Authorization": f"Bearer {server.token}"}) as socket_:
+        for frame in socket_:
+            for record in json.loads(frame).get("records", ()):
+                data = record["data"]
+                if data.get("type") == "run.status" and data["status"] not in {"queued", "running"}:
+                    return str(data["status"])
+    raise RuntimeError(f"the stream of {run_id} ended before the run did")
+
+
+def median(values: list[float]) -> float:
+    """Return the median, to a tenth of a millisecond."""
+    return round(statistics.median(values), 4)
+
+
+def report(result: dict[str, Any], misses: list[str]) -> int:
+    """Print what was missed, then the result as one line of JSON; return the exit code."""
+    for miss in misses:
+        print(f"missed: {miss}", file=sys.stderr)
+    print(json.dumps({**result, "misses": misses}))
+    return 1 if misses else 0
