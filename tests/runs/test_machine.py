@@ -137,9 +137,7 @@ ORACLE: dict[Trigger, Callable[[Kind, Status | None, Facts], Expectation]] = {
         else OUTSIDE
     ),
     T.FAIL: lambda k, s, f: S.ERRORED if s is S.RUNNING else OUTSIDE,
-    T.HALT: lambda k, s, f: (
-        _to(S.CANCELLED, f.is_in_halt_scope) if s is not None and s not in FINAL else OUTSIDE
-    ),
+    T.HALT: lambda k, s, f: _to(S.CANCELLED, f.is_in_halt_scope) if s is not None and s not in FINAL else OUTSIDE,
 }
 
 

@@ -1,0 +1,46 @@
+"""Doing things at the same moment, each in its own thread with its own connection and commit."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from app.core.errors import AppError
+
+SECONDS = 30
+
+
+def together(*actions: Callable[[], Any], delays: tuple[float, ...] = ()) -> list[Any]:
+    """Do all actions at once and return what each returned, or the ``AppError`` it raised.
+
+    ``delays`` (seconds after the start, by action) shift who is likely to come first. Anything else that is raised, a
+    deadlock above all, fails the test.
+    """
+    barrier = threading.Barrier(len(actions))
+    results: list[Any] = [None] * len(actions)
+    broken: list[BaseException] = []
+
+    def work(number: int, action: Callable[[], Any]) -> None:
+        try:
+            barrier.wait(SECONDS)
+            if number < len(delays):
+                time.sleep(delays[number])
+            results[number] = action()
+        except AppError as error:
+            results[number] = error
+        except BaseException as error:
+            broken.append(error)
+
+    threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in enumerate(actions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert not any(thread.is_alive() for thread in threads), "a race never ended"
+    if broken:
+        raise broken[0]
+    return results
+
+
+ROUNDS = [(0.0, 0.0), (0.04, 0.0), (0.0, 0.04), (0.002, 0.0)]
+"""Head starts for two racers: even, then one, then the other."""
