@@ -110,7 +110,12 @@ class Watched:
             for descriptor in passed:
                 os.close(descriptor)
         tree.track(popen.pid)
-        self._limit_resources(popen.pid)
+        try:
+            self._limit_resources(popen.pid)
+        except BaseException:
+            popen.kill()
+            popen.wait()
+            raise
         return popen
 
     def _limit_resources(self, pid: int) -> None:
@@ -121,7 +126,8 @@ class Watched:
             if value is not None:
                 with contextlib.suppress(ProcessLookupError):
                     resource.prlimit(pid, kind, (value, value))
-        with contextlib.suppress(ProcessLookupError):
+        # A program that has changed its uid by now is out of our reach, unless we may override limits (CAP_SYS_RESOURCE).
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
     def watch(self) -> Ended:
