@@ -126,7 +126,7 @@ class Watched:
             if value is not None:
                 with contextlib.suppress(ProcessLookupError):
                     resource.prlimit(pid, kind, (value, value))
-        # A program that has changed its uid by now is out of our reach, unless we may override limits (CAP_SYS_RESOURCE).
+        # A program that has changed its uid by now is out of reach, unless we may override limits (CAP_SYS_RESOURCE).
         with contextlib.suppress(ProcessLookupError, PermissionError):
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
