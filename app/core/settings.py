@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     policy_memory_mb: int = Field(512, ge=64, description="Memory of one policy evaluation at most, MiB.")
     max_upload_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="A configuration archive at most.")
     session_hours: int = Field(12, ge=1, le=24 * 30, description="A browser session lasts this long.")
+    single_member_may_approve: bool = Field(
+        False,
+        description="New workspaces of an organization with one person let the requester approve, unless they say "
+        "otherwise; `sluice up` sets it.",
+    )
     halt_endpoints: str = Field("", description="Sibling systems that a halt is fanned out to, as JSON.")
     trusted_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Further origins that may open the WebSocket, comma separated."

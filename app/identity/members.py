@@ -98,6 +98,11 @@ def get_user(session: Session, actor: Actor, user_id: str) -> UserOut:
     return _user_out(session, _user(session, actor.organization_id, user_id))
 
 
+def count_people(session: Session, organization_id: str) -> int:
+    """Return how many people of the organization can sign in."""
+    return repository.count_people(session, organization_id)
+
+
 def find_user(session: Session, organization_id: str, email: str) -> UserOut | None:
     """Return the organization's person with this e-mail, or None."""
     row = repository.user_by_email(session, email)

@@ -46,6 +46,15 @@ def user_by_email(session: Session, email: str) -> User | None:
     return session.scalars(select(User).where(func.lower(User.email) == email.lower())).first()
 
 
+def count_people(session: Session, organization_id: str) -> int:
+    """Return how many users of the organization are not disabled."""
+    return session.scalars(
+        select(func.count())
+        .select_from(User)
+        .where(User.organization_id == organization_id, User.disabled_at.is_(None))
+    ).one()
+
+
 def users_page(session: Session, organization_id: str, params: PageParams) -> tuple[Sequence[User], str | None]:
     """Return one page of people, oldest first."""
     query = select(User).where(User.organization_id == organization_id)

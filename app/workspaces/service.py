@@ -11,6 +11,7 @@ from app.core.events import publish
 from app.core.ids import new_id
 from app.core.pages import PageParams
 from app.core.permissions import Actor, Permission
+from app.core.settings import get_settings
 from app.fence import service as fence
 from app.identity import service as identity
 from app.specs import service as specs
@@ -146,8 +147,9 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
         stack_id=stack.id,
         created_at=clock.now(),
         created_by=actor.describe(),
-        **wanted.model_dump(exclude={"stack", "tags"}),
+        **wanted.model_dump(exclude={"stack", "tags", "requester_may_approve"}),
         tags=sorted(set(wanted.tags)),
+        requester_may_approve=_requester_may_approve(session, actor, wanted),
     )
     if not repository.insert_unless_there(session, row):
         message = "another workspace of this organization has this name; choose another"
@@ -155,6 +157,13 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
     fence.create_fence(session, "workspace", row.id, actor.organization_id)
     audit.record(session, actor, "workspace.created", ("workspace", row.id), wanted.model_dump(mode="json"))
     return get(session, actor.organization_id, row.id)
+
+
+def _requester_may_approve(session: Session, actor: Actor, wanted: NewWorkspace) -> bool:
+    """Return the wish, else the default: where one person is all there is, nobody else could ever approve."""
+    if "requester_may_approve" in wanted.model_fields_set or not get_settings().single_member_may_approve:
+        return wanted.requester_may_approve
+    return identity.count_people(session, actor.organization_id) == 1
 
 
 def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChange) -> WorkspaceOut:
