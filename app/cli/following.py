@@ -1,0 +1,150 @@
+"""Waits for a run while it shows its log and how far it is, on standard error."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import typer
+
+from app.cli.output import console, say, styled
+from app.cli.program import INTERRUPTED
+from app.client import ended, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from app.client import ProgressPage, Record, Run, SluiceClient
+
+_PHASES = ("preparing", "initializing", "planning", "checking_policies")
+_LEVELS = {"error": "red", "warn": "yellow", "warning": "yellow"}
+
+
+def print_record(out: "Console", record: "Record") -> None:
+    """Write a record's text, if it has any."""
+    if record.text:
+        out.print(styled(record.text, _LEVELS.get(str(record.data.get("level", "")), "")))
+
+
+class Show:
+    """Shows records as they come: the log, and on a terminal a bar by phase, or by resource while applying.
+
+    ``total`` is how many resources an apply works on, where that is known.
+    """
+
+    def __init__(self, *, quiet: bool = False, total: int | None = None) -> None:
+        self._console = console(stderr=True)
+        self._quiet = quiet
+        self._total = total
+        self._applied = self._refreshed = self._planned = 0
+        self._phase = "queued"
+        self._progress: Any = None
+        self._task: Any = None
+        if self._console.is_terminal:
+            from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeElapsedColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._progress.add_task("queued", total=total or len(_PHASES))
+
+    def __enter__(self) -> Self:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def page(self, page: "ProgressPage") -> None:
+        """Take what came."""
+        for record in page.records:
+            self._count(record)
+            if not self._quiet:
+                print_record(self._console, record)
+        if self._progress is not None and page.records:
+            self._progress.update(self._task, description=self._describe(), completed=self._completed())
+
+    def _count(self, record: "Record") -> None:
+        if record.kind == "phase":
+            self._phase = str(record.data.get("phase") or self._phase)
+        elif record.type == "apply_complete":
+            self._applied += 1
+        elif record.type == "refresh_complete":
+            self._refreshed += 1
+        elif record.type == "planned_change":
+            self._planned += 1
+
+    def _describe(self) -> str:
+        words = self._phase.replace("_", " ")
+        if self._total:
+            return f"{words} {self._applied}/{self._total} resources"
+        seen = [f"{self._refreshed} refreshed"] * bool(self._refreshed) + [f"{self._planned} changes"] * bool(
+            self._planned
+        )
+        return f"{words}{' · ' if seen else ''}{', '.join(seen)}"
+
+    def _completed(self) -> int:
+        if self._total:
+            return self._applied
+        return _PHASES.index(self._phase) if self._phase in _PHASES else 0
+
+
+def wait_for(
+    client: "SluiceClient",
+    run: "Run",
+    until: "Callable[[Run], bool]",
+    *,
+    quiet: bool = False,
+    timeout_seconds: float | None = None,
+    total: int | None = None,
+    as_json: bool = False,
+) -> "Run":
+    """Wait for a run, showing what happens. Ctrl-C leaves it going, says how to cancel it, and exits 130."""
+    try:
+        with Show(quiet=quiet, total=total) as show:
+            return client.wait(run.id, until, on_page=show.page, timeout_seconds=timeout_seconds)
+    except KeyboardInterrupt:
+        say(
+            f"\nsluice: no longer waiting; run {run.id} goes on.\n"
+            f"  Follow it: sluice logs -f {run.id}\n  Cancel it: sluice cancel {run.id}\n  {run.url}"
+        )
+        if as_json:
+            _print_interrupted(run)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _print_interrupted(run: "Run") -> None:
+    from app.cli.output import print_json
+
+    detail = f"Interrupted while waiting. Run {run.id} goes on; `sluice cancel {run.id}` cancels it."
+    problem = {"type": "urn:sluice:error:interrupted", "title": "Interrupted", "status": None, "code": "interrupted"}
+    print_json({**problem, "detail": detail, "run": {"id": run.id, "url": run.url}})
+
+
+def wait_for_plan(
+    client: "SluiceClient", run: "Run", *, quiet: bool, timeout_seconds: float | None, as_json: bool
+) -> "Run":
+    """Wait until a plan is at the gate or has ended; one that is approved by then is followed to its apply's end."""
+    options = {"quiet": quiet, "timeout_seconds": timeout_seconds, "as_json": as_json}
+    run = wait_for(client, run, settled, **options)  # type: ignore[arg-type]
+    if run.status == "approved" and run.child_run_id is not None:
+        wait_for_apply(client, run, run.child_run_id, **options)  # type: ignore[arg-type]
+        run = client.wait(run.id, ended)
+    return run
+
+
+def wait_for_apply(
+    client: "SluiceClient", plan: "Run", apply_id: str, *, quiet: bool, timeout_seconds: float | None, as_json: bool
+) -> "Run":
+    """Wait until an apply has ended. ``plan`` is any run that shows the counts."""
+    from app.client import calls
+
+    total = plan.summary.total if plan.summary is not None else None
+    run = client.send(calls.get_run(apply_id))
+    return wait_for(client, run, ended, quiet=quiet, timeout_seconds=timeout_seconds, total=total, as_json=as_json)

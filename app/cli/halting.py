@@ -1,0 +1,141 @@
+"""`sluice halt`, `sluice halts`, `sluice resume`."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from app.cli.access import connect
+from app.cli.options import AsJson, MaybeWorkspace
+from app.cli.program import DONE, FAILED
+from app.client.errors import LocalProblem
+
+if TYPE_CHECKING:
+    from app.client import SluiceClient
+
+Scope = Literal["everything", "organization", "workspace"]
+ScopeOption = Annotated[
+    Scope | None,
+    typer.Option("--scope", help="Default: organization; workspace with --workspace.", show_default=False),
+]
+_DEAD_BY_SECONDS = 120.0
+
+
+def _scope(scope: Scope | None, workspace: str | None) -> str:
+    found = scope or ("workspace" if workspace else "organization")
+    if (found == "workspace") != (workspace is not None):
+        raise LocalProblem("--workspace belongs to the scope workspace, which needs it: name both or neither.", "usage")
+    return found
+
+
+def halt(
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why, for everyone who looks.", show_default=False)],
+    scope: ScopeOption = None,
+    workspace: MaybeWorkspace = None,
+    latch: Annotated[
+        bool, typer.Option("--latch/--no-latch", help="--no-latch stops what is there, and lets new runs start.")
+    ] = True,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every process is proven dead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop everything: nothing new starts, what waits is cancelled, what runs is interrupted, then killed.
+
+    Every state that was written is kept. Sending it again is harmless. With --wait: exit 0 once every process is dead.
+
+    Examples:
+      sluice halt --reason "wrong account" --wait
+
+      sluice halt --workspace prod-network --reason "provider outage"
+    """
+    from app.cli.output import print_json
+    from app.client import calls
+
+    with connect() as client:
+        call = calls.halt(reason, scope=_scope(scope, workspace), workspace=workspace, latch=latch)
+        raised = client.send(call, patience_seconds=30)
+        code = DONE
+        if wait:
+            raised, code = _wait_dead(client, raised)
+    if as_json:
+        print_json(raised)
+    else:
+        _print([raised])
+    raise typer.Exit(code)
+
+
+def _wait_dead(client: "SluiceClient", raised: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Wait until no run of the halt is dying; at most two minutes, well beyond the grace period."""
+    from app.client import calls
+
+    until = time.monotonic() + _DEAD_BY_SECONDS
+    while raised["runs"]["dying"] and time.monotonic() < until:
+        time.sleep(0.5)
+        standing = client.send(calls.standing_halts(), patience_seconds=60)["active"]
+        found = next((item for item in standing if item["id"] == raised["id"]), None)
+        if found is None:
+            break
+        raised = found
+    return raised, FAILED if raised["runs"]["dying"] else DONE
+
+
+def halts(as_json: AsJson = False) -> None:
+    """Show the halts that stand, and for each of their runs how its death is known.
+
+    Example: sluice halts
+    """
+    from app.cli.output import print_json, say
+    from app.client import calls
+
+    with connect() as client:
+        found = client.send(calls.standing_halts())
+    if as_json:
+        print_json(found)
+    elif found["active"]:
+        _print(found["active"])
+    else:
+        say("No halt stands: runs may start.")
+
+
+def resume(
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why it is safe again.", show_default=False)],
+    scope: ScopeOption = None,
+    workspace: MaybeWorkspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lift a halt. Runs that it stopped stay cancelled: plan again.
+
+    Example: sluice resume --reason "account corrected"
+    """
+    from app.cli.output import print_json
+    from app.client import calls
+
+    with connect() as client:
+        lifted = client.send(calls.resume(reason, scope=_scope(scope, workspace), workspace=workspace))
+    if as_json:
+        print_json(lifted)
+    else:
+        typer.echo(f"Lifted the halt {lifted['id']} ({lifted['scope']}). New runs may start.")
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    from app.cli.output import clean, console, moment, print_table, styled
+
+    out = console()
+    for item in found:
+        runs = item["runs"]
+        stands = item["latch"] and not item.get("resumed_at")
+        out.print(
+            styled(f"{'HALTED' if stands else 'Stopped'}: {item['scope']}", "bold red"),
+            f"by {clean(str(item['actor'].get('name')))} at {moment(item['created_at'])}: {clean(item['reason'])}",
+        )
+        out.print(
+            f"  {runs['marked']} runs stopped: {runs['dying']} dying, {runs['dead']} dead, "
+            f"{runs['never_started']} never started."
+        )
+        if runs["dying"]:
+            out.print(f"  All dead by {moment(item['dead_by'])}.")
+        rows = (
+            (run["run_id"], run["kind"], run["state"], (run.get("proof") or {}).get("kind")) for run in runs["items"]
+        )
+        if runs["items"]:
+            print_table(("Run", "Kind", "State", "Proof of death"), rows, "")

@@ -1,0 +1,143 @@
+"""What every command shares: how errors leave, exit codes, and the program that holds the commands.
+
+Exit codes: 0 no changes or done, 1 any error (also of usage), 2 changes wait at the gate, 3 a policy blocks,
+130 Ctrl-C.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from app.client.errors import ClientError
+
+P = ParamSpec("P")
+Function = Callable[P, None]
+
+DONE, FAILED, CHANGES, BLOCKED, INTERRUPTED = 0, 1, 2, 3, 130
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+
+class Program(TyperGroup):
+    """The top command. A mistake in the arguments exits 1, since 2 means that changes wait."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and leave with its exit code."""
+        arguments = sys.argv[1:] if args is None else list(args)
+
+        def run() -> Any:
+            return TyperGroup.main(self, arguments, prog_name, complete_var, False, windows_expand_args, **extra)
+
+        if not standalone_mode:
+            return run()
+        try:
+            code = run()
+        except typer.TyperException as error:
+            code = _report_usage(error, as_json="--json" in arguments)
+        except typer.Abort:
+            code = FAILED
+        except BrokenPipeError:
+            # The reader has seen enough, as `head` does. What is still buffered must not fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = FAILED
+        sys.exit(code if isinstance(code, int) else DONE)
+
+
+def _report_usage(error: typer.TyperException, *, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return FAILED
+    message = error.format_message()
+    if as_json:
+        from app.cli.output import print_json
+
+        print_json(
+            {"type": "urn:sluice:error:usage", "title": "Usage", "status": None, "detail": message, "code": "usage"}
+        )
+        return FAILED
+    typer.echo(f"sluice: {message}", err=True)
+    if context is not None:
+        typer.echo(f"Usage: {context.command_path} {' '.join(context.command.collect_usage_pieces(context))}", err=True)
+        typer.echo(f"Help: {context.command_path} --help", err=True)
+    return FAILED
+
+
+def group(help_text: str) -> typer.Typer:
+    """Return a group of commands."""
+    return typer.Typer(
+        no_args_is_help=True, pretty_exceptions_enable=False, context_settings=HELP_OPTIONS, help=help_text
+    )
+
+
+def guarded(function: Callable[P, Any]) -> Callable[P, None]:
+    """Let a command's errors leave as a sentence, or as a problem document with ``--json``, and exit 1."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        from app.client.errors import ClientError
+
+        as_json = bool(kwargs.get("as_json", False))
+        try:
+            function(*args, **kwargs)
+        except ClientError as error:
+            _report(error, as_json=as_json)
+            raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt:
+            typer.echo("", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run
+
+
+def _report(error: "ClientError", *, as_json: bool) -> None:
+    from app.cli.output import clean, print_json
+    from app.client.errors import ApiError
+
+    remedy = getattr(error, "remedy", None) or _remedy(error)
+    if as_json:
+        print_json({**error.problem(), **({"remedy": remedy} if remedy else {})})
+    typer.echo(clean(f"sluice: {error.detail}"), err=True)
+    if isinstance(error, ApiError):
+        for item in error.errors:
+            if item["message"] not in error.detail:
+                typer.echo(clean(f"  {item['field']}: {item['message']}"), err=True)
+    if remedy:
+        typer.echo(f"  {remedy}", err=True)
+
+
+def _remedy(error: "ClientError") -> str | None:
+    return {
+        "unauthenticated": "The token was not accepted: set SLUICE_TOKEN to a valid one, or run `sluice login`.",
+        "halted": "`sluice halts` shows what stands; `sluice resume --reason …` lifts it.",
+        "approval_required": "Approve it first: `sluice approve RUN`.",
+        "stack_not_found": "`sluice stack list` shows what there is.",
+        "run_not_found": "`sluice runs` shows what there is.",
+        "archive_too_large": "Leave large files out with a .terraformignore.",
+        "payload_too_large": "Leave large files out with a .terraformignore.",
+    }.get(error.code)
+
+
+def with_remedy(error: "ClientError", remedy: str) -> "ClientError":
+    """Return the error with what to do about it, in terms of commands."""
+    error.remedy = remedy  # type: ignore[attr-defined]  # read back by _report
+    return error
+
+
+def register(
+    app: typer.Typer, name: str, function: Callable[..., Any], panel: str | None = None, **options: Any
+) -> None:
+    """Add a command."""
+    app.command(name, rich_help_panel=panel, context_settings=HELP_OPTIONS, **options)(guarded(function))

@@ -1,0 +1,305 @@
+"""`sluice workspace create|list|show|set|delete`."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from app.cli.access import connect
+from app.cli.options import AsJson, Limit
+from app.cli.program import FAILED, group, register
+from app.client.errors import LocalProblem
+
+if TYPE_CHECKING:
+    from app.client import SluiceClient
+
+commands = group("Workspaces: where a stack is planned and applied, with its rules and its state.")
+Name = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Name or id of the workspace.", show_default=False)]
+Description = Annotated[str | None, typer.Option("--description", help="What it is for.", show_default=False)]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", help="A tag; may be repeated. All tags are replaced.", show_default=False)
+]
+Approvals = Annotated[
+    int | None,
+    typer.Option("--required-approvals", min=1, max=20, help="How many people must approve.", show_default=False),
+]
+Teams = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--approver-team", help="Team (name or id) whose members may approve; may be repeated.", show_default=False
+    ),
+]
+Requester = Annotated[
+    bool | None,
+    typer.Option(
+        "--requester-may-approve/--requester-may-not-approve",
+        help="Whether one's own plan may be approved; switches four-eyes off.",
+        show_default=False,
+    ),
+]
+AutoApply = Annotated[
+    bool | None,
+    typer.Option("--auto-apply/--no-auto-apply", help="Apply without a person when policies pass.", show_default=False),
+]
+AutoDestroy = Annotated[
+    bool | None,
+    typer.Option(
+        "--auto-apply-destroys/--no-auto-apply-destroys",
+        help="Let auto-apply also destroy and replace.",
+        show_default=False,
+    ),
+]
+MaxAge = Annotated[
+    int | None,
+    typer.Option("--plan-max-age", min=0, help="Seconds that a plan may wait; 0: for ever.", show_default=False),
+]
+Engine = Annotated[
+    Literal["tofu", "terraform", "any"] | None, typer.Option("--engine", help="Engine to use.", show_default=False)
+]
+
+
+def _settings(client: "SluiceClient", given: dict[str, Any]) -> dict[str, Any]:
+    """Return the API's settings for the options that were given."""
+    settings = {name: value for name, value in given.items() if value is not None}
+    if "approver_teams" in settings:
+        settings["approver_team_ids"] = _team_ids(client, settings.pop("approver_teams"))
+    if settings.get("engine_kind") == "any":
+        settings["engine_kind"] = None
+    if settings.get("plan_max_age_seconds") == 0:
+        settings["plan_max_age_seconds"] = None
+    return settings
+
+
+def _team_ids(client: "SluiceClient", wanted: list[str]) -> list[str]:
+    from app.client import calls
+
+    known = list(client.items(lambda cursor: calls.listing("/teams", cursor=cursor)))
+    by_name = {team["name"]: team["id"] for team in known} | {team["id"]: team["id"] for team in known}
+    missing = [name for name in wanted if name not in by_name]
+    if missing:
+        raise LocalProblem(f"There is no team {', '.join(missing)}. `sluice team list` shows them.", "team_not_found")
+    return [by_name[name] for name in wanted]
+
+
+def create(
+    name: Annotated[str, typer.Argument(help="Name of the new workspace.", show_default=False)],
+    stack: Annotated[str, typer.Option("--stack", help="Name or id of its stack.", show_default=False)],
+    description: Description = None,
+    tags: Tags = None,
+    required_approvals: Approvals = None,
+    approver_teams: Teams = None,
+    requester_may_approve: Requester = None,
+    auto_apply: AutoApply = None,
+    auto_apply_destroys: AutoDestroy = None,
+    plan_max_age: MaxAge = None,
+    engine: Engine = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a workspace of a stack.
+
+    Examples:
+      sluice workspace create prod-network --stack network --required-approvals 2 --approver-team platform
+
+      sluice workspace create dev-network --stack network --auto-apply
+    """
+    from app.cli.output import print_json
+    from app.client import calls
+
+    with connect() as client:
+        settings = _settings(
+            client,
+            {
+                "description": description,
+                "tags": tags,
+                "required_approvals": required_approvals,
+                "approver_teams": approver_teams,
+                "requester_may_approve": requester_may_approve,
+                "auto_apply": auto_apply,
+                "auto_apply_allows_destroy": auto_apply_destroys,
+                "plan_max_age_seconds": plan_max_age,
+                "engine_kind": engine,
+            },
+        )
+        made = client.send(calls.create_workspace(name, stack, **settings)).document
+    if as_json:
+        print_json(made)
+    else:
+        _print(made)
+
+
+def list_workspaces(
+    search: Annotated[
+        str | None, typer.Option("--search", help="Part of a workspace's or stack's name.", show_default=False)
+    ] = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="Only with this tag.", show_default=False)] = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List workspaces with their newest run.
+
+    Example: sluice workspace list --tag env:prod
+    """
+    from app.cli.output import print_json, print_table, status_text
+    from app.client import calls
+
+    with connect() as client:
+        found = list(
+            client.items(
+                lambda cursor: calls.listing("/terraform/workspaces", cursor=cursor, search=search, tag=tag),
+                limit=limit,
+            )
+        )
+    if as_json:
+        print_json({"items": found})
+        return
+    rows = (
+        (
+            item["name"],
+            item["stack"]["name"],
+            (item["head"] or {}).get("number"),
+            item.get("resource_count"),
+            status_text(item["latest_run"]["status"]) if item.get("latest_run") else None,
+            (item.get("latest_run") or {}).get("id"),
+            item["tags"],
+        )
+        for item in found
+    )
+    columns = ("Workspace", "Stack", "Head", "Resources", "Newest run", "Run", "Tags")
+    print_table(columns, rows, "No workspaces. `sluice plan DIR --workspace NAME --create` makes one.")
+
+
+def show(workspace: Name, as_json: AsJson = False) -> None:
+    """Show a workspace, its rules and its head.
+
+    Example: sluice workspace show prod-network
+    """
+    from app.cli.output import print_json
+    from app.client import calls
+
+    with connect() as client:
+        found = client.send(calls.get_workspace(workspace)).document
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def change(
+    workspace: Name,
+    rename: Annotated[str | None, typer.Option("--rename", help="New name.", show_default=False)] = None,
+    description: Description = None,
+    tags: Tags = None,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all tags away.")] = False,
+    required_approvals: Approvals = None,
+    approver_teams: Teams = None,
+    any_approver: Annotated[
+        bool, typer.Option("--any-approver", help="Let everyone with the right approve, whatever team.")
+    ] = False,
+    requester_may_approve: Requester = None,
+    auto_apply: AutoApply = None,
+    auto_apply_destroys: AutoDestroy = None,
+    plan_max_age: MaxAge = None,
+    engine: Engine = None,
+    pin: Annotated[str | None, typer.Option("--pin", help="Spec version (id) to stay at.", show_default=False)] = None,
+    unpin: Annotated[bool, typer.Option("--unpin", help="Follow the stack's latest version again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change a workspace's settings; what is not named stays.
+
+    Changed rules void approvals; another head supersedes the plans that wait.
+
+    Examples:
+      sluice workspace set prod-network --required-approvals 2 --approver-team platform
+
+      sluice workspace set prod-network --pin spec-01k…
+    """
+    from app.cli.output import print_json
+    from app.client import calls
+
+    with connect() as client:
+        settings = _settings(
+            client,
+            {
+                "name": rename,
+                "description": description,
+                "tags": [] if no_tags else tags,
+                "required_approvals": required_approvals,
+                "approver_teams": [] if any_approver else approver_teams,
+                "requester_may_approve": requester_may_approve,
+                "auto_apply": auto_apply,
+                "auto_apply_allows_destroy": auto_apply_destroys,
+                "plan_max_age_seconds": plan_max_age,
+                "engine_kind": engine,
+                "pinned_version_id": pin,
+            },
+        )
+        if unpin:
+            settings["pinned_version_id"] = None
+        if not settings:
+            raise LocalProblem(
+                "Nothing to change was named. `sluice workspace set --help` lists the settings.", "usage"
+            )
+        changed = client.send(calls.change_workspace(workspace, settings)).document
+    if as_json:
+        print_json(changed)
+    else:
+        _print(changed)
+
+
+def delete(
+    workspace: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask on a terminal.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a workspace that has no living run and no resources in its state.
+
+    Example: sluice workspace delete preview-12
+    """
+    from app.cli.output import print_json
+    from app.client import calls
+
+    with connect() as client:
+        found = client.send(calls.get_workspace(workspace))
+        asks = not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+        if asks and not typer.confirm(f"Delete the workspace {found.name}, with its variables and history?"):
+            typer.echo("sluice: nothing was done.", err=True)
+            raise typer.Exit(FAILED)
+        client.send(calls.delete_workspace(found.id))
+    if as_json:
+        print_json({"deleted": {"id": found.id, "name": found.name}})
+    else:
+        typer.echo(f"Deleted the workspace {found.name}.")
+
+
+def _print(found: dict[str, Any]) -> None:
+    from app.cli.output import print_fields
+
+    head = found.get("head")
+    shown_head = (
+        f"{'version ' + str(head['number']) if head['number'] else head['id']} ({head['hash'][:15]}…)" if head else None
+    )
+    age = found.get("plan_max_age_seconds")
+    print_fields(
+        [
+            ("name", found["name"]),
+            ("id", found["id"]),
+            ("stack", found["stack"]["name"]),
+            ("head", f"{shown_head}{', pinned' if found.get('pinned_version_id') else ''}" if shown_head else None),
+            ("description", found.get("description") or None),
+            ("tags", found.get("tags")),
+            ("required approvals", found.get("required_approvals")),
+            ("approver teams", [team["name"] for team in found.get("approver_teams", [])] or "everyone with the right"),
+            ("requester may approve", found.get("requester_may_approve")),
+            ("auto-apply", found.get("auto_apply")),
+            ("auto-apply destroys", found.get("auto_apply_allows_destroy")),
+            ("a plan may wait", f"{age} s" if age else "for ever"),
+            ("engine", found.get("engine_kind") or "the worker's first"),
+        ]
+    )
+
+
+register(commands, "create", create)
+register(commands, "list", list_workspaces)
+register(commands, "show", show)
+register(commands, "set", change)
+register(commands, "delete", delete)
