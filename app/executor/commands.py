@@ -39,7 +39,7 @@ class VersionCommand:
 class InitCommand:
     """``init``: fetches modules and providers and configures the backend.
 
-    ``is_json`` asks for machine-readable events, which engines before Terraform 1.9 and OpenTofu 1.7 don't know.
+    ``is_json`` asks for machine-readable events, which engines before 1.9 may not have.
     ``lockfile`` ``readonly`` refuses to change ``.terraform.lock.hcl``: an apply uses the providers of its plan.
     """
 

@@ -53,7 +53,7 @@ RESERVED_FILES = (
 _VARIABLES_INSIDE = "/sluice/variables"
 _FILE_LIMIT = 512 * 1024 * 1024
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.7")}
+_JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.9")}
 
 
 def kept_state(module: Path) -> KeptState:
