@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app import registry
+from app.client.packing import pack
 from app.configurations import service as configurations
 from app.core import logging
 from app.core.db import unit_of_work
@@ -140,12 +141,7 @@ def seed_demo(session: Session, organization_id: str) -> str | None:
         return None
     body = ServiceAccountIn(name=DEMO_ACCOUNT, roles=[Role.PLANNER])
     account = identity.create_service_account(session, system, body)
-    files = {
-        str(path.relative_to(DEMO_FILES)): path.read_text()
-        for path in sorted(DEMO_FILES.rglob("*"))
-        if path.suffix in {".tf", ".md"}
-    }
-    configuration = configurations.store_files(session, admin, files, source="upload")
+    configuration = configurations.store_archive(session, admin, pack(DEMO_FILES).data)
     spec = TerraformStackSpec(
         name=DEMO,
         description="A shop's network and services, made of nothing but terraform_data.",
