@@ -5,7 +5,9 @@ import { Ring } from "@/components/domain/status";
 import { actionLook, type ActionTone } from "@/lib/actions";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
-import { stopwatch } from "@/lib/format";
+import type { Run } from "@/lib/api/types";
+import { duration, stopwatch } from "@/lib/format";
+import { isFinal } from "@/lib/run-status";
 import type { ApplyProgress, ApplyRow } from "./model";
 
 const MARK: Record<ActionTone, string> = {
@@ -16,7 +18,7 @@ const MARK: Record<ActionTone, string> = {
   read: "bg-mark-idle",
 };
 
-const STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+const STEPS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
 /** Round ticks, four or so, over a span in seconds. */
 export function ticks(seconds: number): { step: number; end: number } {
@@ -35,7 +37,7 @@ function RowIcon({ state }: { state: ApplyRow["state"] }) {
 export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: boolean }) {
   const now = useNow(live ? 1_000 : 60_000);
   const nowMs = progress.startedAt === null ? 0 : Math.max(0, now - progress.startedAt);
-  const longest = Math.max(1_000, ...progress.rows.flatMap((row) => row.segments.map((each) => each.to ?? 0)), live ? nowMs : 0);
+  const longest = Math.max(100, ...progress.rows.flatMap((row) => row.segments.map((each) => each.to ?? 0)), live ? nowMs : 0);
   const { step, end } = ticks(longest / 1000);
   const at = (ms: number) => `${Math.min(100, (ms / (end * 1000)) * 100)}%`;
   return (
@@ -47,7 +49,7 @@ export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: 
         <span role="columnheader" className="relative h-full max-sm:hidden">
           <span className="sr-only">Clock</span>
           {Array.from({ length: Math.round(end / step) }, (_, i) => (
-            <span key={i} aria-hidden className="tnum absolute top-1" style={{ left: `${((i * step) / end) * 100}%` }}>{stopwatch(i * step)}</span>
+            <span key={i} aria-hidden className="tnum absolute top-1" style={{ left: `${((i * step) / end) * 100}%` }}>{step < 1 ? `${+(i * step).toFixed(2)} s` : stopwatch(i * step)}</span>
           ))}
         </span>
         <span role="columnheader" className="text-right">Elapsed</span>
@@ -79,7 +81,7 @@ export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: 
               })}
               {live ? <span aria-hidden className="absolute inset-y-0 w-px bg-ink-2" style={{ left: at(nowMs) }} /> : null}
             </span>
-            <span role="cell" className="tnum text-right">{elapsed === null ? "" : stopwatch(elapsed / 1000)}</span>
+            <span role="cell" className="tnum text-right">{elapsed === null ? "" : elapsed < 1000 ? "<1 s" : stopwatch(elapsed / 1000)}</span>
           </div>
         );
       })}
@@ -88,7 +90,7 @@ export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: 
 }
 
 /** How far the apply is, in a count, a sentence and a bar with a part for each resource. */
-export function ApplyStrip({ progress }: { progress: ApplyProgress }) {
+export function ApplyStrip({ progress, child }: { progress: ApplyProgress; child: Run }) {
   const total = progress.rows.length;
   const ordered = [...progress.rows].sort((a, b) => ["done", "errored", "active", "undone", "waiting"].indexOf(a.state) - ["done", "errored", "active", "undone", "waiting"].indexOf(b.state));
   return (
@@ -99,7 +101,11 @@ export function ApplyStrip({ progress }: { progress: ApplyProgress }) {
       </div>
       <div className="flex grow flex-col justify-center gap-1.5 px-5 py-2">
         <p className="text-12" role="status">
-          {progress.active} in progress, {progress.waiting} waiting, <span className={progress.failed > 0 ? "font-medium text-destroy" : undefined}>{progress.failed} failed</span>
+          {child.status === "applied" ? (
+            <>Every change is done{child.timings.total_seconds === null ? "" : `, ${duration(child.timings.total_seconds)} from request to state`}. {child.state_version ? `State version ${child.state_version.number}, serial ${child.state_version.serial}, is stored.` : null}</>
+          ) : (
+            <>{progress.active} in progress, {progress.waiting} {isFinal(child.status) ? "not done" : "waiting"}, <span className={progress.failed > 0 ? "font-medium text-destroy" : undefined}>{progress.failed} failed</span></>
+          )}
         </p>
         <div
           role="progressbar"

@@ -72,5 +72,7 @@ export function openAtFirst(tree: readonly ModuleNode[]): Set<string> {
     if (node.action === "change" && !node.short && node.lines.length <= 12) open.add(node.resource.address);
     if (!anyLoss && nodes.length <= 6 && node.lines.length <= 14) open.add(node.resource.address);
   }
+  const [only] = nodes;
+  if (open.size === 0 && only && only.lines.length <= 14) open.add(only.resource.address);
   return open;
 }

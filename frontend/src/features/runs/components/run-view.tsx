@@ -15,7 +15,7 @@ import { useLog } from "@/features/runs/log/use-log";
 import { Approvals } from "@/features/runs/rail/approvals";
 import { Fingerprint } from "@/features/runs/rail/fingerprint";
 import { Policies } from "@/features/runs/rail/policies";
-import { LockFacts, Phases, ProofFacts } from "@/features/runs/rail/progress";
+import { LockFacts, Phases, ProofFacts, Verified } from "@/features/runs/rail/progress";
 import { Result } from "@/features/runs/rail/result";
 import { Timings } from "@/features/runs/rail/timings";
 import { useMay, useMe } from "@/lib/api/session";
@@ -50,8 +50,7 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
   const none = useSeen(me.id, run.id, "drift");
   const childId = child?.id ?? run.child_run_id;
   const log = useLog(run.id, !childId);
-  const childLog = useLog(childId ?? run.id, Boolean(childId));
-  const applyLog = childId ? childLog : null;
+  const applyLog = useLog(childId ?? null, Boolean(childId));
   const progress = applyProgress(plan?.resources ?? [], applyLog?.events ?? [], child ? isFinal(child.status) : false);
   const views: Views = { changes: useChangeView(tree, destructive, seen), drift: useChangeView(driftTree, [], none), log, applyLog, progress };
   const actions = useRunActions(run, child);
@@ -59,7 +58,7 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
   const shown = child && (!isFinal(run.status) || run.status === child.status) ? child : run;
   const waiting = run.status === "awaiting_approval";
   const deciding = waiting || run.status === "policy_blocked";
-  const working = isWorking(run.status) || (child !== undefined && !isFinal(child.status));
+  const working = child ? !isFinal(child.status) : isWorking(run.status);
   const may = (action: Run["allowed_actions"][number]) => run.allowed_actions.includes(action) || (child?.allowed_actions.includes(action) ?? false);
   const open = (act: () => void, action: Run["allowed_actions"][number]) => () => { if (may(action)) act(); };
   const changes = tab === "drift" ? views.drift : views.changes;
@@ -87,6 +86,7 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
       {child ? <Result run={run} child={child} /> : null}
       {working || child ? <Phases run={child ?? run} /> : null}
       <ProofFacts run={child ?? run} />
+      {child ? <Verified child={child} /> : null}
       {child ? <LockFacts run={child} /> : null}
       <Approvals run={run} fourEyesOff={run.approvals_detail ? !run.approvals_detail.four_eyes : false} onRevoke={run.allowed_actions.includes("revoke") && run.approvals_detail?.you.decision === "approve" ? actions.askRevoke : null} />
       <Policies checks={run.policy_checks} verdict={run.verdict} />
@@ -101,7 +101,7 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
       {phone && asked ? null : (
         <>
           <RunNotices run={run} child={child} />
-          {child && plan ? <ApplyStrip progress={progress} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} total={workspaceTotal} /> : null}
+          {child && plan ? <ApplyStrip progress={progress} child={child} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} total={workspaceTotal} /> : null}
         </>
       )}
       <div className="flex min-h-0 grow">

@@ -51,7 +51,7 @@ export function levelOf(text: string, data: Record<string, unknown>, stream: str
   if (level === "error" || ERROR.test(text)) return "error";
   if (level === "warn" || level === "warning" || WARNING.test(text)) return "warning";
   if (DONE.test(text)) return "strong";
-  return QUIET.test(text) || stream === "system" ? "quiet" : "plain";
+  return QUIET.test(text) || stream === "system" || data.type === "planned_change" ? "quiet" : "plain";
 }
 
 /**
@@ -92,7 +92,8 @@ export class LogStore {
     this.closed ||= closed;
     if (this.closed) {
       const last = this.phases.at(-1);
-      if (last && !last.endedAt) last.endedAt = this.lines.at(-1)?.at ?? last.at;
+      const end = this.lines.at(-1)?.at;
+      if (last && !last.endedAt) last.endedAt = end !== undefined && end > last.at ? end : null;
     }
     this.changed();
   }

@@ -7,6 +7,7 @@ import { RunStream } from "./stream";
 /** Stores of the runs looked at last, so that changing tabs reads nothing twice. */
 const kept = new Map<string, LogStore>();
 const KEEP = 6;
+const NOTHING = new LogStore();
 
 function storeOf(id: string): LogStore {
   const store = kept.get(id) ?? new LogStore();
@@ -18,19 +19,22 @@ function storeOf(id: string): LogStore {
 }
 
 /** The log of a run, followed for as long as the component stands. */
-export function useLog(id: string, announce: boolean): LogState {
-  const [held, setHeld] = useState(() => ({ id, store: storeOf(id) }));
-  if (held.id !== id) setHeld({ id, store: storeOf(id) });
+export function useLog(id: string, announce: boolean): LogState;
+export function useLog(id: string | null, announce: boolean): LogState | null;
+export function useLog(id: string | null, announce: boolean): LogState | null {
+  const [held, setHeld] = useState(() => ({ id, store: id === null ? NOTHING : storeOf(id) }));
+  if (held.id !== id) setHeld({ id, store: id === null ? NOTHING : storeOf(id) });
   const { store } = held;
   const queryClient = useQueryClient();
   useEffect(() => {
-    if (store.isClosed) return;
+    if (id === null || store.isClosed) return;
     const stream = new RunStream(id, store, {
       announce,
-      onRun: () => void queryClient.invalidateQueries({ queryKey: keys.runs }).then(() => queryClient.invalidateQueries({ queryKey: ["run"] , refetchType: "active", predicate: (query) => query.queryKey.length === 2 })),
+      onRun: () => void queryClient.invalidateQueries({ queryKey: keys.runs }).then(() => queryClient.invalidateQueries({ queryKey: ["run"], refetchType: "active", predicate: (query) => query.queryKey.length === 2 })),
     });
     stream.start();
     return () => stream.stop();
   }, [id, store, announce, queryClient]);
-  return useSyncExternalStore(store.subscribe, store.read);
+  const state = useSyncExternalStore(store.subscribe, store.read);
+  return id === null ? null : state;
 }

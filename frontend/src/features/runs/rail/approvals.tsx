@@ -40,7 +40,7 @@ export function Approvals({ run, fourEyesOff, onRevoke }: ApprovalsProps) {
   const waiting = run.status === "awaiting_approval";
   const { you } = detail;
   // The count itself stands above, in the head of the section.
-  const because = detail.because.filter((each) => !/^\d+ of \d+ approvals?\.?$/.test(each));
+  const because = detail.because.filter((each) => !/^\d+ of \d+ approvals?(: .*)?\.?$/.test(each));
   return (
     <section aria-labelledby="rail-approvals" className="border-b border-line px-4 py-3">
       <SectionHead id="rail-approvals" title={<span className="flex items-center gap-2">Approvals <Pips have={detail.have} need={detail.need} /></span>} aside={<span className="tnum text-13 text-ink">{detail.have} of {detail.need}</span>} />

@@ -2,6 +2,7 @@ import { Check, Clock, TriangleAlert } from "lucide-react";
 import { SectionHead } from "@/components/ui/bits";
 import type { Run } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
+import { isFinal } from "@/lib/run-status";
 import { cx } from "@/lib/cx";
 import { fingerprint as inFours, hourMinute, shortDigest, span } from "@/lib/format";
 
@@ -10,19 +11,20 @@ export function Fingerprint({ run }: { run: Run }) {
   const now = useNow();
   const print = run.fingerprint;
   if (!print) return null;
-  const moved = print.parts.filter((part) => part.moved);
+  const ended = isFinal(run.status);
+  const stale = !ended && (!print.is_current || print.parts.some((part) => part.moved));
   const ends = print.expires_at ? Date.parse(print.expires_at) - now : null;
   return (
     <section aria-labelledby="rail-fingerprint" className="border-b border-line px-4 py-3">
       <SectionHead id="rail-fingerprint" title="Plan fingerprint" aside={<span className="font-mono text-12">{inFours(print.digest)}</span>} />
       <p className="text-12 text-ink-2">
-        {moved.length > 0 || !print.is_current ? <span className="text-wait">What this plan was made from has moved. Plan again.</span> : "Approvals count for this plan alone. They are void if any of these moves:"}
+        {ended ? "What the approvals of this run were for:" : stale ? <span className="text-wait">What this plan was made from has moved. Plan again.</span> : "Approvals count for this plan alone. They are void if any of these moves:"}
       </p>
       <ul className="mt-1">
         {print.parts.map((part) => (
-          <li key={part.name} className={cx("flex h-[19px] items-center gap-2 text-12", part.moved && "text-wait")}>
-            {part.moved ? <TriangleAlert size={13} className="shrink-0" aria-hidden /> : <Check size={13} className="shrink-0 text-create" aria-hidden />}
-            <span className="min-w-0 truncate">{part.label}{part.moved ? ", moved" : ""}</span>
+          <li key={part.name} className={cx("flex h-[19px] items-center gap-2 text-12", part.moved && !ended && "text-wait")}>
+            {part.moved && !ended ? <TriangleAlert size={13} className="shrink-0" aria-hidden /> : <Check size={13} className="shrink-0 text-create" aria-hidden />}
+            <span className="min-w-0 truncate">{part.label}{part.moved && !ended ? ", moved" : ""}</span>
             <span className="ml-auto shrink-0 font-mono text-11 text-ink-3">{part.digest ? shortDigest(part.digest) : "none"}</span>
           </li>
         ))}

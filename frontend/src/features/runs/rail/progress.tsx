@@ -4,7 +4,7 @@ import { Fact, SectionHead } from "@/components/ui/bits";
 import type { Run } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
-import { clock, duration, since } from "@/lib/format";
+import { clock, duration, fingerprint as inFours, plural, since } from "@/lib/format";
 import { isFinal, phaseWord } from "@/lib/run-status";
 import { shortRunId } from "@/features/runs/components/header";
 
@@ -62,10 +62,34 @@ export function LockFacts({ run }: { run: Run }) {
         aside={<span className={cx("flex items-center gap-1.5", lock.is_orphaned && "text-replace")}><span className={cx("size-[7px] rounded-full", lock.is_orphaned ? "bg-mark-replace" : "bg-mark-create")} aria-hidden />{lock.is_orphaned ? "holder dead" : "holder alive"}</span>}
       />
       <dl className="mt-0.5">
-        <Fact label="Holder"><span className="font-mono">{shortRunId(lock.run_id)}</span>{lock.holder.name ? <> on <span className="font-mono">{lock.holder.name}</span></> : null}</Fact>
+        <Fact label="Holder"><span className="font-mono">{shortRunId(lock.run_id)}</span>{lock.holder.host ? <> on <span className="font-mono">{lock.holder.host}</span></> : null}</Fact>
         <Fact label="Heartbeat">{since(lock.heartbeat_at, now)} ago</Fact>
         <Fact label="Taken">{clock(lock.acquired_at)}</Fact>
       </dl>
+    </section>
+  );
+}
+
+/** What was checked again, just before the engine started. */
+export function Verified({ child }: { child: Run }) {
+  const seen = child.evidence.find((each) => each.kind === "verified");
+  if (!seen) return null;
+  const data = seen.data as { have?: number; need?: number; fingerprint?: string };
+  const policies = child.policy_checks.filter((check) => check.stage === "apply").length;
+  const lines = [
+    data.fingerprint ? <>Fingerprint <code className="text-12">{inFours(data.fingerprint)}</code>, as approved</> : null,
+    data.need === undefined ? null : `${data.have ?? 0} of ${data.need} approvals valid`,
+    policies > 0 ? `${plural(policies, "policy set")} re-checked` : null,
+    "No halt in scope",
+  ].filter((line) => line !== null);
+  return (
+    <section aria-labelledby="rail-verified" className="border-b border-line px-4 py-3">
+      <SectionHead id="rail-verified" title="Verified before the first change" aside={clock(String(seen.at))} />
+      <ul>
+        {lines.map((line, i) => (
+          <li key={i} className="flex h-[19px] items-center gap-2 text-12"><Check size={13} className="shrink-0 text-create" aria-hidden />{line}</li>
+        ))}
+      </ul>
     </section>
   );
 }
@@ -80,7 +104,7 @@ const PROOFS: Record<string, string> = {
 /** How the run ended, and how it is known that nothing of it lives. */
 export function ProofFacts({ run }: { run: Run }) {
   const proof = run.proof_of_death;
-  if (!isFinal(run.status) || (run.status === "applied" && proof?.kind === "wait_status")) return null;
+  if (!isFinal(run.status) || (run.status === "applied" && proof?.kind !== "presumed_by_lease")) return null;
   return (
     <section aria-labelledby="rail-proof" className="border-b border-line px-4 py-3">
       <SectionHead id="rail-proof" title="How it ended" aside={run.quiesced_at ? "quiet" : <span className="text-wait">not yet quiet</span>} />

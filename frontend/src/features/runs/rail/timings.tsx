@@ -19,7 +19,7 @@ export function Timings({ run }: { run: Run }) {
       <SectionHead id="rail-timings" title="Timings" aside={`${duration(worked)} to ${run.kind === "apply" ? "apply" : "plan"}`} />
       <div className="my-1.5 flex h-1.5 gap-px" aria-hidden>
         {parts.map((part) => (
-          <span key={part.phase} className={cx("min-w-px", part.seconds === longest ? "bg-ink-2" : "bg-mark-idle")} style={{ flexGrow: Math.max(part.seconds, 0.01) }} />
+          <span key={part.phase} className={cx("min-w-px", part.seconds === longest ? "bg-ink-2" : "bg-mark-idle")} style={{ flexGrow: Math.max(part.seconds, 0.01) * 1000 }} />
         ))}
       </div>
       <dl className="grid grid-cols-2 gap-x-6 text-12 leading-[18px]">
