@@ -14,7 +14,7 @@ from app import registry
 from app.audit import tasks as audit_tasks
 from app.core.jobs import celery_app
 from app.executor.nursery import Child, Nursery
-from app.runner import supervisor
+from app.runner import leftovers, supervisor
 from app.runs import tasks as runs_tasks
 from app.runs import warmup
 from app.runs.port import InProcessPort
@@ -30,9 +30,13 @@ class NurseryOfWorker:
 
     def open(self) -> None:
         """Fork the nursery."""
-        targets = {runs_tasks.SUPERVISE: supervisor.target(InProcessPort)}
+        targets = {
+            runs_tasks.SUPERVISE: supervisor.target(InProcessPort),
+            runs_tasks.RECOVER: leftovers.target(InProcessPort),
+        }
         self._nursery = Nursery.fork(targets, prepare=warmup.warm)
         _log.info("nursery forked", extra={"pid": self._nursery.pid})
+        self._nursery.start(runs_tasks.RECOVER, b"").close()
 
     def close(self) -> None:
         """Ask for no more children; those that run go on to their end."""

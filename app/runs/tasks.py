@@ -20,6 +20,8 @@ from app.runs.requesting import EXECUTE_TASK
 from app.workspaces import service as workspaces
 
 SUPERVISE = "supervise"
+RECOVER = "recover"
+RECOVERY_SECONDS = 60.0
 SWEEP_TASK = "runs.sweep"
 PERMIT_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -74,7 +76,16 @@ def execute(starter: Starter, run_id: str) -> None:
         _log.error("the nursery is gone; leases decide over what it started", extra={"run_id": run_id})
         raise
     if end is not None and end.result is None:
+        recover_leftovers(starter)
         port.report_death(job.run_id, job.fencing_token, _proof(job, end.pid, end.exit_code, end.signal))
+
+
+def recover_leftovers(starter: Starter) -> None:
+    """Hand in what dead supervisors of this machine left on its disk, while their runs may still write state."""
+    try:
+        starter.start(RECOVER, b"").wait(RECOVERY_SECONDS)
+    except NurseryGone:
+        _log.error("the nursery is gone; what dead supervisors left is handed in at the next start")
 
 
 def _proof(job: RunnerJob, pid: int, exit_code: int | None, signal: int | None) -> ProofOfDeath:
