@@ -118,7 +118,9 @@ def test_read_archive_bomb_is_refused_before_it_is_unpacked() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"nonsense", gzip.compress(b"not a tar" * 100), of_files({"a.tf": "x" * 9000})[:-40], b"PK\x03\x04"]
+    "data",
+    [b"", b"nonsense", gzip.compress(b"not a tar" * 100), of_files({"a.tf": "x" * 9000})[:-40], b"PK\x03\x04"],
+    ids=["empty", "nonsense", "no-tar", "cut-short", "zip"],
 )
 def test_read_archive_broken_archive_is_refused_with_the_remedy(data: bytes) -> None:
     with pytest.raises(ArchiveRefused, match=r"tar -czf"):
