@@ -1,1 +1,9 @@
-export function SettingsPage() { return <main />; }
+import { useSearch } from "@tanstack/react-router";
+import { SettingsView } from "@/features/settings/components/settings-view";
+import { usePlace } from "@/lib/crumbs";
+
+export function SettingsPage() {
+  const { tab } = useSearch({ from: "/shell/settings" });
+  usePlace([{ label: "Settings" }]);
+  return <SettingsView tab={tab} />;
+}

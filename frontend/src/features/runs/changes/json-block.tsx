@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { cx } from "@/lib/cx";
+import { UnifiedLine } from "@/components/domain/diff-lines";
 import type { JsonDiff } from "@/lib/diff/json";
 import { changedSpan, type DiffLine, foldContext, type Hunk } from "@/lib/diff/lines";
 
@@ -20,27 +20,6 @@ function dedent(hunks: readonly Hunk[]): Hunk[] {
   return hunks.map((hunk) => ("fold" in hunk ? hunk : { lines: hunk.lines.map((line) => ({ ...line, text: line.text.slice(width) })) }));
 }
 
-export function DiffLineView({ line, span }: { line: DiffLine; span: { start: number; end: number } | null }) {
-  const sign = line.kind === "add" ? "+" : line.kind === "remove" ? "−" : "";
-  return (
-    <div className={cx("flex h-5 items-center", line.kind === "add" && "bg-create-bg", line.kind === "remove" && "bg-destroy-bg")}>
-      <span className="tnum w-8 shrink-0 pr-2 text-right text-11 text-ink-3 select-none" aria-hidden>{line.before ?? ""}</span>
-      <span className="tnum w-8 shrink-0 pr-2 text-right text-11 text-ink-3 select-none" aria-hidden>{line.after ?? ""}</span>
-      <span className={cx("w-4 shrink-0 text-center", line.kind === "add" ? "text-create" : "text-destroy")} aria-hidden>{sign}</span>
-      <span className="pr-3 whitespace-pre">
-        {line.kind === "same" ? null : <span className="sr-only">{line.kind === "add" ? "added: " : "removed: "}</span>}
-        {span ? (
-          <>
-            {line.text.slice(0, span.start)}
-            <mark className={cx("rounded-chip text-ink", line.kind === "add" ? "bg-word-add" : "bg-word-del")}>{line.text.slice(span.start, span.end)}</mark>
-            {line.text.slice(span.end)}
-          </>
-        ) : line.text}
-      </span>
-    </div>
-  );
-}
-
 /** A JSON attribute, compared by value: old and new line numbers, three lines of context, the rest folded. */
 export function JsonBlock({ diff }: { diff: JsonDiff }) {
   const [whole, setWhole] = useState(false);
@@ -55,7 +34,7 @@ export function JsonBlock({ diff }: { diff: JsonDiff }) {
               {hunk.fold} lines the same
             </button>
           ) : (
-            hunk.lines.map((line, i) => <DiffLineView key={`${h}-${i}`} line={line} span={wordSpan(hunk.lines, i)} />)
+            hunk.lines.map((line, i) => <UnifiedLine key={`${h}-${i}`} line={line} span={wordSpan(hunk.lines, i)} />)
           ),
         )}
       </div>
