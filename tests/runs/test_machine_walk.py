@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from itertools import product
 
@@ -66,39 +67,39 @@ def after_plan_moves(node: Node, trigger: Trigger, status: Status) -> Iterator[N
     yield moved
 
 
-def successors(node: Node) -> Iterator[tuple[str, Node]]:
+def decisions(node: Node, kind: Kind, status: Status | None) -> Iterator[tuple[Trigger, Status]]:
+    """Yield what every trigger does under every combination of facts; evidence changes nothing and is left out."""
     for trigger in Trigger:
         for facts in facts_of(node, trigger):
-            try:
-                decision = decide(node.kind, node.status, trigger, facts)
-            except IllegalTransition:
-                continue
-            if not decision.is_evidence:
-                for following in after_plan_moves(node, trigger, decision.status):
-                    yield trigger.value, following
-    if node.child is not None:
-        for trigger in Trigger:
-            for facts in facts_of(node, trigger):
-                try:
-                    decision = decide(Kind.APPLY, node.child, trigger, facts)
-                except IllegalTransition:
-                    continue
+            with suppress(IllegalTransition):
+                decision = decide(kind, status, trigger, facts)
                 if not decision.is_evidence:
-                    yield f"child.{trigger.value}", replace(node, child=decision.status)
+                    yield trigger, decision.status
+
+
+def judged(node: Node) -> Iterator[tuple[str, Node]]:
+    """Yield what policies and people may do to the node. New results and the status that follows are one step."""
     for verdict in VERDICTS:
         checked = replace(node, verdict=verdict, has_quorum=False, was_overridden=False)
         if node.status is Status.RUNNING:
             yield "checked", checked
         elif node.status in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
-            # New results and the status that follows from them are one step.
-            facts = Facts(is_blocked=verdict in BLOCKED)
-            try:
+            with suppress(GuardRefused):
+                facts = Facts(is_blocked=verdict in BLOCKED)
                 checked = replace(checked, status=decide(node.kind, node.status, Trigger.REEVALUATE, facts).status)
-            except GuardRefused:
-                pass
             yield "reevaluated", checked
     if node.status in (Status.AWAITING_APPROVAL, Status.APPROVED):
         yield "decided", replace(node, has_quorum=not node.has_quorum)
+
+
+def successors(node: Node) -> Iterator[tuple[str, Node]]:
+    for trigger, status in decisions(node, node.kind, node.status):
+        for following in after_plan_moves(node, trigger, status):
+            yield trigger.value, following
+    if node.child is not None:
+        for trigger, status in decisions(node, Kind.APPLY, node.child):
+            yield f"child.{trigger.value}", replace(node, child=status)
+    yield from judged(node)
 
 
 def walk() -> dict[Node, list[tuple[str, Node]]]:
