@@ -21,7 +21,9 @@ _LEVELS = {"error": "red", "warn": "yellow", "warning": "yellow"}
 
 def print_record(out: "Console", record: "Record") -> None:
     """Write a record's text, if it has any."""
-    if record.text:
+    if record.kind == "phase":
+        out.print(styled(f"== {str(record.data.get('phase') or record.text).replace('_', ' ')}", "bold"))
+    elif record.text:
         out.print(styled(record.text, _LEVELS.get(str(record.data.get("level", "")), "")))
 
 
@@ -147,4 +149,6 @@ def wait_for_apply(
 
     total = plan.summary.total if plan.summary is not None else None
     run = client.send(calls.get_run(apply_id))
+    if ended(run):
+        return run
     return wait_for(client, run, ended, quiet=quiet, timeout_seconds=timeout_seconds, total=total, as_json=as_json)

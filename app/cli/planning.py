@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from app.cli.access import connect
-from app.cli.options import AsJson, Quiet, Timeout, Workspace
+from app.cli.options import AsJson, Quiet, Timeout
+from app.cli.options import Workspace as WorkspaceOption
 from app.cli.program import DONE, with_remedy
 from app.client.errors import ApiError, LocalProblem
 
 if TYPE_CHECKING:
-    from app.client import Run, SluiceClient
+    from app.client import Run, SluiceClient, Workspace
+    from app.client.packing import Archive
 
 Source = Literal["ui", "api", "ci", "mcp", "schedule"]
 
@@ -81,7 +83,7 @@ class Manner:
 
 
 def plan(
-    workspace: Workspace,
+    workspace: WorkspaceOption,
     directory: Directory = None,
     stack: StackName = None,
     create: Create = False,
@@ -136,7 +138,7 @@ def plan(
 
 
 def destroy(
-    workspace: Workspace,
+    workspace: WorkspaceOption,
     directory: Directory = None,
     speculative: Annotated[bool, typer.Option("--speculative", help="Only show what would go.")] = False,
     message: Message = "",
@@ -169,7 +171,7 @@ def destroy(
 
 
 def refresh(
-    workspace: Workspace,
+    workspace: WorkspaceOption,
     directory: Directory = None,
     speculative: Annotated[bool, typer.Option("--speculative", help="Only show what drifted.")] = False,
     message: Message = "",
@@ -223,28 +225,20 @@ def _carry_out(wish: Wish, manner: Manner) -> None:
 
 
 def _request(client: "SluiceClient", wish: Wish) -> "Run":
-    from app.cli.output import say
+    """Request the run. What can be wrong on this side is found before anything is made or sent."""
     from app.client import calls, packing
 
     archive = packing.pack(wish.directory) if wish.directory is not None else None
     if wish.module_path is not None and archive is None:
         raise LocalProblem("--module-path is a directory inside DIR: name DIR too.", "usage")
-    found = _workspace(client, wish)
-    configuration: dict[str, Any] = {}
+    found = _find(client, wish)
+    spec = _head_document(client, found) if archive is not None and found is not None else {}
+    path = _module_path(wish, spec)
     if archive is not None:
-        spec = _head_document(client, found)
-        path = (wish.module_path if wish.module_path is not None else str(spec.get("module_path") or "")).strip("/")
-        path = "" if path == "." else path
         _check_module(archive.module_directories, path, wish.directory)
-        uploaded = client.send(calls.upload_configuration(archive.data))
-        say(
-            f"Uploaded {archive.file_count} file(s), {len(archive.data) / 1024:.1f} KiB packed: {uploaded.digest[:12]}."
-        )
-        configuration = {"configuration_id": uploaded.id}
-        if wish.module_path is not None:
-            kept = {name: value for name, value in spec.items() if name not in {"module_source", "module_digest"}}
-            own = {"configuration_digest": uploaded.digest, "module_path": path}
-            configuration = {"spec": {"name": found.stack.name, **kept, **own}}
+    if found is None:
+        found = _create(client, wish)
+    what = _upload(client, archive, found, wish, spec, path) if archive is not None else {}
     call = calls.request_run(
         found.name,
         wish.kind,
@@ -254,12 +248,40 @@ def _request(client: "SluiceClient", wish: Wish) -> "Run":
         source=wish.source or ("ci" if os.environ.get("CI") else "api"),
         experiment_id=wish.experiment_id,
         test_id=wish.test_id,
-        **configuration,
+        **what,
     )
     return client.send(call)
 
 
-def _head_document(client: "SluiceClient", workspace: Any) -> dict[str, Any]:
+def _module_path(wish: Wish, spec: dict[str, Any]) -> str:
+    given = wish.module_path if wish.module_path is not None else str(spec.get("module_path") or "")
+    path = given.strip("/").removeprefix("./")
+    return "" if path == "." else path
+
+
+def _upload(
+    client: "SluiceClient",
+    archive: "Archive",
+    workspace: "Workspace",
+    wish: Wish,
+    spec: dict[str, Any],
+    path: str,
+) -> dict[str, Any]:
+    """Upload, and return the fields of the request that name the upload."""
+    from app.cli.output import say
+    from app.client import calls
+
+    uploaded = client.send(calls.upload_configuration(archive.data))
+    say(f"Uploaded {archive.file_count} file(s), {len(archive.data) / 1024:.1f} KiB packed: {uploaded.digest[:12]}.")
+    if wish.module_path is None:
+        return {"configuration_id": uploaded.id}
+    kept = {name: value for name, value in spec.items() if name not in {"module_source", "module_digest"}}
+    return {
+        "spec": {"name": workspace.stack.name, **kept, "configuration_digest": uploaded.digest, "module_path": path}
+    }
+
+
+def _head_document(client: "SluiceClient", workspace: "Workspace") -> dict[str, Any]:
     from app.client import calls
 
     head = workspace.head
@@ -281,8 +303,8 @@ def _check_module(directories: tuple[str, ...], path: str, directory: Path | Non
     )
 
 
-def _workspace(client: "SluiceClient", wish: Wish) -> Any:
-    """Return the workspace; with ``create``, make it and its stack when they are new."""
+def _find(client: "SluiceClient", wish: Wish) -> "Workspace | None":
+    """Return the workspace; None when it is new and may be made."""
     from app.client import calls
 
     try:
@@ -290,10 +312,9 @@ def _workspace(client: "SluiceClient", wish: Wish) -> Any:
     except ApiError as error:
         if error.code != "workspace_not_found":
             raise
-        if not wish.create:
-            remedy = "Add --create to make it now, or see `sluice workspace list`."
-            raise with_remedy(error, remedy) from None
-        return _create(client, wish)
+        if wish.create:
+            return None
+        raise with_remedy(error, "Add --create to make it now, or see `sluice workspace list`.") from None
     if wish.stack is not None and wish.stack not in {found.stack.name, found.stack.id}:
         raise LocalProblem(
             f"Workspace {found.name} belongs to the stack {found.stack.name}, not to {wish.stack}. Leave --stack out, "
@@ -303,7 +324,8 @@ def _workspace(client: "SluiceClient", wish: Wish) -> Any:
     return found
 
 
-def _create(client: "SluiceClient", wish: Wish) -> Any:
+def _create(client: "SluiceClient", wish: Wish) -> "Workspace":
+    """Make the workspace, and its stack when that is new; what another made meanwhile is taken."""
     from app.cli.output import say
     from app.client import calls
 

@@ -109,6 +109,9 @@ def _report(error: "ClientError", *, as_json: bool) -> None:
     remedy = getattr(error, "remedy", None) or _remedy(error)
     if as_json:
         print_json({**error.problem(), **({"remedy": remedy} if remedy else {})})
+    if error.code == "unauthenticated" and remedy:
+        typer.echo(f"sluice: {remedy}", err=True)
+        return
     typer.echo(clean(f"sluice: {error.detail}"), err=True)
     if isinstance(error, ApiError):
         for item in error.errors:
@@ -120,7 +123,8 @@ def _report(error: "ClientError", *, as_json: bool) -> None:
 
 def _remedy(error: "ClientError") -> str | None:
     return {
-        "unauthenticated": "The token was not accepted: set SLUICE_TOKEN to a valid one, or run `sluice login`.",
+        "unauthenticated": "The token was not accepted: it is mistyped, expired or revoked. Set SLUICE_TOKEN, or run "
+        "`sluice login`.",
         "halted": "`sluice halts` shows what stands; `sluice resume --reason …` lifts it.",
         "approval_required": "Approve it first: `sluice approve RUN`.",
         "stack_not_found": "`sluice stack list` shows what there is.",

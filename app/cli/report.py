@@ -138,9 +138,17 @@ def _print_policies(out: "Console", run: "Run") -> None:
 def _print_failure(out: "Console", run: "Run") -> None:
     if run.failure is None:
         return
+    diagnostics = run.failure.get("diagnostics") or []
     out.print(styled(f"  Failed while {str(run.failure.get('phase', '')).replace('_', ' ')}:", "red"), end=" ")
-    out.print(clean(str(run.failure.get("message", ""))))
-    for diagnostic in run.failure.get("diagnostics") or []:
+    # The message of an engine's failure is its diagnostics once more, in one text.
+    out.print(
+        clean(
+            str(run.failure.get("message", "")).partition("\n")[0]
+            if diagnostics
+            else str(run.failure.get("message", ""))
+        )
+    )
+    for diagnostic in diagnostics:
         file, line = diagnostic.get("file") or diagnostic.get("filename"), diagnostic.get("line")
         where = f" ({file}{f':{line}' if line else ''})" if file else ""
         out.print(
