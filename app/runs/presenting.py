@@ -12,6 +12,7 @@ from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.permissions import Actor, Permission
 from app.core.settings import get_settings
 from app.policy import service as policy
+from app.policy.schemas import PolicyCheckOut
 from app.runs import deciding, fingerprint, repository
 from app.runs.errors import RunNotFound
 from app.runs.machine import Kind, Status
@@ -119,9 +120,10 @@ def detail(session: Session, actor: Actor, run: TerraformRun) -> RunOut:
     has_plan = run.fingerprint is not None and run.kind != Kind.APPLY and not run.is_speculative
     quorum = deciding.quorum_of(session, run, workspace) if has_plan else None
     item = _item(run, workspace, version, child, quorum if Status(run.status) in GATE else None)
-    signed = _fingerprint(session, run, workspace) if has_plan else None
-    held = state.held_lock(session, run.workspace_id)
     sensitive = workspaces.sensitive_version_ids(session, run.workspace_id)
+    labels = _labels(run, item, len(sensitive & set(run.variable_version_ids)), checks)
+    signed = _fingerprint(session, run, workspace, labels) if has_plan else None
+    held = state.held_lock(session, run.workspace_id)
     stored = state.by_id(session, run.organization_id, run.state_version_id) if run.state_version_id else None
     return RunOut(
         **item.model_dump(),
@@ -180,7 +182,26 @@ def _seconds(start: datetime, end: datetime | None) -> float | None:
     return round((end - start).total_seconds(), 4) if end is not None else None
 
 
-def _fingerprint(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> FingerprintOut:
+def _labels(
+    run: TerraformRun, item: RunListItem, sensitive_count: int, checks: Sequence[PolicyCheckOut]
+) -> dict[str, str]:
+    """Return the parts' names with what a person knows them by."""
+    number = item.spec_version.number
+    count = len(run.variable_version_ids)
+    details = {
+        "spec": f"{item.stack.name} v{number}" if number is not None else f"{item.stack.name}, of its own",
+        "variables": f"{count}, {sensitive_count} sensitive" if sensitive_count else str(count),
+        "state": f"serial {run.state_serial}" if run.state_lineage is not None else "none yet",
+        "policy_bundles": str(len({check.bundle_digest for check in checks})),
+    }
+    return {
+        name: f"{label} {details[name]}" if name in details else label for name, label in fingerprint.LABELS.items()
+    }
+
+
+def _fingerprint(
+    session: Session, run: TerraformRun, workspace: WorkspaceOut, labels: dict[str, str]
+) -> FingerprintOut:
     waits = Status(run.status) in GATE
     moved = fingerprint.moved_parts(run, fingerprint.inputs_of(session, workspace)) if waits else set()
     parts = run.fingerprint_parts or {}
@@ -189,7 +210,7 @@ def _fingerprint(session: Session, run: TerraformRun, workspace: WorkspaceOut) -
         digest=run.fingerprint or "",
         parts=[
             FingerprintPart(name=name, label=label, digest=parts.get(name, ""), moved=name in moved)
-            for name, label in fingerprint.LABELS.items()
+            for name, label in labels.items()
         ],
         is_current=waits and not moved,
         expires_at=run.planned_at + timedelta(seconds=age) if age is not None and run.planned_at is not None else None,
