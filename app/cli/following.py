@@ -28,9 +28,10 @@ def print_record(out: "Console", record: "Record") -> None:
 
 
 class Show:
-    """Shows records as they come: the log, and on a terminal a bar by phase, or by resource while applying.
+    """Shows records as they come: the log, and on a terminal a bar by phase, or by step of a resource while
+    applying.
 
-    ``total`` is how many resources an apply works on, where that is known.
+    ``total`` is how many steps an apply has, where that is known.
     """
 
     def __init__(self, *, quiet: bool = False, total: int | None = None) -> None:
@@ -85,7 +86,7 @@ class Show:
     def _describe(self) -> str:
         words = self._phase.replace("_", " ")
         if self._total:
-            return f"{words} {self._applied}/{self._total} resources"
+            return f"{words} {self._applied}/{self._total} steps"
         seen = [f"{self._refreshed} refreshed"] * bool(self._refreshed) + [f"{self._planned} changes"] * bool(
             self._planned
         )
@@ -147,7 +148,7 @@ def wait_for_apply(
     """Wait until an apply has ended. ``plan`` is any run that shows the counts."""
     from app.client import calls
 
-    total = plan.summary.total if plan.summary is not None else None
+    total = plan.summary.steps if plan.summary is not None else None
     run = client.send(calls.get_run(apply_id))
     if ended(run):
         return run

@@ -10,7 +10,7 @@ MaybeWorkspace = Annotated[
     str | None, typer.Option("--workspace", "-w", help="Name or id of a workspace.", show_default=False)
 ]
 Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=100_000)]
-RunId = Annotated[str, typer.Argument(help="Id of the run (run-…).", show_default=False)]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, run-….", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Leave the log out while waiting.")]
 Timeout = Annotated[
     float | None,

@@ -49,7 +49,7 @@ def console(*, stderr: bool = False) -> "Console":
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _WIDE
-    return Console(file=stream, highlight=False, emoji=False, markup=False, width=width, soft_wrap=width is not None)
+    return Console(file=stream, highlight=False, emoji=False, markup=False, width=width, soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -72,7 +72,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
     if count == 0:
         say(empty)
     else:
-        console().print(table)
+        console().print(table, soft_wrap=False)
 
 
 def cell(value: Any) -> "Text":
@@ -111,7 +111,7 @@ def print_fields(fields: Sequence[tuple[str, Any]]) -> None:
     table.add_column(overflow="fold")
     for name, value in fields:
         table.add_row(name, cell(value))
-    console().print(table)
+    console().print(table, soft_wrap=False)
 
 
 def moment(text: str | None) -> str:

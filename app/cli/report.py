@@ -28,7 +28,7 @@ _NAMED = 12
 def run_document(run: "Run") -> dict[str, Any]:
     """Return a run as the API gave it; ``summary`` is always an object, its counts null while there is no plan."""
     summary = run.document.get("summary") or dict.fromkeys(COUNTS)
-    return {"timings": {}, **run.document, "summary": summary}
+    return {**run.document, "summary": summary, "timings": run.document.get("timings") or {}}
 
 
 def plan_exit_code(run: "Run") -> int:

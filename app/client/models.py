@@ -59,9 +59,9 @@ class Counts(BaseModel):
     forget: int = 0
 
     @property
-    def total(self) -> int:
-        """How many resources an apply works on."""
-        return self.add + self.change + self.destroy + self.replace
+    def steps(self) -> int:
+        """How many steps an apply reports; a replace is a destroy and a create."""
+        return self.add + self.change + self.destroy + 2 * self.replace
 
 
 class Quorum(BaseModel):
