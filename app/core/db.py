@@ -70,11 +70,21 @@ def sqlalchemy_url(settings: Settings) -> str:
     return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else f"{scheme}://{rest}"
 
 
+_most_connections: int | None = None
+
+
+def limit_connections(most: int) -> None:
+    """Let this process, and those forked from it, keep ``most`` connections; for short-lived ones that must begin soon."""
+    global _most_connections
+    _most_connections = most
+    engine.cache_clear()
+
+
 @lru_cache(maxsize=4)
 def engine(pool: Pool = "default") -> Engine:
     """Return this process's engine. The ``halt`` pool is apart, so that a full pool can't queue a halt."""
     settings = get_settings()
-    size = settings.database_pool_size if pool == "default" else 2
+    size = (_most_connections or settings.database_pool_size) if pool == "default" else 2
     return create_engine(
         sqlalchemy_url(settings),
         pool_size=min(size, 5),

@@ -229,7 +229,7 @@ def _approvals(
         requested_by_id=run.requested_by_id,
     )
     if why_not is None and Status(run.status) not in GATE:
-        why_not = f"The run is {run.status.replace('_', ' ')}."
+        why_not = f"The run has ended: {run.status.replace('_', ' ')}."
     own = approvals.standing_decision(decisions, actor.id, run.fingerprint)
     return ApprovalsOut(
         have=quorum.have,

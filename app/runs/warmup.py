@@ -43,6 +43,8 @@ from app.specs.schemas import StackIn
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import NewWorkspace
 
+SUPERVISOR_CONNECTIONS = 2
+"""A supervisor's threads take turns: making a connection costs more than a turn."""
 _log = logging.getLogger(__name__)
 _STATE = {"version": 4, "serial": 1, "lineage": "warm-up", "terraform_version": "1", "outputs": {}, "resources": []}
 
@@ -50,6 +52,7 @@ _STATE = {"version": 4, "serial": 1, "lineage": "warm-up", "terraform_version": 
 def warm() -> None:
     """Fill this process's caches; what can't be warmed now is left to the first run, with a line in the log."""
     settings = get_settings()
+    db.limit_connections(SUPERVISOR_CONNECTIONS)
     try:
         discovery.find_engines(settings)
         ExecutorOptions.from_settings(settings, grace_seconds=1, timeout_seconds=1)
