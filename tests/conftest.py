@@ -15,18 +15,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, pool
 from sqlalchemy.orm import Session
 
-from tests.support import guards
+from tests.support import aws, guards
 
 if TYPE_CHECKING:
     from tests.support.client import ActingClient
-
-guards.install()
 
 KEPT = ("SLUICE_TEST_", "SLUICE_TOOLS_DIR")
 for _name in [name for name in os.environ if name.startswith("SLUICE_") and not name.startswith(KEPT)]:
@@ -44,8 +42,37 @@ from app.executor import discovery  # noqa: E402
 from tests.support import database  # noqa: E402
 
 
-def pytest_unconfigure() -> None:
+def pytest_collection_finish() -> None:
+    # From here on: what hands out the tests starts processes before, and asks the machine for its name.
+    guards.install()
+
+
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests with the real AWS provider out where ``SLUICE_TEST_AWS=off`` asks for it, and count them."""
+    if not aws.OFF:
+        return
+    left_out = [item for item in items if item.get_closest_marker("aws")]
+    items[:] = [item for item in items if not item.get_closest_marker("aws")]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[_LEFT_OUT] = len(left_out)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["aws_left_out"] = len(left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist counted; each of them collects everything."""
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("aws_left_out", 0)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(_scratch, ignore_errors=True)
+    if aws.OFF and not hasattr(config, "workerinput"):
+        # Here and not in the terminal's summary, since this is to be the last line of all.
+        print(f"AWS tests left out: {config.stash.get(_LEFT_OUT, 0)}, SLUICE_TEST_AWS=off")
 
 
 def engines() -> list[discovery.Tool]:
@@ -78,6 +105,13 @@ def forget_settings() -> None:
     """Let settings and what is made from them be read again."""
     db.engine.cache_clear()
     jobs.celery_app.cache_clear()
+    get_settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_this_test() -> Iterator[None]:
+    """What a test did to the environment is not in the settings of the next."""
+    yield
     get_settings.cache_clear()
 
 

@@ -22,6 +22,6 @@ def chain_all() -> None:
 def register(application: Celery) -> None:
     """Register the jobs of the audit trail with a worker's Celery application."""
 
-    @application.task(name=CHAIN)  # type: ignore[untyped-decorator]  # Celery is untyped
+    @application.task(name=CHAIN, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _chain() -> None:
         chain_all()

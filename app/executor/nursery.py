@@ -148,7 +148,9 @@ class Nursery:
             theirs.close()
         try:
             channel.settimeout(30)
-            _send(channel, _RESULT, payload)
+            with contextlib.suppress(BrokenPipeError):
+                # A nursery that refused has closed its end already; why it did is still to be read.
+                _send(channel, _RESULT, payload)
             kind, body = _receive(channel)
         except (OSError, EOFError) as error:
             channel.close()

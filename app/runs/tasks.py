@@ -125,18 +125,18 @@ def register(application: Celery, starter: Starter) -> None:
 
     executions = Executions(starter, get_settings().worker_concurrency)
 
-    @application.task(name=EXECUTE_TASK)  # type: ignore[untyped-decorator]  # Celery is untyped
+    @application.task(name=EXECUTE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _execute(run_id: str) -> None:
         executions.execute(run_id)
 
-    @application.task(name=SWEEP_TASK)  # type: ignore[untyped-decorator]  # Celery is untyped
+    @application.task(name=SWEEP_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _sweep() -> None:
         sweep()
 
-    @application.task(name=deciding.SUPERSEDE_TASK)  # type: ignore[untyped-decorator]  # Celery is untyped
+    @application.task(name=deciding.SUPERSEDE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _supersede(workspace_id: str) -> None:
         supersede_moved(workspace_id)
 
-    @application.task(name=settling.REEVALUATE_TASK)  # type: ignore[untyped-decorator]  # Celery is untyped
+    @application.task(name=settling.REEVALUATE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _reevaluate(run_id: str) -> None:
         settling.reevaluate(run_id)

@@ -18,6 +18,7 @@ from app.executor.errors import ProcessFailed
 from app.executor.lines import Line
 from app.executor.probe import probe
 from tests.executor.test_executor_nursery import is_gone, until
+from tests.support.database import own_children
 
 pytestmark = pytest.mark.processes
 PYTHON = Path("/usr/bin/python3") if Path("/usr/bin/python3").exists() else Path(sys.executable)
@@ -149,7 +150,7 @@ def test_sink_that_raises_ends_the_process() -> None:
 
     with pytest.raises(RuntimeError, match="x"):
         gateway.run(launch("import time; print('x', flush=True); time.sleep(60)"), on_line=take)
-    assert psutil.Process().children() == []
+    assert own_children() == []
 
 
 def test_program_that_is_not_there_is_a_clear_error() -> None:

@@ -12,6 +12,7 @@ from app.core.errors import IntegrityError
 from app.runner.port import ProgressRecord, StateAnswer
 from tests.runner.conftest import Bench, Thing, configuration
 from tests.runner.memory import MemoryPort, apply_job
+from tests.support.database import own_children
 
 pytestmark = pytest.mark.processes
 
@@ -31,7 +32,7 @@ def when(port: MemoryPort, event: str, name: str, act: Any) -> None:
 
 
 def leftovers() -> list[int]:
-    return [process.pid for process in psutil.Process().children(recursive=True)]
+    return [process.pid for process in own_children()]
 
 
 def test_plan_apply_replan_destroy_goes_round(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 from alembic import command
 from alembic.config import Config
@@ -15,9 +16,27 @@ from sqlalchemy import create_engine, pool
 from app.embedded.home import Home, open_home
 from app.embedded.postgres import Postgres
 from app.embedded.redis import Redis
+from app.executor.gateway import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = "template_sluice"
+_servers: set[int] = set()
+
+
+def own_children() -> list[psutil.Process]:
+    """Return the processes below this one, other than the servers that the tests themselves run on."""
+    found = psutil.Process().children(recursive=True)
+    servers = {child.pid for pid in _servers if psutil.pid_exists(pid) for child in psutil.Process(pid).children(True)}
+    return [process for process in found if process.pid not in _servers | servers]
+
+
+@contextmanager
+def _noted(server: Server) -> Iterator[None]:
+    _servers.add(server.pid)
+    try:
+        yield
+    finally:
+        _servers.discard(server.pid)
 
 
 class TestDatabases:
@@ -112,7 +131,8 @@ def running_postgres() -> Iterator[TestDatabases]:
         server = postgres.start()
         try:
             postgres.wait_ready(server)
-            yield TestDatabases(postgres)
+            with _noted(server):
+                yield TestDatabases(postgres)
         finally:
             postgres.stop(server)
 
@@ -125,6 +145,7 @@ def running_redis() -> Iterator[str]:
         server = redis.start()
         try:
             redis.wait_ready(server)
-            yield redis.url()
+            with _noted(server):
+                yield redis.url()
         finally:
             redis.stop(server)

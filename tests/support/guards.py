@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _SPAWNING = frozenset(
     {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system", "pty.spawn"}
 )
-# The gateway; Celery's own fork; the runner of the tests itself.
-_MAY_SPAWN = (str(ROOT / "app" / "executor") + "/", "/billiard/", "/celery/", "/execnet/", "/xdist/")
+# The gateway; Celery's own fork.
+_MAY_SPAWN = (str(ROOT / "app" / "executor") + "/", "/billiard/", "/celery/")
 GUARDED = {"PYTHONPATH": str(Path(__file__).parent / "guarded")}
 """Environment that puts the guards into the parts of Sluice that a test starts as processes."""
 _allowed = 0
