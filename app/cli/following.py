@@ -28,8 +28,7 @@ def print_record(out: "Console", record: "Record") -> None:
 
 
 class Show:
-    """Shows records as they come: the log, and on a terminal a bar by phase, or by step of a resource while
-    applying.
+    """Shows records as they come: the log, and on a terminal a bar by phase, or while applying by step.
 
     ``total`` is how many steps an apply has, where that is known.
     """

@@ -50,8 +50,8 @@ def halt(
     from app.cli.output import print_json
     from app.client import calls
 
+    call = calls.halt(reason, scope=_scope(scope, workspace), workspace=workspace, latch=latch)
     with connect() as client:
-        call = calls.halt(reason, scope=_scope(scope, workspace), workspace=workspace, latch=latch)
         raised = client.send(call, patience_seconds=30)
         code = DONE
         if wait:
@@ -109,8 +109,9 @@ def resume(
     from app.cli.output import print_json
     from app.client import calls
 
+    call = calls.resume(reason, scope=_scope(scope, workspace), workspace=workspace)
     with connect() as client:
-        lifted = client.send(calls.resume(reason, scope=_scope(scope, workspace), workspace=workspace))
+        lifted = client.send(call)
     if as_json:
         print_json(lifted)
     else:

@@ -210,4 +210,4 @@ def _is_followed_by_apply(client: "SluiceClient", run_id: str) -> bool:
 
 run_commands = group("Runs, one at a time.")
 register(run_commands, "show", show_run)
-register(run_commands, "list", list_runs)
+register(run_commands, "list", list_runs, hidden=True)
