@@ -65,7 +65,7 @@ const LOOKS: Record<string, StatusLook | undefined> & Record<RunStatus, StatusLo
 export function statusLook({ status, kind, phase, halted }: StatusFacts): StatusLook {
   if (status === "cancelled" && halted) return { word: "Cancelled, halted", tone: "destroy", shape: "halt" };
   if (status === "running") {
-    const word = phase ? phaseWord(phase) : kind === "apply" ? "Applying" : "Planning";
+    const word = phase ? phaseWord(phase) : kind === "apply" ? "Applying" : kind ? "Planning" : LOOKS.running.word;
     return { ...LOOKS.running, word };
   }
   return LOOKS[status] ?? { word: status.replaceAll("_", " "), tone: "read", shape: "clock" };

@@ -53,7 +53,7 @@ export function StatusIcon({ size = 14, className, ...facts }: StatusFacts & { s
 export function StatusText({ className, ...facts }: StatusFacts & { className?: string }) {
   const look = statusLook(facts);
   return (
-    <span className={cx("inline-flex items-center gap-1.5 whitespace-nowrap font-medium", TEXT[look.tone], className)}>
+    <span className={cx("inline-flex items-center gap-1.5 align-middle font-medium whitespace-nowrap", TEXT[look.tone], className)}>
       <StatusIcon {...facts} />
       {look.word}
     </span>

@@ -136,10 +136,10 @@ export function changedSpan(before: string, after: string): { start: number; end
   while (start < before.length && start < after.length && before[start] === after[start]) start += 1;
   let tail = 0;
   while (tail < before.length - start && tail < after.length - start && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail += 1;
-  // Nothing in common but blanks: the line is another one, not a changed one.
-  if (before.slice(0, start).trim() === "" && before.slice(before.length - tail).trim() === "") return null;
   const word = /[\w.-]/;
   while (start > 0 && word.test(before[start - 1] ?? "") && word.test(before[start] ?? after[start] ?? "")) start -= 1;
   while (tail > 0 && word.test(before[before.length - tail] ?? "") && word.test(before[before.length - tail - 1] ?? after[after.length - tail - 1] ?? "")) tail -= 1;
+  // Nothing in common but blanks: the line is another one, not a changed one.
+  if (before.slice(0, start).trim() === "" && before.slice(before.length - tail).trim() === "") return null;
   return { start, endBefore: before.length - tail, endAfter: after.length - tail };
 }

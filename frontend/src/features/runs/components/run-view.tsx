@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useRef } from "react";
+import { useEffect, useRef } from "react";
 import { StatusBadge } from "@/components/domain/status";
 import { applyProgress } from "@/features/runs/apply/model";
 import { ApplyStrip } from "@/features/runs/apply/table";
@@ -39,7 +39,7 @@ function defaultTab(data: RunData): string {
 }
 
 /** The page that matters: one run, with its apply. */
-export function RunView({ data, tab: asked }: { data: RunData; tab: string | undefined }) {
+export function RunView({ data, tab: asked, decide }: { data: RunData; tab: string | undefined; decide: string | undefined }) {
   const { run, child, plan, tree, driftTree, destructive, loss } = data;
   const me = useMe();
   const mayPlan = useMay()(run.kind === "destroy" ? "runs:destroy" : "runs:plan");
@@ -54,6 +54,15 @@ export function RunView({ data, tab: asked }: { data: RunData; tab: string | und
   const progress = applyProgress(plan?.resources ?? [], applyLog?.events ?? [], child ? isFinal(child.status) : false);
   const views: Views = { changes: useChangeView(tree, destructive, seen), drift: useChangeView(driftTree, [], none), log, applyLog, progress };
   const actions = useRunActions(run, child);
+  const { askReject } = actions;
+  const mayReject = run.allowed_actions.includes("reject");
+  const asking = useRef(false);
+  useEffect(() => {
+    // “Reject” pressed in the inbox opens the dialog here, once; it never acts by itself.
+    if (decide !== "reject" || !mayReject || asking.current) return;
+    asking.current = true;
+    askReject();
+  }, [decide, mayReject, askReject]);
   const tab = asked ?? (phone ? "summary" : defaultTab(data));
   const shown = child && (!isFinal(run.status) || run.status === child.status) ? child : run;
   const waiting = run.status === "awaiting_approval";

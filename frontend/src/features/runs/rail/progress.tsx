@@ -87,7 +87,7 @@ export function Verified({ child }: { child: Run }) {
       <SectionHead id="rail-verified" title="Verified before the first change" aside={clock(String(seen.at))} />
       <ul>
         {lines.map((line, i) => (
-          <li key={i} className="flex h-[19px] items-center gap-2 text-12"><Check size={13} className="shrink-0 text-create" aria-hidden />{line}</li>
+          <li key={i} className="flex h-[19px] items-center gap-2 text-12"><Check size={13} className="shrink-0 text-create" aria-hidden /><span>{line}</span></li>
         ))}
       </ul>
     </section>

@@ -15,4 +15,5 @@ export const newLoginLink = (id: string) => http.post<{ login_url: string; expir
 export const createTeam = (name: string) => http.post<Team>("/teams", { name });
 export const setTeamMember = (team: string, user: string, member: boolean) => (member ? http.put<undefined>(`/teams/${team}/members/${user}`) : http.delete<undefined>(`/teams/${team}/members/${user}`));
 export const createToken = (body: { name: string; service_account?: string; permissions?: string[]; expires_at?: string }) => http.post<Token & { token: string }>("/tokens", body);
+export const setPassword = (body: { current_password?: string; new_password: string }) => http.put<undefined>("/auth/password", body);
 export const revokeToken = (id: string) => http.delete<undefined>(`/tokens/${id}`);

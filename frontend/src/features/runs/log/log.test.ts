@@ -1,0 +1,170 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { ProgressPage, ProgressRecord } from "@/lib/api/types";
+import { applyLog } from "@/testing/fixtures/progress";
+import { logRows, search } from "./rows";
+import { LogStore } from "./store";
+import { RunStream } from "./stream";
+
+const record = (offset: number, text: string, over: Partial<ProgressRecord> = {}): ProgressRecord => ({ offset, at: new Date(offset * 1000).toISOString(), kind: "line", stream: "stdout", text, data: {}, ...over });
+
+function filled(records: ProgressRecord[], closed = true): LogStore {
+  const store = new LogStore();
+  store.append(records, records.length, closed);
+  store.flush();
+  return store;
+}
+
+describe("LogStore", () => {
+  it("takes a record that comes twice once, and counts no gap", () => {
+    const store = filled([record(0, "a"), record(1, "b")], false);
+    store.append([record(1, "b"), record(2, "c")], 3, false);
+    store.flush();
+    expect(store.read().lines.map((line) => line.text)).toEqual(["a", "b", "c"]);
+    expect(store.read().missing).toBe(0);
+  });
+
+  it("counts records that never came", () => {
+    expect(filled([record(0, "a"), record(5, "f")]).read().missing).toBe(4);
+  });
+
+  it("keeps phases with their lines, errors and warnings", () => {
+    const state = filled([
+      record(0, "planning", { kind: "phase", data: { phase: "planning" } }), record(1, "Error: no such bucket"), record(2, "Warning: deprecated"),
+      record(3, "applying", { kind: "phase", data: { phase: "applying" } }), record(4, "\u001b[1mdone\u001b[0m"),
+    ]).read();
+    expect(state.phases.map(({ name, lines, errors, warnings }) => ({ name, lines, errors, warnings }))).toEqual([
+      { name: "planning", lines: 2, errors: 1, warnings: 1 }, { name: "applying", lines: 1, errors: 0, warnings: 0 },
+    ]);
+    expect(state.lines.at(-1)?.text).toBe("done");
+    expect(state.errors).toEqual([0]);
+  });
+
+  it("reads apply events, flat and as the engine's hook", () => {
+    const state = filled([
+      record(0, "", { kind: "event", data: { type: "apply_start", address: "a.b", action: "create" } }),
+      record(1, "a.c: Creating...", { kind: "event", data: { type: "apply_complete", hook: { resource: { addr: "a.c" }, action: "create", elapsed_seconds: 3 } } }),
+    ]).read();
+    expect(state.events.map(({ type, address, elapsed }) => ({ type, address, elapsed }))).toEqual([{ type: "start", address: "a.b", elapsed: null }, { type: "complete", address: "a.c", elapsed: 3 }]);
+    expect(state.lines).toHaveLength(1);
+  });
+
+  it("takes 100,000 lines, their rows and a search of them in moments", () => {
+    const records = Array.from({ length: 100_000 }, (_, i) => record(i, `module.a.aws_x.y${i}: Refreshing state...`));
+    const begun = performance.now();
+    const state = filled(records).read();
+    logRows(state, { closed: new Set(), fold: true, opened: new Set(), wanted: null });
+    search(state, "y99999");
+    expect(performance.now() - begun).toBeLessThan(5000);
+  });
+});
+
+describe("logRows", () => {
+  const state = filled(applyLog()).read();
+  const options = { closed: new Set<number>(), fold: true, opened: new Set<number>(), wanted: null };
+
+  it("folds repeated “Still” lines and opens them on demand", () => {
+    const folds = logRows(state, options).filter((row) => row.kind === "fold");
+    expect(folds.map((row) => row.count)).toEqual([51, 132, 14]);
+    const first = folds[0]?.first ?? 0;
+    const opened = logRows(state, { ...options, opened: new Set([first]) });
+    expect(opened.filter((row) => row.kind === "fold")).toHaveLength(2);
+    expect(opened.filter((row) => row.kind === "line" && row.line >= first && row.line < first + 51)).toHaveLength(51);
+  });
+
+  it("hides the lines of a closed phase and keeps its head", () => {
+    const rows = logRows(state, { ...options, closed: new Set([1]) });
+    expect(rows.filter((row) => row.kind === "phase")).toHaveLength(4);
+    expect(rows.some((row) => row.kind === "line" && state.lines[row.line]?.phase === 1)).toBe(false);
+  });
+
+  it("keeps a searched line in sight", () => {
+    const hits = search(state, "[20s elapsed]");
+    const rows = logRows(state, { ...options, wanted: new Set(hits) });
+    expect(hits.length).toBeGreaterThan(0);
+    expect(hits.every((hit) => rows.some((row) => row.kind === "line" && row.line === hit))).toBe(true);
+  });
+});
+
+class FakeSocket {
+  static all: FakeSocket[] = [];
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: (() => void) | null = null;
+
+  constructor(readonly url: string) {
+    FakeSocket.all.push(this);
+  }
+
+  close(): void {
+    this.onclose?.();
+  }
+
+  send(frame: unknown): void {
+    this.onmessage?.({ data: JSON.stringify(frame) });
+  }
+}
+
+describe("RunStream", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    FakeSocket.all = [];
+  });
+  afterEach(() => vi.useRealTimers());
+
+  const empty: ProgressPage = { records: [], next: 2, closed: false };
+
+  function start(pages: ProgressPage[]) {
+    const store = new LogStore();
+    const asked: number[] = [];
+    const stream = new RunStream("run-1", store, {
+      onRun: () => undefined, announce: false,
+      openSocket: (url) => new FakeSocket(url) as unknown as WebSocket,
+      loadPage: (_, after) => {
+        asked.push(after);
+        return Promise.resolve(pages.shift() ?? { ...empty, next: store.cursor });
+      },
+    });
+    stream.start();
+    return { store, asked, stream };
+  }
+
+  it("reads what is stored, then opens the socket at the next line", async () => {
+    const { store, asked } = start([{ records: [record(0, "a"), record(1, "b")], next: 2, closed: false }, empty]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(asked).toEqual([0, 2]);
+    expect(FakeSocket.all[0]?.url).toMatch(/\/terraform\/ws\/runs\/run-1\?after=2$/);
+    FakeSocket.all[0]?.send({ type: "records", records: [record(2, "c")], next: 3, closed: true });
+    store.flush();
+    expect(store.read().lines.map((line) => line.text)).toEqual(["a", "b", "c"]);
+    expect(store.isClosed).toBe(true);
+  });
+
+  it("resumes at the cursor when the connection breaks", async () => {
+    start([empty]);
+    await vi.advanceTimersByTimeAsync(0);
+    FakeSocket.all[0]?.send({ type: "records", records: [record(2, "c")], next: 3, closed: false });
+    FakeSocket.all[0]?.close();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(FakeSocket.all[1]?.url).toMatch(/after=3$/);
+  });
+
+  it("polls when no socket can be had, from the same cursor, until the stream closes", async () => {
+    const { asked, store } = start([empty]);
+    await vi.advanceTimersByTimeAsync(0);
+    FakeSocket.all[0]?.close();
+    await vi.advanceTimersByTimeAsync(500);
+    FakeSocket.all[1]?.close();
+    await vi.advanceTimersByTimeAsync(3_200);
+    expect(asked.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(asked.slice(1))).toEqual(new Set([2]));
+    expect(store.isClosed).toBe(false);
+  });
+
+  it("treats a silent connection as broken", async () => {
+    start([empty]);
+    await vi.advanceTimersByTimeAsync(0);
+    FakeSocket.all[0]?.onopen?.();
+    await vi.advanceTimersByTimeAsync(41_000);
+    expect(FakeSocket.all.length).toBeGreaterThan(1);
+  });
+});
