@@ -84,7 +84,7 @@ def main() -> int:
     result: dict[str, Any] = {"benchmark": "overhead"}
     misses: list[str] = []
     with harness.scratch() as directory:
-        provider = None if aws.OFF else aws.lay_out_provider(directory)
+        provider = None if aws.OFF else aws.lay_out_provider(directory, harness.engine().path)
         settings = {"terraform_cli_config_file": str(provider.cli_config)} if provider is not None else {}
         with harness.sluice(directory / "home", **settings) as server:
             tool = harness.engine()

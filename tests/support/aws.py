@@ -1,7 +1,7 @@
 """The real AWS provider and an AWS API on loopback, for tests and benchmarks.
 
 The provider comes from a filesystem mirror (``SLUICE_TEST_PROVIDER_MIRROR``, else one that is found on this machine),
-else from the registry. The mirror is laid out again with hard links, since mirrors don't follow linked folders, and
+else, once, from the registry. It is laid out again with hard links, since mirrors don't follow linked folders, and
 under both registries' names, so that both engines use it.
 """
 
@@ -11,16 +11,26 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from tests.support.guards import spawning
 
 HOSTS = ("registry.opentofu.org", "registry.terraform.io")
 PROVIDER = Path("hashicorp", "aws")
 SEARCHED = ("/opt", "/usr/share", "/usr/local/share", "/var/lib", str(Path.home() / ".terraform.d"))
+FETCHED_VERSION = "5.100.0"
+FETCH_SECONDS = 120
 OFF = os.environ.get("SLUICE_TEST_AWS") == "off"
+REMEDY = (
+    "Name a filesystem mirror with SLUICE_TEST_PROVIDER_MIRROR, or give this machine access to the registry, or leave "
+    "these tests out with SLUICE_TEST_AWS=off."
+)
 
 
 class ProviderMissing(Exception):
@@ -49,8 +59,12 @@ def _mirror_roots() -> Iterator[Path]:
 
 def find_provider_versions() -> dict[str, Path]:
     """Return the unpacked versions of the AWS provider on this machine: version to its platform directory's parent."""
+    return _versions_below(_mirror_roots())
+
+
+def _versions_below(roots: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for root in _mirror_roots():
+    for root in roots:
         for host in HOSTS:
             for version in sorted((root / host / PROVIDER).glob("*")):
                 if any(version.glob("*/terraform-provider-aws*")):
@@ -58,35 +72,78 @@ def find_provider_versions() -> dict[str, Path]:
     return found
 
 
-def lay_out_provider(directory: Path) -> Provider:
+def lay_out_provider(directory: Path, engine: Path) -> Provider:
     """Lay out a mirror below ``directory`` and return the CLI configuration that names it.
 
-    Where no mirror is found, the configuration says nothing and the engine asks the registry. Raises
-    ``ProviderMissing`` when ``SLUICE_TEST_PROVIDER_MIRROR`` names a place without the provider.
+    Where no mirror is found, ``engine`` fetches the provider from its registry. Raises ``ProviderMissing`` when that
+    fails, or when ``SLUICE_TEST_PROVIDER_MIRROR`` names a place without the provider.
     """
     versions = find_provider_versions()
-    cli_config = directory / "cli.tfrc"
+    if not versions and (named := os.environ.get("SLUICE_TEST_PROVIDER_MIRROR")):
+        raise ProviderMissing(
+            f"SLUICE_TEST_PROVIDER_MIRROR={named} is no filesystem mirror with an unpacked hashicorp/aws: expected "
+            f"{named}/{HOSTS[1]}/{PROVIDER}/VERSION/PLATFORM/terraform-provider-aws…. {REMEDY}"
+        )
     if not versions:
-        if os.environ.get("SLUICE_TEST_PROVIDER_MIRROR"):
-            raise ProviderMissing(
-                "SLUICE_TEST_PROVIDER_MIRROR names no filesystem mirror with an unpacked hashicorp/aws: expected "
-                f"HOST/{PROVIDER}/VERSION/PLATFORM/terraform-provider-aws… in it."
-            )
-        cli_config.write_text("disable_checkpoint = true\n")
-        return Provider(cli_config, "")
-    version, source = max(versions.items())
+        versions = _versions_below([_fetch(directory / "fetched", engine)])
+    version = max(versions, key=_order)
     for host in HOSTS:
-        for file in source.glob("*/*"):
+        for file in versions[version].glob("*/*"):
             target = directory / "mirror" / host / PROVIDER / version / file.parent.name / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 _link(file.resolve(), target)
+    cli_config = directory / "cli.tfrc"
     cli_config.write_text(
         "provider_installation {\n  filesystem_mirror {\n"
         f'    path    = "{directory / "mirror"}"\n'
         '    include = ["*/*"]\n  }\n}\n'
     )
     return Provider(cli_config, version)
+
+
+def _order(version: str) -> Version:
+    try:
+        return Version(version)
+    except InvalidVersion:
+        return Version("0")
+
+
+def _fetch(directory: Path, engine: Path) -> Path:
+    """Let the engine fetch the provider; return the mirror, unpacked. Raises ``ProviderMissing``."""
+    directory.mkdir(parents=True)
+    (directory / "main.tf").write_text(required_provider(FETCHED_VERSION))
+    mirror = directory / "mirror"
+    try:
+        with spawning("no mirror was found, so an engine asks the registry"):
+            done = subprocess.run(
+                [engine, "providers", "mirror", mirror],
+                cwd=directory,
+                capture_output=True,
+                text=True,
+                timeout=FETCH_SECONDS,
+                check=False,
+            )
+        failed = done.stderr.strip() if done.returncode else ""
+    except subprocess.TimeoutExpired:
+        failed = f"it took more than {FETCH_SECONDS} s"
+    if failed:
+        raise ProviderMissing(
+            f"No AWS provider is on this machine, and none came from the registry. {REMEDY}\n{failed}"
+        )
+    return unpack(mirror)
+
+
+def unpack(mirror: Path) -> Path:
+    """Unpack a mirror of archives, as `providers mirror` leaves it, in place; return it."""
+    for archive in mirror.glob(f"*/{PROVIDER}/terraform-provider-aws_*.zip"):
+        version, platform = archive.stem.removeprefix("terraform-provider-aws_").split("_", 1)
+        target = archive.parent / version / platform
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall(target)
+        for file in target.iterdir():
+            file.chmod(0o755)
+    return mirror
 
 
 def _link(source: Path, target: Path) -> None:
@@ -105,7 +162,7 @@ def running_api(log: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     program = Path(sys.executable).with_name("moto_server")
-    with log.open("wb") as output:
+    with spawning("an AWS API on loopback"), log.open("wb") as output:
         process = subprocess.Popen(
             [program, "-H", "127.0.0.1", "-p", str(port)], stdout=output, stderr=subprocess.STDOUT
         )
@@ -142,14 +199,12 @@ def environment(url: str) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=1)
 def required_provider(version: str) -> str:
     """Return the provider blocks of a configuration that talks to the API on loopback."""
-    pinned = f', version = "{version}"' if version else ""
     return f"""
 terraform {{
   required_providers {{
-    aws = {{ source = "hashicorp/aws"{pinned} }}
+    aws = {{ source = "hashicorp/aws", version = "{version}" }}
   }}
 }}
 
@@ -163,8 +218,12 @@ provider "aws" {{
 
 
 BUCKET = """
+variable "bucket" {
+  type = string
+}
+
 resource "aws_s3_bucket" "logs" {
-  bucket = "sluice-logs"
+  bucket = var.bucket
 }
 
 output "bucket" {
@@ -172,6 +231,8 @@ output "bucket" {
 }
 """
 
+VPC_CIDR = "10.40.0.0/16"
+VPC_RESOURCES = 25
 VPC = """
 locals {
   zones = ["a", "b", "c"]

@@ -1,4 +1,4 @@
-"""A running Sluice for tests: `sluice up`, as people and scripts start it, and the `sluice` command that talks to it."""
+"""A running Sluice for tests: `sluice up`, as people and scripts start it, and the command line that talks to it."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from tests.support.guards import GUARDED, spawning
 SLUICE = Path(sys.executable).with_name("sluice")
 STOP_SECONDS = 60
 COMMAND_SECONDS = 240
+LOG_CHARACTERS = 6000
 # What the machine's user has set up for themselves must not decide what a test sees.
 _OWN = ("SLUICE_", "TF_", "AWS_")
 
@@ -71,8 +72,15 @@ class RunningSluice:
         """Run `sluice … --json`, demand the exit code, and return its document."""
         done = self.run(*arguments, "--json", token=token, stdin=stdin)
         said = " ".join(map(str, arguments))
-        assert done.code == code, f"sluice {said}: exit {done.code} instead of {code}\n{done.out}\n{done.err}"
+        assert done.code == code, (
+            f"sluice {said}: exit {done.code} instead of {code}\n{done.out}\n{done.err}\n{self.newest_log()}"
+        )
         return done.document
+
+    def newest_log(self) -> str:
+        """Return the ends of what API and worker logged, for the message of a failure."""
+        files = [self.home / "logs" / f"{part}.log" for part in ("api", "worker")]
+        return "\n".join(f"--- {file.name}\n{file.read_text()[-LOG_CHARACTERS:]}" for file in files if file.is_file())
 
     def client(self, token: str | None = None) -> SluiceClient:
         """Return a client, as the admin or with the given token."""
@@ -140,4 +148,3 @@ def _stop(process: "subprocess.Popen[bytes]") -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         raise
-

@@ -1,0 +1,136 @@
+"""The real AWS provider against an AWS API on loopback, by the command line, with each engine that is found.
+
+A service account plans, as CI does; the admin, a person, approves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.core.settings import get_settings
+from app.executor import discovery
+from tests.support import aws
+from tests.support.server import RunningSluice, running_sluice
+
+pytestmark = [
+    pytest.mark.aws,
+    pytest.mark.e2e,
+    pytest.mark.engine,
+    pytest.mark.processes,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("aws"),
+]
+
+CHANGES, DONE, FAILED = 2, 0, 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A Sluice that knows the provider, an AWS API, and the token of a service account."""
+
+    sluice: RunningSluice
+    provider: aws.Provider
+    api: str
+    ci: str
+
+    def workspace(self, name: str, engine: discovery.Tool) -> str:
+        """Make a workspace for one engine, whose runs talk to the API; return its name."""
+        name = f"{name}-{engine.kind}"
+        self.sluice.ask("stack", "create", name)
+        self.sluice.ask("workspace", "create", name, "--stack", name, "--engine", engine.kind)
+        variables = aws.environment(self.api)
+        secret = variables.pop("AWS_SECRET_ACCESS_KEY")
+        self.sluice.ask("var", "set", "-w", name, "--env", *[f"{key}={value}" for key, value in variables.items()])
+        self.sluice.ask(
+            "var", "set", "-w", name, "--env", "--sensitive", "AWS_SECRET_ACCESS_KEY", "--value-stdin", stdin=secret
+        )
+        return name
+
+    def has_bucket(self, name: str) -> bool:
+        """Ask the API itself."""
+        return httpx.head(f"{self.api}/{name}", timeout=10).status_code == 200
+
+    def count_vpcs(self, cidr: str) -> int:
+        """Ask the API itself how many VPCs have this range."""
+        answer = httpx.get(f"{self.api}/moto-api/data.json", timeout=10).json()
+        return sum(vpc["cidr_block"] == cidr for vpc in answer.get("ec2", {}).get("VPC", ()))
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> aws.Provider:
+    found = discovery.find_engines(get_settings())
+    if not found:
+        pytest.fail("No engine was found: run `make tools`, or install OpenTofu or Terraform.")
+    try:
+        return aws.lay_out_provider(tmp_path_factory.mktemp("provider"), found[0].path)
+    except aws.ProviderMissing as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture(scope="module")
+def scene(provider: aws.Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    log = tmp_path_factory.mktemp("api") / "aws.log"
+    known = {"terraform_cli_config_file": str(provider.cli_config)}
+    with aws.running_api(log) as api, running_sluice(**known) as sluice:
+        yield Scene(sluice, provider, api, sluice.service_account("ci", "operator"))
+
+
+def configuration(directory: Path, scene: Scene, body: str) -> Path:
+    (directory / "main.tf").write_text(aws.required_provider(scene.provider.version) + body)
+    return directory
+
+
+def test_bucket_planned_approved_applied_replanned_destroyed(
+    scene: Scene, engine_tool: discovery.Tool, tmp_path: Path
+) -> None:
+    sluice, ci = scene.sluice, scene.ci
+    workspace = scene.workspace("bucket", engine_tool)
+    bucket = f"sluice-logs-{engine_tool.kind}"
+    directory = configuration(tmp_path, scene, aws.BUCKET)
+    sluice.ask("var", "set", "-w", workspace, f"bucket={bucket}")
+    plan_directory = ("plan", directory, "--workspace", workspace, "--create", "--wait")
+
+    plan = sluice.ask(*plan_directory, token=ci, code=CHANGES)
+    assert plan["status"] == "awaiting_approval"
+    assert plan["summary"]["add"] == 1
+    assert plan["engine"]["kind"] == engine_tool.kind
+    assert plan["engine"]["version"] == engine_tool.version
+    assert sluice.ask("apply", plan["id"], "--wait", token=ci, code=FAILED)["code"] == "approval_required"
+    assert sluice.ask("approve", plan["id"], token=ci, code=FAILED)["status"] == 403
+    assert not scene.has_bucket(bucket)
+
+    assert sluice.ask("approve", plan["id"])["status"] == "approved"
+    applied = sluice.ask("apply", plan["id"], "--wait", token=ci)
+    assert (applied["kind"], applied["status"], applied["parent_run_id"]) == ("apply", "applied", plan["id"])
+    assert scene.has_bucket(bucket)
+    outputs = sluice.ask("state", "outputs", "--workspace", workspace)
+    assert bucket in str(outputs)
+
+    again = sluice.ask(*plan_directory, token=ci, code=DONE)
+    assert (again["status"], again["has_changes"]) == ("no_changes", False)
+
+    destroy = sluice.ask("destroy", "--workspace", workspace, "--wait", token=ci, code=CHANGES)
+    assert (destroy["kind"], destroy["status"], destroy["summary"]["destroy"]) == ("destroy", "awaiting_approval", 1)
+    assert sluice.ask("apply", destroy["id"], token=ci, code=FAILED)["code"] == "approval_required"
+    assert scene.has_bucket(bucket)
+    assert sluice.ask("approve", destroy["id"], "--wait")["status"] == "applied"
+    assert not scene.has_bucket(bucket)
+
+
+def test_vpc_planned_approved_applied_replanned(scene: Scene, tmp_path: Path) -> None:
+    # One engine is enough: the bucket walks the whole way with each.
+    sluice, ci = scene.sluice, scene.ci
+    workspace = scene.workspace("vpc", discovery.find_engine(get_settings()))
+    directory = configuration(tmp_path, scene, aws.VPC)
+    plan = sluice.ask("plan", directory, "--workspace", workspace, "--create", "--wait", token=ci, code=CHANGES)
+    assert plan["summary"] | {"add": 0} == dict.fromkeys(plan["summary"], 0)
+    assert plan["summary"]["add"] == aws.VPC_RESOURCES
+    assert scene.count_vpcs(aws.VPC_CIDR) == 0
+    assert sluice.ask("approve", plan["id"], "--wait")["status"] == "applied"
+    assert scene.count_vpcs(aws.VPC_CIDR) == 1
+    again = sluice.ask("plan", directory, "--workspace", workspace, "--wait", token=ci, code=DONE)
+    assert again["status"] == "no_changes"
