@@ -42,7 +42,7 @@ def login(
             if error.status == 401:
                 raise LocalProblem(
                     f"{address} does not know this token: it is mistyped, expired or revoked. Nothing was kept.",
-                    "unauthenticated",
+                    "token_refused",
                 ) from None
             raise
     file = store(address, token)

@@ -23,6 +23,9 @@ def print_record(out: "Console", record: "Record") -> None:
     """Write a record's text, if it has any."""
     if record.kind == "phase":
         out.print(styled(f"== {str(record.data.get('phase') or record.text).replace('_', ' ')}", "bold"))
+    elif record.type == "run.error" and record.data.get("code") == "engine_failed":
+        # The engine has said it itself, just before.
+        return
     elif record.text:
         out.print(styled(record.text, _LEVELS.get(str(record.data.get("level", "")), "")))
 

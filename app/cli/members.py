@@ -37,7 +37,7 @@ def _person(client: "SluiceClient", wanted: str) -> dict[str, Any]:
 
 
 def create_user(
-    email: Annotated[str, typer.Argument(help="E-mail address.", show_default=False)],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="E-mail address.", show_default=False)],
     name: Annotated[
         str | None, typer.Option("--name", help="Full name; default: from the address.", show_default=False)
     ] = None,
@@ -97,7 +97,7 @@ def list_users(limit: Limit = 200, as_json: AsJson = False) -> None:
 
 
 def set_user(
-    user: Annotated[str, typer.Argument(help="Id or e-mail address.", show_default=False)],
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id or e-mail address.", show_default=False)],
     name: Annotated[str | None, typer.Option("--name", help="New name.", show_default=False)] = None,
     roles: Roles = None,
     disabled: Annotated[
@@ -127,7 +127,8 @@ def set_user(
 
 
 def login_link(
-    user: Annotated[str, typer.Argument(help="Id or e-mail address.", show_default=False)], as_json: AsJson = False
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id or e-mail address.", show_default=False)],
+    as_json: AsJson = False,
 ) -> None:
     """Make a one-time login link for a person.
 
@@ -145,7 +146,7 @@ def login_link(
 
 
 def create_team(
-    name: Annotated[str, typer.Argument(help="Name of the new team.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new team.", show_default=False)],
     members: Annotated[
         list[str] | None, typer.Option("--member", help="Id or e-mail; may be repeated.", show_default=False)
     ] = None,
@@ -234,7 +235,7 @@ def list_teams(limit: Limit = 200, as_json: AsJson = False) -> None:
 
 
 def create_service_account(
-    name: Annotated[str, typer.Argument(help="Name, such as ci.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name, such as ci.", show_default=False)],
     roles: Roles = None,
     agent: Annotated[bool, typer.Option("--agent", help="It is an AI agent.")] = False,
     as_json: AsJson = False,
@@ -281,7 +282,7 @@ def list_service_accounts(limit: Limit = 200, as_json: AsJson = False) -> None:
 
 
 def set_service_account(
-    account: Annotated[str, typer.Argument(help="Name or id.", show_default=False)],
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Name or id.", show_default=False)],
     roles: Roles = None,
     disabled: Annotated[
         bool | None, typer.Option("--disable/--enable", help="Whether its tokens work.", show_default=False)

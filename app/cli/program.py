@@ -5,6 +5,7 @@ Exit codes: 0 no changes or done, 1 any error (also of usage), 2 changes wait at
 """
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -143,5 +144,26 @@ def with_remedy(error: "ClientError", remedy: str) -> "ClientError":
 def register(
     app: typer.Typer, name: str, function: Callable[..., Any], panel: str | None = None, **options: Any
 ) -> None:
-    """Add a command."""
-    app.command(name, rich_help_panel=panel, context_settings=HELP_OPTIONS, **options)(guarded(function))
+    """Add a command, with its docstring as its help."""
+    text = help_text(function.__doc__ or "")
+    command = app.command(name, help=text, rich_help_panel=panel, context_settings=HELP_OPTIONS, **options)
+    command(guarded(function))
+
+
+def help_text(docstring: str) -> str:
+    """Return a docstring for a terminal of any width: paragraphs on one line each, examples below each other."""
+    shown: list[str] = []
+    is_new = True
+    for line in inspect.cleandoc(docstring).splitlines():
+        is_indented = line.startswith("  ")
+        if not line:
+            is_new = True
+        elif is_indented:
+            shown += [line]
+            is_new = True
+        elif is_new:
+            shown += ["", line]
+            is_new = False
+        else:
+            shown[-1] += f" {line}"
+    return "\n".join(shown).strip()

@@ -82,7 +82,7 @@ def _name_in(text: bytes, file: Path) -> str:
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="Name of the new stack.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new stack.", show_default=False)],
     description: Annotated[str, typer.Option("--description", help="What it is for.")] = "",
     as_json: AsJson = False,
 ) -> None:

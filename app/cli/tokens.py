@@ -17,7 +17,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="What it is for.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.", show_default=False)],
     service_account: Annotated[
         str | None,
         typer.Option("--service-account", help="Name or id; without it the token is your own.", show_default=False),

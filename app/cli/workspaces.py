@@ -82,7 +82,7 @@ def _team_ids(client: "SluiceClient", wanted: list[str]) -> list[str]:
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="Name of the new workspace.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new workspace.", show_default=False)],
     stack: Annotated[str, typer.Option("--stack", help="Name or id of its stack.", show_default=False)],
     description: Description = None,
     tags: Tags = None,

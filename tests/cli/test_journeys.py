@@ -92,7 +92,7 @@ def test_plan_speculative_says_what_would_be_and_can_not_be_applied(sluice: Runn
 def test_plan_that_a_policy_blocks_exits_3(sluice: RunningSluice, directory: Path, speculative: list[str]) -> None:
     name = f"blocked{len(speculative)}"
     (directory / "exec.tf").write_text(
-        'resource "terraform_data" "x" { provisioner "local-exec" { command = "true" } }\n'
+        'resource "terraform_data" "x" {\n  provisioner "local-exec" { command = "true" }\n}\n'
     )
     sluice.ask("plan", directory, "-w", name, "--create", "--speculative", "--wait", code=2)
     attached = sluice.ask("policy", "attach", "policies/no_local_exec", "--workspace", name)
@@ -162,7 +162,7 @@ def test_upload_too_large_says_what_to_do(sluice: RunningSluice, directory: Path
 
 def test_wait_interrupted_leaves_the_run_going(sluice: RunningSluice, directory: Path) -> None:
     (directory / "slow.tf").write_text(
-        'resource "terraform_data" "slow" { provisioner "local-exec" { command = "sleep 20" } }\n'
+        'resource "terraform_data" "slow" {\n  provisioner "local-exec" { command = "sleep 20" }\n}\n'
     )
     plan = sluice.ask("plan", directory, "-w", "slow", "--create", "--wait", code=2)
     environment = clean_environment() | {"SLUICE_URL": sluice.url, "SLUICE_TOKEN": sluice.token}

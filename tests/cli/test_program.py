@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from app.cli import access, output, report
+from app.cli import access, output, program, report
 from app.cli.main import app
 from app.client import LocalProblem, Run
 from tests.support.guards import spawning
@@ -171,3 +171,10 @@ def test_server_that_is_not_there_is_named_with_the_variable(monkeypatch: pytest
     assert json.loads(ended.stdout)["code"] == "unreachable"
     assert "http://127.0.0.1:1" in ended.stderr
     assert "SLUICE_URL" in ended.stderr
+
+
+def test_help_text_joins_paragraphs_and_keeps_examples_apart() -> None:
+    shown = program.help_text(
+        "First\n    line.\n\n    Second\n    paragraph.\n\n    Examples:\n      a b\n\n      c d\n    "
+    )
+    assert shown == "First line.\n\nSecond paragraph.\n\nExamples:\n  a b\n  c d"
