@@ -48,16 +48,22 @@ class Server:
         return SluiceClient(self.url, self.token)
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what would steer Sluice, an engine or its provider."""
+    own = ("SLUICE_", "TF_", "AWS_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
+    if "SLUICE_TOOLS_DIR" in os.environ:
+        kept["SLUICE_TOOLS_DIR"] = os.environ["SLUICE_TOOLS_DIR"]
+    return kept
+
+
 @contextmanager
 def sluice(home: Path, **settings: str) -> Iterator[Server]:
     """Start `sluice up` on ``home``, with ``SLUICE_*`` settings by their lower-case names; stop it at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("SLUICE_", "TF_"))}
-    environment |= {f"SLUICE_{name.upper()}": value for name, value in settings.items()}
-    if "SLUICE_TOOLS_DIR" in os.environ:
-        environment["SLUICE_TOOLS_DIR"] = os.environ["SLUICE_TOOLS_DIR"]
+    environment = clean_environment() | {f"SLUICE_{name.upper()}": value for name, value in settings.items()}
     started = time.monotonic()
     process = subprocess.Popen(
         [SLUICE, "up", "--home", home, "--port", str(port), "--no-demo", "--json"],
@@ -67,13 +73,22 @@ def sluice(home: Path, **settings: str) -> Iterator[Server]:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise RuntimeError(f"sluice up did not start (exit {process.wait()}); its logs are in {home / 'logs'}")
+        raise RuntimeError(f"sluice up did not start (exit {process.wait()})\n{_logs(home)}")
     ready = json.loads(line)
     try:
         yield Server(ready["url"], ready["token"], process.pid, home, time.monotonic() - started)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def _logs(home: Path) -> str:
+    """Return the ends of all logs: the directory is gone when somebody reads the message."""
+    return "\n".join(f"--- {file.name}\n{file.read_text()[-2000:]}" for file in sorted((home / "logs").glob("*.log")))
 
 
 @contextmanager
@@ -92,23 +107,32 @@ def engine() -> discovery.Tool:
     return discovery.find_engine(Settings())
 
 
-def raw_plan(tool: discovery.Tool, configuration: Path, variables: Mapping[str, str]) -> float:
-    """Run init, plan and show by hand on a fresh copy; return the seconds that the three took."""
+RAW_STEPS = (
+    ("init", ("init", "-input=false", "-no-color")),
+    ("plan", ("plan", "-input=false", "-no-color", "-out=tfplan.binary")),
+    ("show", ("show", "-json", "tfplan.binary")),
+)
+
+
+def raw_plan(tool: discovery.Tool, configuration: Path, variables: Mapping[str, str]) -> dict[str, float]:
+    """Run init, plan and show by hand on a fresh copy; return the seconds that each took."""
     with scratch() as directory:
         copy = directory / "work"
         shutil.copytree(configuration, copy)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLUICE_", "TF_"))}
-        environment = {**kept, **variables, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
-        started = time.perf_counter()
-        for arguments in (
-            ("init", "-input=false", "-no-color"),
-            ("plan", "-input=false", "-no-color", "-out=tfplan.binary"),
-            ("show", "-json", "tfplan.binary"),
-        ):
+        environment = {**clean_environment(), **variables, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+        taken: dict[str, float] = {}
+        for name, arguments in RAW_STEPS:
+            started = time.perf_counter()
             done = subprocess.run([tool.path, *arguments], cwd=copy, env=environment, capture_output=True, check=False)
+            taken[name] = time.perf_counter() - started
             if done.returncode != 0:
-                raise RuntimeError(f"{tool.path.name} {arguments[0]} failed: {done.stderr.decode()[-2000:]}")
-        return time.perf_counter() - started
+                raise RuntimeError(f"{tool.path.name} {name} failed: {done.stderr.decode()[-2000:]}")
+        return taken
+
+
+def machine() -> dict[str, Any]:
+    """Return what figures depend on: processors, and how many processes wanted them in the last minute."""
+    return {"processors": os.cpu_count(), "load_average": round(os.getloadavg()[0], 1)}
 
 
 def upload(client: SluiceClient, directory: Path) -> str:
@@ -133,9 +157,22 @@ def median(values: list[float]) -> float:
     return round(statistics.median(values), 4)
 
 
+def middle_half(values: list[float]) -> list[float]:
+    """Return the lower and the upper quartile: how far a figure can be trusted."""
+    if len(values) < 2:
+        return [*values, *values][:2]
+    quarters = statistics.quantiles(values, n=4, method="inclusive")
+    return [quarters[0], quarters[2]]
+
+
+def say(line: str = "") -> None:
+    """Write a line for people, on standard error; standard output is for the result alone."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def report(result: dict[str, Any], misses: list[str]) -> int:
     """Print what was missed, then the result as one line of JSON; return the exit code."""
     for miss in misses:
-        print(f"missed: {miss}", file=sys.stderr)
+        say(f"missed: {miss}")
     print(json.dumps({**result, "misses": misses}))
     return 1 if misses else 0

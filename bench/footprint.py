@@ -52,12 +52,16 @@ def main() -> int:
                 except (psutil.Error, OSError):
                     continue
             total = round(sum(weighed.values()), 1)
+            parts = dict(sorted(weighed.items(), key=lambda item: -item[1]))
+            harness.say(f"start on nothing {first_seconds:.2f} s, on existing data {server.started_seconds:.2f} s")
+            harness.say(f"at rest {total} MB: " + ", ".join(f"{part} {size}" for part, size in parts.items()))
             result = {
                 "benchmark": "footprint",
+                "machine": harness.machine(),
                 "first_start_seconds": round(first_seconds, 2),
                 "second_start_seconds": round(server.started_seconds, 2),
                 "pss_mb": total,
-                "pss_mb_by_part": dict(sorted(weighed.items(), key=lambda item: -item[1])),
+                "pss_mb_by_part": parts,
             }
     misses = []
     if server.started_seconds > MOST_START_SECONDS:
