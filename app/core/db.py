@@ -74,7 +74,7 @@ _most_connections: int | None = None
 
 
 def limit_connections(most: int) -> None:
-    """Let this process, and those forked from it, keep ``most`` connections; for short-lived ones that must begin soon."""
+    """Let this process, and those forked from it, keep at most ``most`` connections of the default pool."""
     global _most_connections
     _most_connections = most
     engine.cache_clear()

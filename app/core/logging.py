@@ -14,6 +14,7 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as JSON: time, level, logger, message, and whatever was passed as ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return one line of JSON."""
         document: dict[str, Any] = {
             "at": clock.now().isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

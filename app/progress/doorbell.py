@@ -18,8 +18,10 @@ def channel(run_id: str) -> str:
 
 
 class Doorbell:
-    """Rings without ever failing the caller; after a failure it is silent for some seconds, so that a dead Redis
-    costs its time-out once and not at every append."""
+    """Rings without ever failing the caller.
+
+    After a failure it is silent for some seconds, so that a dead Redis costs its time-out once and not at every append.
+    """
 
     def __init__(self, url: str | None) -> None:
         self._client = (

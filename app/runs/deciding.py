@@ -92,12 +92,11 @@ def disapprove(
         rules=rules,
         requested_by_id=run.requested_by_id,
     )
-    if run.status == Status.APPROVED and child is not None and child.status == Status.QUEUED:
-        if not quorum_of(session, run, workspace).reached:
-            supersede_locked(
-                session, run, child, f"{actor.name} took the approval back, so the quorum no longer holds."
-            )
-            return run
+    is_queued = run.status == Status.APPROVED and child is not None and child.status == Status.QUEUED
+    if is_queued and not quorum_of(session, run, workspace).reached:
+        reason = f"{actor.name} took the approval back, so the quorum no longer holds."
+        supersede_locked(session, run, child, reason)
+        return run
     announce(session, run)
     return run
 
@@ -141,8 +140,10 @@ def apply(session: Session, actor: Actor, run_id: str) -> TerraformRun:
 
 
 def cancel(session: Session, actor: Actor, run_id: str, *, reason: str) -> TerraformRun:
-    """Cancel what is queued, ask what runs to stop (SIGINT, then SIGKILL after the grace period); of an approved run
-    its apply. Asking again changes nothing."""
+    """Cancel what is queued, or ask what runs to stop (SIGINT, then SIGKILL after the grace period).
+
+    Of an approved run its apply is meant. Asking again changes nothing.
+    """
     seen = _seen(session, actor, run_id)
     target = seen
     if seen.status == Status.APPROVED:

@@ -163,7 +163,7 @@ def _rows() -> tuple[Row, ...]:
     row(
         (Status.QUEUED,),
         Trigger.CLAIM,
-        "no fence; within the limits; speculative, or in turn and every other claimed run of the workspace has quiesced",
+        "no fence; within the limits; speculative, or in turn and every other claimed run here has quiesced",
         lambda f: (
             f.fence_is_clear and f.is_within_limits and (f.is_speculative or (f.is_in_turn and f.others_have_quiesced))
         ),
@@ -355,7 +355,7 @@ def markdown_table() -> str:
         if set(ordered) == set(Status) - FINAL:
             source = "any that is not final"
         else:
-            source = ", ".join(s.value for s in ordered) or "–"
+            source = ", ".join(s.value for s in ordered) or "\u2013"
         if row.kinds == APPLY:
             source += " (apply)"
         elif row.kinds == PLANS and row.trigger is Trigger.SETTLE:

@@ -156,8 +156,10 @@ def dispatch(session: Session, workspace_id: str) -> None:
 
 
 def next_claimable(session: Session, tried: Collection[str]) -> str | None:
-    """Return the run that may be claimed first, those already ``tried`` aside: applies before plans, the oldest of
-    them. None when none may."""
+    """Return the run that may be claimed first, those already ``tried`` aside; None when none may.
+
+    Applies come before plans, and the oldest of them.
+    """
     return next((run_id for run_id in _claimable(session, clock.now()) if run_id not in tried), None)
 
 

@@ -100,7 +100,7 @@ def _proof(job: RunnerJob, pid: int, exit_code: int | None, signal: int | None) 
 
 
 def sweep() -> None:
-    """End runs whose lease ran out, drop plans that are too old, and send lost jobs again. Safe to run beside itself."""
+    """End runs whose lease ran out, drop plans that are too old, send lost jobs again; safe beside itself."""
     with unit_of_work() as session:
         expired = list(repository.expired(session, clock.now()))
         outdated = list(repository.too_old(session, workspaces.ages(session), clock.now()))
@@ -122,7 +122,6 @@ def supersede_moved(workspace_id: str) -> None:
 
 def register(application: Celery, starter: Starter) -> None:
     """Register the tasks of runs with a worker's Celery application."""
-
     executions = Executions(starter, get_settings().worker_concurrency)
 
     @application.task(name=EXECUTE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
