@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_WIDE = 400
+_WIDE = 2000
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 
@@ -72,7 +73,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: st
     if count == 0:
         say(empty)
     else:
-        console().print(table, soft_wrap=False)
+        _print_grid(table)
 
 
 def cell(value: Any) -> "Text":
@@ -111,7 +112,18 @@ def print_fields(fields: Sequence[tuple[str, Any]]) -> None:
     table.add_column(overflow="fold")
     for name, value in fields:
         table.add_row(name, cell(value))
-    console().print(table, soft_wrap=False)
+    _print_grid(table)
+
+
+def _print_grid(table: "Table") -> None:
+    """Write a table; where nobody watches, without the spaces that fill its last column."""
+    out = console()
+    if out.is_terminal:
+        out.print(table, soft_wrap=False)
+        return
+    with out.capture() as captured:
+        out.print(table, soft_wrap=False)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def moment(text: str | None) -> str:

@@ -272,7 +272,8 @@ def _upload(
     from app.client import calls
 
     uploaded = client.send(calls.upload_configuration(archive.data))
-    say(f"Uploaded {archive.file_count} file(s), {len(archive.data) / 1024:.1f} KiB packed: {uploaded.digest[:12]}.")
+    files = "1 file" if archive.file_count == 1 else f"{archive.file_count} files"
+    say(f"Uploaded {files}, {len(archive.data) / 1024:.1f} KiB packed: {uploaded.digest[:12]}.")
     if wish.module_path is None:
         return {"configuration_id": uploaded.id}
     kept = {name: value for name, value in spec.items() if name not in {"module_source", "module_digest"}}

@@ -114,7 +114,7 @@ def _report(error: "ClientError", *, as_json: bool) -> None:
         typer.echo(f"sluice: {remedy}", err=True)
         return
     typer.echo(clean(f"sluice: {error.detail}"), err=True)
-    if isinstance(error, ApiError):
+    if isinstance(error, ApiError) and error.status == 422:
         for item in error.errors:
             if item["message"] not in error.detail:
                 typer.echo(clean(f"  {item['field']}: {item['message']}"), err=True)

@@ -102,7 +102,8 @@ def _print_counts(out: "Console", run: "Run") -> None:
 
 def _print_losses(out: "Console", client: "SluiceClient", run: "Run") -> None:
     """Say by name what an apply destroys, or has destroyed."""
-    if run.summary is None or not (run.summary.destroy or run.summary.replace):
+    may_come = not run.is_final or run.status in {"planned", "applied"}
+    if run.summary is None or not (run.summary.destroy or run.summary.replace) or not may_come:
         return
     try:
         plan = client.send(calls.get_plan(run.id))
