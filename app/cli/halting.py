@@ -18,6 +18,7 @@ ScopeOption = Annotated[
     Scope | None,
     typer.Option("--scope", help="Default: organization; workspace with --workspace.", show_default=False),
 ]
+NO_REASON = "no reason given"
 _DEAD_BY_SECONDS = 120.0
 
 
@@ -29,7 +30,7 @@ def _scope(scope: Scope | None, workspace: str | None) -> str:
 
 
 def halt(
-    reason: Annotated[str, typer.Option("--reason", "-m", help="Why, for everyone who looks.", show_default=False)],
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why, for everyone who looks.")] = NO_REASON,
     scope: ScopeOption = None,
     workspace: MaybeWorkspace = None,
     latch: Annotated[
@@ -97,7 +98,7 @@ def halts(as_json: AsJson = False) -> None:
 
 
 def resume(
-    reason: Annotated[str, typer.Option("--reason", "-m", help="Why it is safe again.", show_default=False)],
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why it is safe again.")] = NO_REASON,
     scope: ScopeOption = None,
     workspace: MaybeWorkspace = None,
     as_json: AsJson = False,

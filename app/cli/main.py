@@ -6,6 +6,7 @@ from app.cli import (
     account,
     audit,
     deciding,
+    experiments,
     halting,
     members,
     planning,
@@ -61,6 +62,7 @@ app.add_typer(stacks.commands, name="stack", rich_help_panel=DEFINE)
 app.add_typer(workspaces.commands, name="workspace", rich_help_panel=DEFINE)
 app.add_typer(variables.commands, name="var", rich_help_panel=DEFINE)
 app.add_typer(policies.commands, name="policy", rich_help_panel=DEFINE)
+app.add_typer(experiments.commands, name="experiment", rich_help_panel=DEFINE)
 
 register(app, "halt", halting.halt, STOP)
 register(app, "halts", halting.halts, STOP)

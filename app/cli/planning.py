@@ -245,7 +245,7 @@ def _request(client: "SluiceClient", wish: Wish) -> "Run":
         idempotency_key=wish.key,
         speculative=wish.speculative,
         message=wish.message or None,
-        source=wish.source or ("ci" if os.environ.get("CI") else "api"),
+        source=wish.source or ("ci" if os.environ.get("CI", "").lower() not in {"", "0", "false", "no"} else "api"),
         experiment_id=wish.experiment_id,
         test_id=wish.test_id,
         **what,

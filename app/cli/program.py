@@ -6,6 +6,7 @@ Exit codes: 0 no changes or done, 1 any error (also of usage), 2 changes wait at
 
 import functools
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -44,6 +45,10 @@ class Program(TyperGroup):
 
         if not standalone_mode:
             return run()
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that can't show a sign shows another; it is no reason to fail.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             code = run()
         except typer.TyperException as error:

@@ -114,7 +114,8 @@ def outputs(
         if not found:
             raise LocalProblem(f"There is no output {name}.", "output_not_found")
     if as_json:
-        print_json(found[0] if name is not None else {"items": found})
+        by_name = {item["name"]: {key: item[key] for key in ("value", "type", "sensitive")} for item in found}
+        print_json(found[0] if name is not None else {"items": found, "outputs": by_name})
     elif name is not None:
         typer.echo(_value(found[0]))
     else:

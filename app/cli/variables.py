@@ -22,21 +22,33 @@ def set_variables(
     ],
     env: IsEnv = False,
     sensitive: Annotated[
-        bool, typer.Option("--sensitive", help="Encrypted, masked in logs and plans, and never shown again.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--sensitive/--no-sensitive",
+            help="Encrypted, masked in logs and plans, and never shown again.",
+            show_default=False,
+        ),
+    ] = None,
     hcl: Annotated[
-        bool, typer.Option("--hcl", help="The value is an expression (a list, a map, a number), not a string.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--hcl/--no-hcl",
+            help="The value is an expression (a list, a map, a number), not a string.",
+            show_default=False,
+        ),
+    ] = None,
     value_stdin: Annotated[
         bool, typer.Option("--value-stdin", help="Read the value of one KEY from standard input.")
     ] = False,
     from_file: Annotated[
         Path | None, typer.Option("--from-file", help="Read the value of one KEY from a file.", show_default=False)
     ] = None,
-    description: Annotated[str, typer.Option("--description", help="What it is for.")] = "",
+    description: Annotated[
+        str | None, typer.Option("--description", help="What it is for.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set variables. A new value supersedes the plans that wait in the workspace.
+    """Set variables. A new value supersedes the plans that wait in the workspace; flags that are not named stay.
 
     A value on the command line can be read in the process list and in the shell's history: give a secret by
     --value-stdin or --from-file. A KEY alone, on a terminal, is asked for without echo when it is --sensitive.
@@ -53,19 +65,25 @@ def set_variables(
     from app.cli.output import print_json, say
     from app.client import calls
 
-    values = _values(assignments, value_stdin=value_stdin, from_file=from_file, sensitive=sensitive)
+    values = _values(assignments, value_stdin=value_stdin, from_file=from_file, sensitive=bool(sensitive))
     kind = "env" if env else "terraform"
     if sensitive and any("=" in item for item in assignments):
         say("sluice: a secret on the command line can be seen by others; --value-stdin or --from-file hides it.")
     with connect() as client:
-        stored = [
-            client.send(
-                calls.put_variable(
-                    workspace, key, value, kind=kind, sensitive=sensitive, hcl=hcl, description=description
-                )
+        known = {(item["kind"], item["key"]): item for item in client.send(calls.list_variables(workspace))}
+        stored = []
+        for key, value in values:
+            before = known.get((kind, key), {})
+            call = calls.put_variable(
+                workspace,
+                key,
+                value,
+                kind=kind,
+                sensitive=bool(before.get("is_sensitive")) if sensitive is None else sensitive,
+                hcl=bool(before.get("is_hcl")) if hcl is None else hcl,
+                description=str(before.get("description", "")) if description is None else description,
             )
-            for key, value in values
-        ]
+            stored.append(client.send(call))
     if as_json:
         print_json({"items": stored})
     else:

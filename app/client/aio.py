@@ -174,7 +174,7 @@ class AsyncSluiceClient:
                     await self._drain(run_id, cursor, on_page)
                     return run
             if deadline is not None and now >= deadline:
-                raise WaitTimeout(f"Run {run_id} was not there after {timeout_seconds:.0f} s. It goes on.")
+                raise WaitTimeout(f"Run {run_id} was not there after {timeout_seconds:.0f} s. It goes on.", run_id)
         return await self.send(calls.get_run(run_id), patience_seconds=patience_seconds)
 
     async def _drain(self, run_id: str, cursor: int, on_page: OnPage | None) -> None:

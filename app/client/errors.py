@@ -45,6 +45,14 @@ class WaitTimeout(ClientError):
     code = "wait_timeout"
     title = "Waited long enough"
 
+    def __init__(self, detail: str, run_id: str) -> None:
+        super().__init__(detail)
+        self.run_id = run_id
+
+    def problem(self) -> dict[str, Any]:
+        """Return the problem document, with the run."""
+        return {**super().problem(), "run": {"id": self.run_id}}
+
 
 class LocalProblem(ClientError):
     """Something on this side is not right: a directory, a file, a value. ``code`` is given."""

@@ -187,7 +187,7 @@ class SluiceClient:
                     self._drain(run_id, cursor, on_page)
                     return run
             if deadline is not None and now >= deadline:
-                raise WaitTimeout(f"Run {run_id} was not there after {timeout_seconds:.0f} s. It goes on.")
+                raise WaitTimeout(f"Run {run_id} was not there after {timeout_seconds:.0f} s. It goes on.", run_id)
         return self.send(calls.get_run(run_id), patience_seconds=patience_seconds)
 
     def _drain(self, run_id: str, cursor: int, on_page: OnPage | None) -> None:

@@ -56,6 +56,7 @@ def test_plan_approve_apply_and_destroy_with_documents_and_exit_codes(sluice: Ru
 
     outputs = sluice.ask("state", "outputs", "--workspace", "net")
     assert [(item["name"], item["value"]) for item in outputs["items"]] == [("first", "one")]
+    assert outputs["outputs"]["first"]["value"] == "one"
     assert sluice.run("state", "outputs", "-w", "net", "--name", "first").out == "one\n"
     assert sluice.ask("state", "list", "-w", "net")["items"][0]["number"] == 1
     assert len(sluice.ask("state", "show", "-w", "net")["resources"]) == 3
@@ -218,6 +219,8 @@ def test_variables_are_set_from_anywhere_and_secrets_never_shown(sluice: Running
     sluice.ask("var", "set", "-w", "vars", "--hcl", 'zones=["a", "b"]')
     sluice.ask("var", "set", "-w", "vars", "password", "--sensitive", "--value-stdin", stdin="hunter2-hunter2\n")
     sluice.ask("var", "set", "-w", "vars", "key", "--from-file", directory / "key.pem", "--sensitive")
+    kept = sluice.ask("var", "set", "-w", "vars", "password=another-hunter2")["items"][0]
+    assert (kept["is_sensitive"], kept["value"]) == (True, None)
     found = {item["key"]: item for item in sluice.ask("var", "list", "-w", "vars")["items"]}
     assert found["region"]["value"] == "eu"
     assert found["equation"]["value"] == "a=b"
@@ -322,6 +325,18 @@ def test_halt_stops_what_waits_and_resume_lets_it_start(sluice: RunningSluice, d
     sluice.ask("resume", "--workspace", "halted", "--reason", "over")
     assert "No halt stands" in sluice.run("halts").err
     assert sluice.ask("plan", directory, "-w", "halted", "--wait", code=2)["status"] == "awaiting_approval"
+
+
+def test_runs_of_an_experiment_name_it(sluice: RunningSluice, directory: Path) -> None:
+    experiment = sluice.ask("experiment", "create", "sizes")["id"]
+    test = sluice.ask("experiment", "test", experiment, "small")["id"]
+    wanted = ("plan", directory, "-w", "experiment", "--create", "--experiment-id", experiment, "--test-id", test)
+    planned = sluice.ask(*wanted, "--timeout", "0.001", "--wait", code=1)
+    assert planned["code"] == "wait_timeout"
+    run = sluice.ask("run", "show", planned["run"]["id"])
+    assert (run["experiment_id"], run["test_id"]) == (experiment, test)
+    assert [item["id"] for item in sluice.ask("experiment", "list")["items"]] == [experiment]
+    assert [item["id"] for item in sluice.ask("experiment", "tests", experiment)["items"]] == [test]
 
 
 def test_logs_follow_shows_the_apply_too(sluice: RunningSluice, directory: Path) -> None:

@@ -1,6 +1,7 @@
 """The program's parts that need no server: help, usage errors, exit codes, credentials, text."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,14 @@ def test_command_explains_itself_with_an_example_and_takes_json(path: tuple[str,
         assert getattr(parameter, "help", None), f"{parameter.name} says what it is"
     shown = RUNNER.invoke(app, [*path, "--help"])
     assert shown.exit_code == 0
+
+
+def test_output_that_the_terminal_can_not_show_is_no_reason_to_fail() -> None:
+    script = "from app.cli.main import app; app(['plan', '--help'])"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    with spawning("a fresh interpreter, with another encoding"):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_help_loads_neither_http_nor_models() -> None:
