@@ -17,7 +17,7 @@ def steps() -> list[Step]:
         Step("frontend unit tests (vitest)", ["npm", "test", "--silent"], FRONTEND),
         Step("Python tests (pytest)", [BIN / "pytest", "-q", "-n", workers, "--dist", "loadgroup"]),
     ]
-    if (ROOT / "tests" / "browser" / "vitest.config.ts").is_file():
+    if (ROOT / "tests" / "browser").is_dir():
         found.append(Step("browser tests (playwright)", ["npm", "run", "--silent", "test:browser"], FRONTEND))
     return found
 

@@ -20,12 +20,11 @@ export function Nav({ folded }: { folded: boolean }) {
             key={item.to}
             to={item.to}
             aria-current={on ? "page" : undefined}
-            aria-label={item.to === "/" && waiting > 0 ? `Inbox, ${waiting}` : item.label}
             title={folded ? item.label : undefined}
             className={cx("relative mx-2 mb-0.5 flex h-[30px] items-center gap-2.5 rounded-ctl px-2 text-13", on ? "bg-selected font-medium text-ink" : "text-ink-2 hover:bg-hover hover:text-ink")}
           >
             <item.icon size={16} strokeWidth={1.7} aria-hidden className="shrink-0" />
-            <span className={cx("grow", folded ? "hidden" : "max-lg:hidden")}>{item.label}</span>
+            <span className={cx("grow", folded ? "sr-only" : "max-lg:sr-only")}>{item.label}{item.to === "/" && waiting > 0 ? <span className="sr-only">, {waiting} for you</span> : null}</span>
             {item.to === "/" && waiting > 0 ? (
               <>
                 <span className={cx("tnum text-12 font-normal text-ink-2", folded ? "hidden" : "max-lg:hidden")} aria-hidden>{waiting}</span>

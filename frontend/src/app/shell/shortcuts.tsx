@@ -12,7 +12,7 @@ const GROUPS: { title: string; rows: [string, string][] }[] = [
 export function Shortcuts({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
   return (
     <Dialog open={open} onOpenChange={onOpenChange} title="Shortcuts">
-      <div className="flex flex-col gap-4 p-5">
+      <div tabIndex={0} role="group" aria-label="Shortcuts" className="flex flex-col gap-4 p-5 outline-none">
         {GROUPS.map((group) => (
           <section key={group.title}>
             <h3 className="mb-1 text-11 text-ink-3">{group.title}</h3>

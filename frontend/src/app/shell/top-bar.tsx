@@ -106,11 +106,10 @@ export function TopBar({ onPalette, onHalt, onHelp, folded }: { onPalette: () =>
       <button
         type="button"
         onClick={onPalette}
-        aria-label="Search or run a command"
         className="flex h-7 w-[236px] shrink-0 items-center gap-2 rounded-ctl border border-line-2 bg-surface px-2 text-12 text-ink-2 hover:bg-hover max-lg:w-auto max-sm:hidden"
       >
         <Search size={14} aria-hidden />
-        <span className="grow text-left max-lg:hidden">Search or run a command</span>
+        <span className="grow text-left max-lg:sr-only">Search or run a command</span>
         <Kbd>⌘K</Kbd>
       </button>
       <button

@@ -28,8 +28,9 @@ export function UserMenu({ onHelp }: { onHelp: () => void }) {
     <Menu
       label="You"
       trigger={
-        <button type="button" aria-label={`You: ${me.name}`} className="flex shrink-0 rounded-full max-sm:hidden">
+        <button type="button" className="flex shrink-0 rounded-full max-sm:hidden">
           <Avatar name={me.name} size={24} />
+          <span className="sr-only">You: {me.name}</span>
         </button>
       }
     >

@@ -59,14 +59,13 @@ export function Segmented<T extends string>({ label, value, onChange, options, c
           key={option.value}
           type="button"
           aria-pressed={option.value === value}
-          aria-label={option.name}
           onClick={() => onChange(option.value)}
           className={cx(
             "inset-focus flex items-center gap-1 border-r border-line-2 px-2.5 text-12 last:border-r-0",
             option.value === value ? "bg-selected font-medium text-ink" : "text-ink-2 hover:bg-hover",
           )}
         >
-          {option.label}
+          {option.name ? <><span aria-hidden>{option.label}</span><span className="sr-only">{option.name}</span></> : option.label}
         </button>
       ))}
     </div>

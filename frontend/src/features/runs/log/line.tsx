@@ -10,7 +10,7 @@ export function PhaseRow({ phase, open, onToggle }: { phase: LogPhase; open: boo
   const took = phase.endedAt ? (Date.parse(phase.endedAt) - Date.parse(phase.at)) / 1000 : null;
   const outcome = [phase.errors > 0 ? plural(phase.errors, "error") : null, phase.warnings > 0 ? plural(phase.warnings, "warning") : null].filter(Boolean).join(", ");
   return (
-    <button type="button" aria-expanded={open} onClick={onToggle} className="inset-focus flex h-[22px] w-full items-center gap-4 border-b border-line bg-canvas pr-4 pl-4 text-left font-sans text-12">
+    <button type="button" aria-expanded={open} onClick={onToggle} className="inset-focus flex h-6 w-full items-center gap-4 border-b border-line bg-canvas pr-4 pl-4 text-left font-sans text-12">
       <Chevron size={13} className="text-ink-2" aria-hidden />
       <span className="font-semibold">{phaseWord(phase.name).toLowerCase()}</span>
       {took === null ? null : <span className="tnum text-ink-2">{duration(took)}</span>}

@@ -43,7 +43,7 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (i) => (rows[i]?.kind === "phase" ? 22 : LINE),
+    estimateSize: (i) => (rows[i]?.kind === "phase" ? 24 : LINE),
     overscan: 30,
     initialRect: { width: 900, height: 600 },
   });
@@ -140,7 +140,7 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
       <div ref={scroller} onScroll={onScroll} tabIndex={0} role="group" aria-label="Lines of the log" className="inset-focus relative min-h-0 grow overflow-auto bg-surface font-mono text-12">
         {rows.length === 0 ? <Empty className="font-sans" title={working ? "No line yet." : "This run wrote no log."}>{working ? "Lines appear here as the runner writes them." : null}</Empty> : null}
         {stickyPhase === null || !state.phases[stickyPhase] ? null : (
-          <div className="sticky top-0 left-0 z-10 -mb-[22px]" aria-hidden inert>
+          <div className="sticky top-0 left-0 z-10 -mb-6" aria-hidden inert>
             <PhaseRow phase={state.phases[stickyPhase]} open onToggle={() => undefined} />
           </div>
         )}
