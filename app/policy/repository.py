@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -96,6 +96,16 @@ def add(session: Session, row: TerraformPolicyAttachment | TerraformPolicyCheck)
     """Add a row; its values are in the database from here on."""
     session.add(row)
     session.flush()
+
+
+def remove_checks(session: Session, run_id: str, stage: str) -> int:
+    """Remove the checks of a run at this stage; return how many there were."""
+    removed = session.execute(
+        delete(TerraformPolicyCheck)
+        .where(TerraformPolicyCheck.run_id == run_id, TerraformPolicyCheck.stage == stage)
+        .returning(TerraformPolicyCheck.id)
+    )
+    return len(removed.all())
 
 
 def checks(session: Session, run_ids: Iterable[str]) -> Sequence[TerraformPolicyCheck]:

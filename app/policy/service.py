@@ -13,7 +13,7 @@ from app.audit import service as audit
 from app.core import clock, events
 from app.core.ids import new_id
 from app.core.pages import Page, PageParams
-from app.core.permissions import Actor
+from app.core.permissions import Actor, system_actor
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.policy import bundles, findings, repository
@@ -184,8 +184,11 @@ def results_digest(checked: CheckReport | Sequence[PolicyCheckOut]) -> str:
 
 
 def store_checks(session: Session, organization_id: str, run_id: str, stage: Stage, report: CheckReport) -> None:
-    """Store what a check said of a run; earlier checks of that stage stay, marked as superseded."""
-    repository.supersede_checks(session, run_id, stage, clock.now())
+    """Store what a check said of a run, in place of what an earlier check of this stage said; the audit trail has both.
+
+    Attachments that were deleted in between are thereby gone from the run, too.
+    """
+    replaced = repository.remove_checks(session, run_id, stage)
     for result in report.results:
         repository.add(
             session,
@@ -205,6 +208,23 @@ def store_checks(session: Session, organization_id: str, run_id: str, stage: Sta
                 duration_ms=result.duration_ms,
             ),
         )
+    if report.results or replaced:
+        evidence = {
+            "stage": stage,
+            "verdict": report.verdict,
+            "results_digest": report.results_digest,
+            "results": [
+                {
+                    "policy_set_uri": result.policy_set_uri,
+                    "enforcement_level": result.enforcement_level,
+                    "bundle_digest": result.bundle_digest,
+                    "outcome": result.outcome,
+                    "denied": sum(finding.kind == "deny" for finding in result.findings),
+                }
+                for result in report.results
+            ],
+        }
+        audit.record(session, system_actor(organization_id), "policy.checked", ("run", run_id), evidence)
 
 
 def checks_of(session: Session, run_ids: Iterable[str]) -> dict[str, list[PolicyCheckOut]]:

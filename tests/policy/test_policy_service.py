@@ -130,6 +130,24 @@ def test_checks_stored_are_read_back_with_the_same_digest(
     assert service.results_digest(found["run-1"]) == service.results_digest(report)
 
 
+def test_checks_of_a_later_evaluation_take_the_place_of_the_earlier(
+    session: Session, actor: Actor, workspace: str, policies: Path
+) -> None:
+    made = _attach(session, actor, workspace=workspace)
+    pinned = service.attachments_for(session, organization_id=actor.organization_id, workspace_id=workspace, tags=[])
+    service.store_checks(session, actor.organization_id, "run-1", "plan", service.check(pinned, {"a": 1}))
+    again = service.check(pinned, {"a": 2})
+    service.store_checks(session, actor.organization_id, "run-1", "plan", again)
+    service.store_checks(session, actor.organization_id, "run-1", "apply", again)
+    found = service.checks_of(session, ["run-1"])["run-1"]
+    assert [(check.stage, check.outcome) for check in found] == [("plan", "passed"), ("apply", "passed")]
+    service.detach(session, actor, made.id)
+    service.store_checks(session, actor.organization_id, "run-1", "plan", service.check([], {}))
+    assert [check.stage for check in service.checks_of(session, ["run-1"])["run-1"]] == ["apply"]
+    trail = audit.list_events(session, actor.organization_id, AuditFilter(action="policy.checked"), PageParams()).items
+    assert [event.evidence["verdict"] for event in trail] == ["passed", "passed", "passed", "blocked_hard"]
+
+
 def test_attach_twice_to_the_same_target_refused(
     session: Session, actor: Actor, workspace: str, policies: Path
 ) -> None:
