@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.executor.discovery import Tool
-from tests.e2e.site import Site, wait_until
+from tests.e2e.site import Site
 from tests.support.server import running_sluice
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engine, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(240)]
@@ -186,13 +186,16 @@ def test_journey_configuration_that_records_its_directory_applies_by_another_wor
     site.until(again, "no_changes")
 
 
-def test_journey_override_file_that_changes_the_backend_is_refused(site: Site, engine_tool: Tool) -> None:
+def test_journey_override_file_never_changes_the_backend(site: Site, engine_tool: Tool) -> None:
     workspace = site.workspace(engine_tool.kind)
-    override = 'terraform {\n  backend "http" {\n    address = "http://127.0.0.1:9/state"\n  }\n}\n'
-    run_id = site.request(workspace, {**things(), "zzz_override.tf": override})
-    run = wait_until("the run ends", lambda: (found := site.run(run_id))["finished_at"] and found)
-    assert run["status"] == "errored"
+    override = 'terraform {\n  backend "inmem" {}\n}\n'
+    beaten = site.request(workspace, {**things(), "zzz_override.tf": override})
+    site.until(beaten, "awaiting_approval")
+    assert 'backend "local"' in site.log(beaten)
+    last = site.request(workspace, {**things(), "zzzzz_override.tf": override})
+    run = site.until(last, "errored")
     assert "backend" in run["status_reason"]
+    assert site.quiet(last)["failure"]["phase"] == "initializing"
 
 
 @pytest.fixture
