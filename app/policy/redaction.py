@@ -28,8 +28,9 @@ def build_input(
     """Return the policies' input for one plan.
 
     ``plan_json`` is the engine's plan document; it is not changed. ``sensitive_variables`` names the workspace's
-    sensitive Terraform variables. ``state_summary`` tells of the state before (serial, lineage, counts), None when
-    there is none. ``time`` is the moment that policies take for now.
+    sensitive Terraform variables; where the configuration does not declare one sensitive, its value is replaced
+    wherever it occurs. ``state_summary`` tells of the state before (serial, lineage, counts), None when there is none.
+    ``time`` is the moment that policies take for now.
     """
     return PolicyDocument(
         plan=redact_plan(plan_json, sensitive_variables),
@@ -57,13 +58,17 @@ def redact_plan(plan_json: Mapping[str, Any], sensitive_variables: Collection[st
     plan = _at(plan, "output_changes", lambda outputs: _each(outputs, lambda change: _change(change, secrets)))
     plan = _at(plan, "planned_values", lambda values: _state_values(values, secrets))
     plan = _at(plan, "prior_state", lambda state: _at(state, "values", lambda values: _state_values(values, secrets)))
-    hidden = {*sensitive_variables, *_declared_sensitive(plan)}
-    plan = _at(plan, "variables", lambda variables: _variables(variables, hidden, secrets))
+    declared = set(_declared_sensitive(plan))
+    untold: set[str] = set()
+    plan = _at(plan, "variables", lambda variables: _variables(variables, set(sensitive_variables) - declared, untold))
+    plan = _at(plan, "variables", lambda variables: _variables(variables, declared, secrets))
     plan = _at(plan, "configuration", lambda configuration: _configuration(configuration, secrets))
     known = frozenset(text for text in secrets if len(text) >= _SHORTEST_SECRET)
     for name in ("variables", "configuration"):
         plan = _at(plan, name, lambda value: _without(value, known))
-    redacted: dict[str, Any] = plan
+    # Of these the configuration does not say that they are sensitive, so the engine marked nothing that they flow into.
+    needles = tuple(sorted(text for text in untold if len(text) >= _SHORTEST_SECRET))
+    redacted: dict[str, Any] = {name: _without_any(value, needles) for name, value in plan.items()} if needles else plan
     return redacted
 
 
@@ -171,7 +176,7 @@ def _collect(value: Any, secrets: set[str]) -> None:
 
 
 def _without(value: Any, secrets: frozenset[str]) -> Any:
-    """Return ``value`` with the marker in place of every string that holds a known secret."""
+    """Return ``value`` with the marker in place of every string that is a known secret."""
     if not secrets:
         return value
     if isinstance(value, str):
@@ -180,4 +185,15 @@ def _without(value: Any, secrets: frozenset[str]) -> Any:
         return {name: _without(item, secrets) for name, item in value.items()}
     if isinstance(value, list):
         return [_without(item, secrets) for item in value]
+    return value
+
+
+def _without_any(value: Any, needles: tuple[str, ...]) -> Any:
+    """Return ``value`` with the marker in place of every string that holds one of ``needles``."""
+    if isinstance(value, str):
+        return SENSITIVE_MARKER if any(needle in value for needle in needles) else value
+    if isinstance(value, dict):
+        return {name: _without_any(item, needles) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_any(item, needles) for item in value]
     return value

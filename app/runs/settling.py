@@ -10,6 +10,7 @@ from app.core import clock
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.db import unit_of_work
 from app.core.jobs import enqueue
+from app.core.permissions import system_actor
 from app.fence import service as fence
 from app.fence.errors import Halted
 from app.policy import service as policy
@@ -80,6 +81,11 @@ def _policy_input(session: Session, run: TerraformRun) -> tuple[list[PinnedAttac
             "resource_count": newest.resource_count if newest is not None else 0,
         },
         "time": clock.now(),
+        "sensitive_variables": {
+            variable.key
+            for variable in workspaces.variables(session, system_actor(run.organization_id), run.workspace_id)
+            if variable.is_sensitive and variable.kind == "terraform"
+        },
     }
     return pinned, context
 

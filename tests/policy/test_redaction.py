@@ -51,6 +51,18 @@ def test_redact_plan_leaves_no_secret_anywhere() -> None:
     assert SECRET not in json.dumps(redact_plan(_plan(), ["platform"]))
 
 
+def test_redact_plan_variable_that_only_the_platform_calls_sensitive_is_hidden_where_it_flows() -> None:
+    plan = {
+        "variables": {"key": {"value": SECRET}, "list": {"value": ["abcdef", "x"]}},
+        "resource_changes": [{"change": {"after": {"url": f"https://u:{SECRET}@host", "x": "x", "y": "abcdef"}}}],
+        "output_changes": {"o": {"after": SECRET}},
+    }
+    redacted = redact_plan(plan, ["key", "list"])
+    assert redacted["resource_changes"][0]["change"]["after"] == {"url": MARK, "x": "x", "y": MARK}
+    assert redacted["output_changes"]["o"]["after"] == MARK
+    assert redact_plan(plan)["output_changes"]["o"]["after"] == SECRET
+
+
 def test_redact_plan_keeps_what_is_open_and_the_shape() -> None:
     after = redact_plan(_plan())["resource_changes"][0]["change"]["after"]
     assert after == {"name": "db", "password": MARK, "nested": [{"token": MARK, "open": 1}]}
