@@ -62,6 +62,27 @@ class Trigger(StrEnum):
     HALT = "halt"
 
 
+VERBS = {
+    Trigger.REQUEST: "be requested",
+    Trigger.CLAIM: "be started",
+    Trigger.SETTLE: "settle",
+    Trigger.OVERRIDE: "be overridden",
+    Trigger.REEVALUATE: "be evaluated again",
+    Trigger.APPROVE: "be approved",
+    Trigger.AUTO_APPROVE: "be approved by rule",
+    Trigger.DISCARD: "be discarded",
+    Trigger.SUPERSEDE: "be superseded",
+    Trigger.STALE: "be found stale",
+    Trigger.FINISH: "finish",
+    Trigger.CHILD_ENDED: "take its apply's end",
+    Trigger.CANCEL: "be cancelled",
+    Trigger.REQUEST_CANCEL: "be cancelled",
+    Trigger.ACKNOWLEDGE_CANCEL: "end as cancelled",
+    Trigger.FAIL: "fail",
+    Trigger.HALT: "be halted",
+}
+"""What a trigger does to a run, in words."""
+
 FINAL = frozenset(
     {
         Status.PLANNED,
@@ -323,7 +344,7 @@ def decide(kind: Kind, status: Status | None, trigger: Trigger, facts: Facts) ->
     rows = rows_for(kind, status, trigger)
     if not rows:
         raise IllegalTransition(
-            f"A {kind.value} run that is {_words(status)} can't {trigger.value.replace('_', ' ')}.",
+            f"A {kind.value} run that is {_words(status)} can't {VERBS[trigger]}.",
             kind=kind.value,
             run_status=status.value if status else None,
             trigger=trigger.value,
@@ -335,7 +356,7 @@ def decide(kind: Kind, status: Status | None, trigger: Trigger, facts: Facts) ->
                 raise AssertionError("a row without a target takes the child's status, which its guard demands")
             return Decision(target)
     raise GuardRefused(
-        f"A {kind.value} run that is {_words(status)} can't {trigger.value.replace('_', ' ')} now: it takes "
+        f"A {kind.value} run that is {_words(status)} can't {VERBS[trigger]} now: it takes "
         f"{'; or '.join(row.guard for row in rows)}.",
         kind=kind.value,
         run_status=status.value if status else None,
