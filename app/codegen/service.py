@@ -19,8 +19,12 @@ BACKEND_FILE = "zzzz_sluice_backend_override.tf"
 INPUTS_FILE = "zzzz_sluice_inputs.auto.tfvars.json"
 STATE_FILE = "terraform.tfstate"
 
-BACKENDS = {"local": {"path": STATE_FILE}}
-"""Settings of each backend's block; credentials never go in here, since it lands in the plan file."""
+BACKENDS: dict[str, tuple[str, dict[str, str]]] = {
+    "local": ("local", {"path": STATE_FILE}),
+    "managed": ("http", {}),
+}
+"""Each backend's type in the engine's words, and its block's settings; credentials and addresses never go in here, since
+the block lands in the plan file."""
 
 _SECRET_SCHEME = "variable:"  # noqa: S105 - the scheme of a reference, not a secret
 
@@ -48,10 +52,20 @@ def render(
 
 def render_backend(backend: str) -> str:
     """Return the backend block. Raises ``BackendUnknown``."""
+    kind, settings = _known(backend)
+    return render_template("backend", backend=kind, settings=sorted(settings.items()))
+
+
+def engine_backend(backend: str) -> str:
+    """Return the backend type that the engine must end up with after init. Raises ``BackendUnknown``."""
+    return _known(backend)[0]
+
+
+def _known(backend: str) -> tuple[str, dict[str, str]]:
     if backend not in BACKENDS:
         message = f"{backend!r} is not a state backend; choose one of: {', '.join(BACKENDS)}"
         raise BackendUnknown(f"state_backend: {message}.", errors=[{"field": "state_backend", "message": message}])
-    return render_template("backend", backend=backend, settings=sorted(BACKENDS[backend].items()))
+    return BACKENDS[backend]
 
 
 def run_variables(spec: TerraformStackSpec, variables: Sequence[ResolvedVariable]) -> list[ResolvedVariable]:

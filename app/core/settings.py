@@ -20,6 +20,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=default_home, description="Data directory (0700): key, artifacts, logs.")
     url: str = Field("http://127.0.0.1:8080", description="Public address of the API and web UI, used in links.")
+    runner_url: str | None = Field(
+        None, description="Address of the API as runs reach it (managed state); else that of SLUICE_URL."
+    )
     database_url: SecretStr | None = Field(None, description="PostgreSQL address, postgresql://…")
     redis_url: SecretStr | None = Field(None, description="Redis address, redis://… or unix://…")
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections that a process keeps open at most.")
@@ -37,7 +40,10 @@ class Settings(BaseSettings):
     terraform_plugin_cache_dir: Path | None = Field(
         None, description="Provider cache shared by runs, read-only to them."
     )
-    terraform_state_backend: Literal["local"] = Field("local", description="Default state backend of a workspace.")
+    terraform_state_backend: Literal["managed", "local"] = Field(
+        "local", description="Default state backend of a workspace."
+    )
+    max_state_bytes: int = Field(128 * 1024 * 1024, ge=1024, description="A state sent to the managed backend at most.")
     modules_dir: Path = Field(Path("modules"), description="Operator-authored modules that specs may name by path.")
     policies_dir: Path = Field(Path("policies"), description="Policy sets that attachments may name by path.")
     frontend_dir: Path = Field(Path("frontend/dist"), description="Built web UI.")
@@ -68,10 +74,10 @@ class Settings(BaseSettings):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
-    @field_validator("url")
+    @field_validator("url", "runner_url")
     @classmethod
-    def _no_trailing_slash(cls, value: str) -> str:
-        return value.rstrip("/")
+    def _no_trailing_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value is not None else None
 
     @property
     def artifacts_dir(self) -> Path:

@@ -65,12 +65,16 @@ def check_user_variable(name: str, value: str = "") -> None:
 
 
 def engine_environment(
-    inherited: Mapping[str, str], variables: Mapping[str, str], options: EnvironmentOptions
+    inherited: Mapping[str, str],
+    variables: Mapping[str, str],
+    options: EnvironmentOptions,
+    backend: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the whole environment of an engine's process.
 
     ``inherited`` is the worker's environment, of which a short list passes; ``variables`` are the workspace's, which
-    win over it; Sluice's own settings win over both. Raises ``ForbiddenVariable`` for a reserved variable.
+    win over it; Sluice's own settings and the ``backend``'s address and credentials win over both. Raises
+    ``ForbiddenVariable`` for a reserved variable.
     """
     for name, value in variables.items():
         check_user_variable(name, value)
@@ -84,4 +88,5 @@ def engine_environment(
     )
     if options.cli_config_file is not None:
         environment["TF_CLI_CONFIG_FILE"] = options.cli_config_file
+    environment.update(backend or {})
     return environment

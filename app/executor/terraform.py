@@ -81,7 +81,8 @@ def kept_state(module: Path) -> KeptState:
 class TerraformExecutor:
     """Runs one engine in one directory, in the sandbox where there is one. See `Engine` for its calls.
 
-    ``expected_backend`` is the backend type that `init` must end up with.
+    ``expected_backend`` is the backend type that `init` must end up with; ``backend_environment`` is its address and
+    credentials, which the engine gets by environment alone.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class TerraformExecutor:
         expected_backend: str = "local",
         variables: Sequence[Variable] = (),
         environment: Mapping[str, str] | None = None,
+        backend_environment: Mapping[str, str] | None = None,
     ) -> None:
         self._tool = tool
         self._site = site
@@ -102,6 +104,7 @@ class TerraformExecutor:
         self._expected_backend = expected_backend
         self._variables = tuple(variables)
         self._user_environment = dict(environment or {})
+        self._backend_environment = dict(backend_environment or {})
         self._cancel = CancelSource()
         self._ends: list[Ended] = []
         self._started = 0
@@ -294,6 +297,7 @@ class TerraformExecutor:
                 path=DEFAULT_PATH if is_confined else options.inherited.get("PATH", DEFAULT_PATH),
                 cli_config_file=path,
             ),
+            self._backend_environment,
         )
 
     @cached_property
@@ -358,6 +362,14 @@ class TerraformExecutor:
             raise BackendRefused(
                 f"After init the local backend has `{moved[0]}` set by the configuration, so its state would not be "
                 "kept. Remove it, also from override files.",
+                expected=self._expected_backend,
+                found=found,
+            )
+        own = sorted(name for name, value in settings.items() if value) if found == "http" else []
+        if own:
+            raise BackendRefused(
+                f"After init the http backend has `{own[0]}` set by the configuration, so its state could go elsewhere. "
+                "Remove it, also from override files.",
                 expected=self._expected_backend,
                 found=found,
             )

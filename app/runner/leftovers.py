@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from app.core.canonical import sha256_hex
 from app.core.errors import AppError
@@ -42,6 +43,7 @@ class Claim:
             "kind": job.kind,
             "module_path": site.module_path,
             "state_digest": job.state.digest if job.state is not None else None,
+            "keeps_state_here": job.keeps_state_here,
         }
         (site.root / _NOTE).write_text(json.dumps(note))
 
@@ -102,11 +104,13 @@ def _recover_one(root: Path, port: RunnerPort, settle_seconds: float) -> str | N
         os.close(descriptor)
 
 
-def _hand_in(site: Site, note: dict[str, str], port: RunnerPort) -> bool:
+def _hand_in(site: Site, note: dict[str, Any], port: RunnerPort) -> bool:
     """Store what a dead apply left. Returns whether nothing is left to be lost."""
     try:
         kept = kept_state(site.module)
-        found: list[tuple[StateKind, bytes | None]] = [("errored", kept.errored), ("applied", kept.state)]
+        found: list[tuple[StateKind, bytes | None]] = [("errored", kept.errored)]
+        if note.get("keeps_state_here", True):
+            found.append(("applied", kept.state))
         for kind, data in found:
             if data is not None and sha256_hex(data) != note["state_digest"]:
                 _put(port, note, kind, data)
@@ -116,7 +120,7 @@ def _hand_in(site: Site, note: dict[str, str], port: RunnerPort) -> bool:
     return True
 
 
-def _put(port: RunnerPort, note: dict[str, str], kind: StateKind, data: bytes) -> None:
+def _put(port: RunnerPort, note: dict[str, Any], kind: StateKind, data: bytes) -> None:
     insist(
         "put_state",
         lambda: port.put_state(note["run_id"], int(note["fencing_token"]), kind, data),

@@ -126,7 +126,7 @@ def plan(context: Context) -> str:
         uploads.of("plan_view")(summarized.view_json())
         stored = uploads.results()
 
-    lineage, serial = _position(state)
+    lineage, serial = _position(state) if job.keeps_state_here else (job.state_lineage, job.state_serial)
     outcome = PlanOutcome(
         engine=context.engine_info,
         has_changes=product.has_changes,
@@ -213,11 +213,14 @@ def _approved_plan(context: Context) -> ArtifactRef:
 
 
 def _keep_state(context: Context, *, before: bytes | None) -> str | None:
-    """Store what the engine left, when it is new. Returns the id of the state version that is current now."""
+    """Store what the engine left, when it is new. Returns the id of the state version that is current now.
+
+    With a backend that the engine talks to itself, what is left here is only what it could not send.
+    """
     kept = context.engine.kept_state()
     if kept.errored is not None:
         context.stage.put_state("errored", kept.errored)
-    if kept.state is None or kept.state == before:
+    if not context.job.keeps_state_here or kept.state is None or kept.state == before:
         return None
     answer = context.stage.put_state("applied", kept.state)
     if answer.quarantined:

@@ -87,14 +87,24 @@ class RunnerJob(Message):
     module_path: str = Field("", description="Directory inside the configuration that holds the root module")
     generated_files: dict[str, str] = Field(description="Rendered files laid over the root module: name to content")
     expected_backend: str = Field(description="Backend that must be configured after init, such as `local`")
+    backend_environment: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="The backend's address and credentials; given to the engine alone"
+    )
+    state_lineage: str | None = Field(None, description="Lineage of the state that is planned against; None before one")
+    state_serial: int = Field(0, description="Serial of that state")
     variables: tuple[JobVariable, ...] = ()
-    state: ArtifactRef | None = Field(None, description="The workspace's current state, for the local backend")
+    state: ArtifactRef | None = Field(None, description="The workspace's current state; None unless it is laid down")
     lock_file: ArtifactRef | None = Field(None, description="Provider lock file: of the planned run for an apply")
     plan_file: ArtifactRef | None = Field(None, description="Apply only: the saved plan")
     side_files: ArtifactRef | None = Field(None, description="Apply only: tar.gz of what the plan left beside it")
     planned_run_id: str | None = Field(None, description="Apply only: the run whose plan is applied")
     working_directory: str | None = Field(None, description="Apply only: absolute path that the plan was made in")
     planned_engine: EngineInfo | None = Field(None, description="Apply only: the engine that planned; must be equal")
+
+    @property
+    def keeps_state_here(self) -> bool:
+        """Whether the state lies in the run's directory; else the engine itself sends it to its backend."""
+        return self.expected_backend == "local"
 
 
 class ProgressRecord(Message):

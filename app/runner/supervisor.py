@@ -96,10 +96,15 @@ class Supervisor:
         self._claim: leftovers.Claim | None = None
         self._state_is_safe = True
         self._masker = Masker(
-            text
-            for variable in job.variables
-            if variable.sensitive
-            for text in sensitive_texts(variable.value, is_hcl=variable.hcl)
+            [
+                *(
+                    text
+                    for variable in job.variables
+                    if variable.sensitive
+                    for text in sensitive_texts(variable.value, is_hcl=variable.hcl)
+                ),
+                *(value for name, value in job.backend_environment.items() if name.endswith("_PASSWORD")),
+            ]
         )
         self._feed = Feed(self._append, self._keep_tail)
         self._reporter = Reporter(self._feed, self._masker)
@@ -211,6 +216,7 @@ class Supervisor:
                 Variable(found.key, found.value, found.hcl) for found in job.variables if found.kind == "terraform"
             ],
             environment={found.key: found.value for found in job.variables if found.kind == "env"},
+            backend_environment=job.backend_environment,
         )
         if self._order is not None:
             self._engine.interrupt(self._order[0])
@@ -240,7 +246,7 @@ class Supervisor:
             ProgressRecord(
                 at=clock.now(),
                 kind="event",
-                text=f"Error: {self._masker.text(error.detail)}",
+                text=self._masker.text(error.detail if error.detail.startswith("Error") else f"Error: {error.detail}"),
                 data={"type": "run.error", "level": "error", "code": error.code},
             )
         )
