@@ -23,6 +23,7 @@ from app.policy import models as policy_models
 from app.policy.schemas import PoliciesMoved
 from app.progress import endpoints as progress_endpoints
 from app.progress import models as progress_models
+from app.recovery import endpoints as recovery_endpoints
 from app.runs import endpoints as runs_endpoints
 from app.runs import models as runs_models
 from app.runs import subscribers as runs
@@ -32,7 +33,8 @@ from app.specs import service as specs
 from app.specs.events import HeadMoved
 from app.state import endpoints as state_endpoints
 from app.state import models as state_models
-from app.state.schemas import StateLockReleased
+from app.state.events import StateMoved
+from app.state.schemas import StateLocking, StateLockReleased
 from app.workspaces import endpoints as workspaces_endpoints
 from app.workspaces import models as workspaces_models
 from app.workspaces import service as workspaces
@@ -75,6 +77,7 @@ ROUTERS = (
     progress_endpoints.router,
     policy_endpoints.router,
     state_endpoints.router,
+    recovery_endpoints.router,
     halt_endpoints.router,
 )
 """Every slice's router, in the order of the API's document."""
@@ -91,4 +94,6 @@ def connect() -> None:
     subscribe(WorkspaceDeleting, runs.on_workspace_deleting)
     subscribe(PoliciesMoved, runs.on_policies_moved)
     subscribe(RightsChanged, runs.on_rights_changed)
+    subscribe(StateMoved, runs.on_state_moved)
+    subscribe(StateLocking, runs.on_state_locking)
     subscribe(StateLockReleased, runs.on_lock_released)

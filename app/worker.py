@@ -18,6 +18,7 @@ from app.runner import leftovers, supervisor
 from app.runs import tasks as runs_tasks
 from app.runs import warmup
 from app.runs.port import InProcessPort
+from app.state import tasks as state_tasks
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def create_worker() -> Celery:
     worker_shutdown.connect(on_shutdown, weak=False)
     runs_tasks.register(application, nursery)
     audit_tasks.register(application)
+    state_tasks.register(application)
     return application
 
 

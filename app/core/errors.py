@@ -61,6 +61,14 @@ class Conflict(AppError):
     title = "Conflict"
 
 
+class Gone(AppError):
+    """It was there, and is not kept any more."""
+
+    status = 410
+    code = "gone"
+    title = "No longer kept"
+
+
 class PayloadTooLarge(AppError):
     """A body or archive exceeds its limit; ``limit_bytes`` says which."""
 

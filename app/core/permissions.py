@@ -43,6 +43,7 @@ class Permission(StrEnum):
     POLICIES_READ = "policies:read"
     POLICIES_WRITE = "policies:write"
     STATE_READ = "state:read"
+    STATE_READ_SENSITIVE = "state:read-sensitive"
     STATE_DOWNLOAD = "state:download"
     STATE_WRITE = "state:write"
     STATE_UNLOCK = "state:unlock"

@@ -52,6 +52,7 @@ _OPERATOR = _PLANNER | {
     Permission.WORKSPACES_WRITE,
     Permission.VARIABLES_WRITE,
     Permission.RUNS_APPLY,
+    Permission.STATE_READ_SENSITIVE,
     Permission.STATE_DOWNLOAD,
     Permission.STATE_WRITE,
     Permission.STATE_UNLOCK,

@@ -59,7 +59,7 @@ def _failed(run: RunListItem, actor: Actor) -> InboxItem:
 
 def _orphaned(session: Session, actor: Actor) -> list[InboxItem]:
     locks = state.orphaned_locks(session, actor.organization_id)
-    holders = {run.id: run for run in runs.items_of(session, actor, [lock.run_id for lock in locks])}
+    holders = {run.id: run for run in runs.items_of(session, actor, [lock.run_id for lock in locks if lock.run_id])}
     return [
         InboxItem(
             run=holders[lock.run_id],
@@ -69,5 +69,5 @@ def _orphaned(session: Session, actor: Actor) -> list[InboxItem]:
             since=lock.acquired_at,
         )
         for lock in locks
-        if lock.run_id in holders
+        if lock.run_id is not None and lock.run_id in holders
     ]

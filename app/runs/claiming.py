@@ -87,7 +87,8 @@ def _end_unstarted(session: Session, run: TerraformRun, parent: TerraformRun | N
 def in_turn_now(session: Session, workspace_id: str) -> str | None:
     """Return the run that may start in the workspace; none while a dead run's lock waits for its release."""
     held = state.held_lock(session, workspace_id)
-    return None if held is not None and held.is_orphaned else repository.next_in_turn(session, workspace_id)
+    is_kept_out = held is not None and (held.is_orphaned or held.kind == "manual")
+    return None if is_kept_out else repository.next_in_turn(session, workspace_id)
 
 
 def dispatch(session: Session, workspace_id: str) -> None:

@@ -38,6 +38,7 @@ from app.runs.machine import FINAL, Status
 from app.runs.models import TerraformRun
 from app.runs.transition import announce, note
 from app.state import service as state
+from app.state.errors import StateConflict, StateLocked, StateUnreadable
 
 
 class InProcessPort:
@@ -75,6 +76,8 @@ class InProcessPort:
             run = self._held(session, run_id, token)
             if reference.organization_id != run.organization_id:
                 raise IntegrityError(f"The artifact {reference.key} is not this organization's.")
+            if reference.kind == state.ARTIFACT_KIND:
+                return state.content(session, run.organization_id, reference.owner)
         return artifact_store().get(reference)
 
     def put_artifact(self, run_id: str, token: int, kind: ArtifactKind, data: bytes) -> ArtifactRef:
@@ -86,21 +89,41 @@ class InProcessPort:
     def put_state(self, run_id: str, token: int, kind: StateKind, data: bytes) -> StateAnswer:
         """Store a state version in a transaction of its own.
 
-        A run whose lease was swept keeps this right until it has quiesced, so the token is noted, not demanded.
+        A run whose lease was swept keeps this right until it has quiesced, so the token is noted, not demanded. What
+        can't follow the current version, or comes while another holds the lock, goes to quarantine; the answer then
+        names it there.
         """
         with unit_of_work() as session:
             run = repository.by_id(session, run_id)
             if run is None or run.quiesced_at is not None:
                 raise LeaseLost(f"Run {run_id} has quiesced: its credentials are revoked.")
-            stored = state.store_version(
-                session,
-                organization_id=run.organization_id,
-                workspace_id=run.workspace_id,
-                run_id=run_id,
-                kind=kind,
-                data=data,
-                created_by=run.requested_by,
-            )
+            try:
+                _refuse_beside_another_holder(session, run)
+                stored = state.store_version(
+                    session,
+                    organization_id=run.organization_id,
+                    workspace_id=run.workspace_id,
+                    run_id=run_id,
+                    kind=kind,
+                    data=data,
+                    created_by=run.requested_by,
+                )
+            except (StateConflict, StateLocked, StateUnreadable) as refusal:
+                kept = state.quarantine(
+                    session,
+                    organization_id=run.organization_id,
+                    workspace_id=run.workspace_id,
+                    run_id=run_id,
+                    kind=kind,
+                    code=refusal.code,
+                    reason=refusal.detail,
+                    data=data,
+                    created_by=run.requested_by,
+                )
+                if kept is None:
+                    raise
+                note(session, run, "state_quarantined", {"quarantine_id": kept.id, "code": kept.code, "kind": kind})
+                return StateAnswer(state_version_id=kept.id, serial=kept.serial or 0, quarantined=True)
             ending.state_moved(session, run.workspace_id)
             if token != run.fencing_token:
                 note(session, run, "late_state", {"state_version_id": stored.id, "kind": kind})
@@ -173,6 +196,13 @@ class InProcessPort:
         if run is None:
             raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
         return run
+
+
+def _refuse_beside_another_holder(session: Session, run: TerraformRun) -> None:
+    held = state.held_lock(session, run.workspace_id)
+    if held is not None and held.run_id != run.id:
+        who = held.run_id or str(held.holder.get("name"))
+        raise StateLocked(f"{who} holds the state lock by now, so what {run.id} left is kept aside.")
 
 
 def _order(run: TerraformRun) -> StopOrder | None:

@@ -82,14 +82,27 @@ def page(
     return fetch_page(session, query, TerraformRun.id, params)
 
 
+def at_work(session: Session, workspace_id: str) -> str | None:
+    """Return the workspace's run that was claimed and has not quiesced, speculative ones aside."""
+    return session.scalars(
+        select(TerraformRun.id)
+        .where(
+            TerraformRun.workspace_id == workspace_id,
+            TerraformRun.is_speculative.is_(False),
+            TerraformRun.claimed_at.is_not(None),
+            TerraformRun.quiesced_at.is_(None),
+        )
+        .limit(1)
+    ).first()
+
+
 def next_in_turn(session: Session, workspace_id: str) -> str | None:
-    """Return the id of the run that is in turn: the oldest queued apply, else, while none is approved, the oldest
-    queued plan. None while a run of the workspace runs or has not quiesced."""
+    """Return the id of the run that is in turn: the oldest queued apply, else, while none is approved, the oldest plan.
+
+    None while a run of the workspace runs or has not quiesced.
+    """
     own = and_(TerraformRun.workspace_id == workspace_id, TerraformRun.is_speculative.is_(False))
-    unquiet = select(TerraformRun.id).where(
-        own, TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None)
-    )
-    if session.scalars(unquiet.limit(1)).first() is not None:
+    if at_work(session, workspace_id) is not None:
         return None
     queued = select(TerraformRun.id).where(own, TerraformRun.status == Status.QUEUED).order_by(TerraformRun.id)
     apply = session.scalars(queued.where(TerraformRun.kind == Kind.APPLY).limit(1)).first()
@@ -306,7 +319,7 @@ def counts_by_status(session: Session, organization_id: str, since: datetime) ->
         )
         .group_by(TerraformRun.status)
     ).all()
-    return {status: count for status, count in rows}
+    return dict(rows)
 
 
 def oldest_queued(session: Session, organization_id: str) -> datetime | None:

@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 from app.core.jobs import enqueue
 from app.identity.schemas import RightsChanged
 from app.policy.schemas import PoliciesMoved
-from app.runs import claiming, deciding, repository
+from app.runs import claiming, deciding, ending, repository
 from app.runs.errors import WorkspaceBusy
 from app.runs.machine import FINAL, Status
 from app.runs.settling import REEVALUATE_TASK
 from app.specs.events import HeadMoved
 from app.state import service as state
-from app.state.schemas import StateLockReleased
+from app.state.errors import StateLocked
+from app.state.events import StateMoved
+from app.state.schemas import StateLocking, StateLockReleased
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
@@ -94,6 +96,18 @@ def on_rights_changed(session: Session, fact: RightsChanged) -> None:
 def on_lock_released(session: Session, fact: StateLockReleased) -> None:
     """Let the next run in."""
     claiming.dispatch(session, fact.workspace_id)
+
+
+def on_state_moved(session: Session, fact: StateMoved) -> None:
+    """Have plans made from the state before superseded, after commit."""
+    ending.state_moved(session, fact.workspace_id)
+
+
+def on_state_locking(session: Session, fact: StateLocking) -> None:
+    """Refuse a manual lock while a run is at work in the workspace. Raises ``StateLocked``."""
+    run_id = repository.at_work(session, fact.workspace_id)
+    if run_id is not None:
+        raise StateLocked(f"Run {run_id} is at work. Wait until it has ended, or cancel it, then lock.", run_id=run_id)
 
 
 def on_workspace_deleting(session: Session, fact: WorkspaceDeleting) -> None:

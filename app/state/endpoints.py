@@ -1,16 +1,34 @@
 """State versions, outputs and locks over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from app.core.db import SessionDep
 from app.core.http import error_responses
 from app.core.pages import Page, PageParams, page_params
 from app.core.permissions import Actor, Permission, requires
 from app.state import service
-from app.state.errors import StateLocked, StateVersionNotFound
-from app.state.schemas import Output, StateVersionDetail, StateVersionOut
+from app.state.errors import (
+    NotYourLock,
+    OutputNotFound,
+    StateLocked,
+    StateNotLocked,
+    StateVersionNotFound,
+    StateVersionPruned,
+)
+from app.state.schemas import (
+    LockOut,
+    LockRequest,
+    Output,
+    ResourceFilter,
+    Retention,
+    StateDiff,
+    StateResource,
+    StateVersionDetail,
+    StateVersionOut,
+    UnlockRequest,
+)
 
 router = APIRouter(prefix="/terraform", tags=["state"])
 Reader = Annotated[Actor, requires(Permission.STATE_READ)]
@@ -27,7 +45,7 @@ def list_state_versions(
 @router.get(
     "/state-versions/{version_id}",
     operation_id="get_state_version",
-    responses=error_responses(StateVersionNotFound),
+    responses=error_responses(StateVersionNotFound, StateVersionPruned),
 )
 def get_state_version(version_id: str, session: SessionDep, actor: Reader) -> StateVersionDetail:
     """Return one state version with its resource list."""
@@ -37,11 +55,65 @@ def get_state_version(version_id: str, session: SessionDep, actor: Reader) -> St
 @router.get(
     "/state-versions/{version_id}/outputs",
     operation_id="get_state_version_outputs",
-    responses=error_responses(StateVersionNotFound),
+    responses=error_responses(StateVersionNotFound, StateVersionPruned),
 )
 def get_state_version_outputs(version_id: str, session: SessionDep, actor: Reader) -> list[Output]:
     """Return a state version's outputs; sensitive values are null."""
     return service.outputs(session, actor, version_id)
+
+
+@router.get(
+    "/state-versions/{version_id}/outputs/{name}",
+    operation_id="reveal_state_output",
+    responses=error_responses(StateVersionNotFound, StateVersionPruned, OutputNotFound),
+)
+def reveal_state_output(
+    version_id: str,
+    name: str,
+    session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.STATE_READ_SENSITIVE)],
+    response: Response,
+) -> Output:
+    """Return one output with its value, also when it is sensitive. Each reading is audited."""
+    response.headers["Cache-Control"] = "no-store"
+    return service.reveal_output(session, actor, version_id, name)
+
+
+@router.get(
+    "/state-versions/{version_id}/resources",
+    operation_id="list_state_resources",
+    responses=error_responses(StateVersionNotFound, StateVersionPruned),
+)
+def list_state_resources(
+    version_id: str,
+    session: SessionDep,
+    actor: Reader,
+    params: Annotated[PageParams, Depends(page_params)],
+    module: Annotated[str | None, Query(description="In this module and below; empty: the root alone.")] = None,
+    kind: Annotated[str | None, Query(alias="type", description="Of this type, such as `aws_instance`.")] = None,
+    provider: Annotated[str | None, Query(description="Of this provider: `aws` or a source address's end.")] = None,
+    mode: Annotated[Literal["managed", "data"] | None, Query(description="Managed ones or data sources.")] = None,
+    search: Annotated[str | None, Query(description="Part of the address.")] = None,
+) -> Page[StateResource]:
+    """List the resources of a state version in the state's order."""
+    wanted = ResourceFilter(module=module, type=kind, provider=provider, mode=mode, search=search)
+    return service.resources(session, actor, version_id, wanted, params)
+
+
+@router.get(
+    "/state-versions/{version_id}/diff/{other_id}",
+    operation_id="diff_state_versions",
+    responses=error_responses(StateVersionNotFound, StateVersionPruned),
+)
+def diff_state_versions(
+    version_id: str,
+    other_id: str,
+    session: SessionDep,
+    actor: Reader,
+    params: Annotated[PageParams, Depends(page_params)],
+) -> StateDiff:
+    """Return what differs from one state version to another, by resource and attribute; sensitive values are null."""
+    return service.diff(session, actor, version_id, other_id, params)
 
 
 @router.get("/workspaces/{workspace}/outputs", operation_id="get_workspace_outputs")
@@ -53,7 +125,7 @@ def get_workspace_outputs(workspace: str, session: SessionDep, actor: Reader) ->
 @router.get(
     "/state-versions/{version_id}/download",
     operation_id="download_state_version",
-    responses=error_responses(StateVersionNotFound),
+    responses=error_responses(StateVersionNotFound, StateVersionPruned),
     response_class=Response,
 )
 def download_state_version(
@@ -75,3 +147,60 @@ def release_orphaned_lock(
 ) -> None:
     """Release a state lock whose holder is proven dead."""
     service.release_orphaned(session, actor, workspace)
+
+
+@router.get("/workspaces/{workspace}/state-lock", operation_id="get_state_lock")
+def get_state_lock(workspace: str, session: SessionDep, actor: Reader) -> LockOut | None:
+    """Return who holds the state lock; null when nobody does."""
+    return service.lock_of(session, actor, workspace)
+
+
+@router.post("/workspaces/{workspace}/state-lock", operation_id="lock_state", responses=error_responses(StateLocked))
+def lock_state(
+    workspace: str, body: LockRequest, session: SessionDep, actor: Annotated[Actor, requires(Permission.STATE_WRITE)]
+) -> LockOut:
+    """Lock the state by hand: no run starts until it is unlocked. One's own lock again changes nothing."""
+    return service.lock_manually(session, actor, workspace, body)
+
+
+@router.delete(
+    "/workspaces/{workspace}/state-lock",
+    operation_id="unlock_state",
+    status_code=204,
+    responses=error_responses(StateNotLocked, NotYourLock),
+)
+def unlock_state(
+    workspace: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.STATE_WRITE)]
+) -> None:
+    """Release one's own manual lock; what waits may start."""
+    service.unlock_own(session, actor, workspace)
+
+
+@router.post(
+    "/workspaces/{workspace}/state-lock/force-unlock",
+    operation_id="force_unlock_state",
+    status_code=204,
+    responses=error_responses(StateNotLocked, StateLocked),
+)
+def force_unlock_state(
+    workspace: str,
+    body: UnlockRequest,
+    session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.STATE_UNLOCK)],
+) -> None:
+    """Take away a manual lock or a dead run's. A living run's is refused: cancel the run. Audited."""
+    service.force_unlock(session, actor, workspace, body)
+
+
+@router.get("/workspaces/{workspace}/state-retention", operation_id="get_state_retention")
+def get_state_retention(workspace: str, session: SessionDep, actor: Reader) -> Retention:
+    """Return how long the content of old state versions is kept; nulls keep everything."""
+    return service.retention(session, actor, workspace)
+
+
+@router.put("/workspaces/{workspace}/state-retention", operation_id="set_state_retention")
+def set_state_retention(
+    workspace: str, body: Retention, session: SessionDep, actor: Annotated[Actor, requires(Permission.STATE_WRITE)]
+) -> Retention:
+    """Set how long the content of old state versions is kept. The newest version's always is."""
+    return service.set_retention(session, actor, workspace, body)

@@ -1,6 +1,6 @@
 """Errors of state."""
 
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 
 
 class StateVersionNotFound(NotFound):
@@ -29,3 +29,45 @@ class StateLocked(Conflict):
 
     code = "state_locked"
     title = "The state is locked"
+
+
+class StateVersionPruned(Gone):
+    """Retention let go of the content of this state version; what is said about it is kept."""
+
+    code = "state_version_pruned"
+    title = "The state version's content is no longer kept"
+
+
+class StateNotLocked(Conflict):
+    """Nobody holds the state lock."""
+
+    code = "state_not_locked"
+    title = "The state is not locked"
+
+
+class NotYourLock(Forbidden):
+    """Somebody else holds the lock."""
+
+    code = "not_your_lock"
+    title = "The lock is somebody else's"
+
+
+class OutputNotFound(NotFound):
+    """The state has no such output."""
+
+    code = "output_not_found"
+    title = "No such output"
+
+
+class QuarantineNotFound(NotFound):
+    """No such quarantined state in the actor's organization."""
+
+    code = "quarantine_not_found"
+    title = "No such quarantined state"
+
+
+class QuarantineDecided(Conflict):
+    """The quarantined state was adopted or discarded already."""
+
+    code = "quarantine_decided"
+    title = "The quarantined state was decided already"

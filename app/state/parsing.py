@@ -1,6 +1,7 @@
 """Reads the engines' state format, version 4 (JSON). Pure."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import JsonValue
@@ -26,7 +27,7 @@ def parse(data: bytes) -> ParsedState:
         lineage=lineage,
         engine_version=str(document.get("terraform_version", "")),
         outputs=[_output(name, value) for name, value in sorted(outputs.items())],
-        resources=[item for block in document.get("resources") or [] for item in _instances(block)],
+        resources=[item for block in document.get("resources") or [] for item, _ in instances_of(block)],
     )
 
 
@@ -39,21 +40,22 @@ def _output(name: str, value: dict[str, Any]) -> Output:
     )
 
 
-def _instances(block: dict[str, Any]) -> list[StateResource]:
+def instances_of(block: dict[str, Any]) -> Iterator[tuple[StateResource, dict[str, Any]]]:
+    """Yield the instances of one block of a state's ``resources``, each with what the state says of it."""
     module = str(block.get("module", ""))
     mode, kind, name = str(block.get("mode")), str(block.get("type")), str(block.get("name"))
     prefix = ".".join(part for part in (module, "data" if mode == "data" else "", kind, name) if part)
-    return [
-        StateResource(
+    provider = _provider(str(block.get("provider", "")))
+    for instance in block.get("instances") or []:
+        resource = StateResource(
             address=prefix + _index(instance.get("index_key")),
             module=module,
             mode=mode,
             type=kind,
             name=name,
-            provider=_provider(str(block.get("provider", ""))),
+            provider=provider,
         )
-        for instance in block.get("instances") or []
-    ]
+        yield resource, instance
 
 
 def _index(key: JsonValue) -> str:

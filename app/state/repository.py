@@ -3,22 +3,29 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from app.core.pages import PageParams, fetch_page
 from app.state.models import TerraformStateLock, TerraformStateVersion
 
 
-def current(session: Session, workspace_id: str) -> TerraformStateVersion | None:
+def _content(query: Select[TerraformStateVersion]) -> Select[TerraformStateVersion]:
+    """Read what a version's content is made from, too; a list has no use for it."""
+    wanted = (undefer(TerraformStateVersion.manifest), undefer(TerraformStateVersion.resources))
+    return query.options(*wanted).execution_options(populate_existing=True)
+
+
+def current(session: Session, workspace_id: str, *, with_content: bool = False) -> TerraformStateVersion | None:
     """Return the workspace's newest state version."""
-    return session.scalars(
+    query = (
         select(TerraformStateVersion)
         .filter_by(workspace_id=workspace_id)
         .order_by(TerraformStateVersion.number.desc())
         .limit(1)
-    ).one_or_none()
+    )
+    return session.scalars(_content(query) if with_content else query).one_or_none()
 
 
 def currents(session: Session, workspace_ids: Sequence[str]) -> Sequence[TerraformStateVersion]:
@@ -39,11 +46,12 @@ def serialize_writers(session: Session, workspace_id: str) -> None:
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"state:{workspace_id}", 0))))
 
 
-def get(session: Session, organization_id: str, version_id: str) -> TerraformStateVersion | None:
+def get(
+    session: Session, organization_id: str, version_id: str, *, with_content: bool = False
+) -> TerraformStateVersion | None:
     """Return one state version of the organization."""
-    return session.scalars(
-        select(TerraformStateVersion).filter_by(organization_id=organization_id, id=version_id)
-    ).one_or_none()
+    query = select(TerraformStateVersion).filter_by(organization_id=organization_id, id=version_id)
+    return session.scalars(_content(query) if with_content else query).one_or_none()
 
 
 def page(session: Session, workspace_id: str, params: PageParams) -> tuple[Sequence[TerraformStateVersion], str | None]:
@@ -69,7 +77,26 @@ def take_lock(session: Session, row: TerraformStateLock) -> bool:
     values = {column.name: getattr(row, column.name) for column in TerraformStateLock.__table__.columns}
     session.execute(insert(TerraformStateLock).values(values).on_conflict_do_nothing())
     held = lock(session, row.workspace_id)
-    return held is not None and held.run_id == row.run_id
+    return held is not None and row.run_id is not None and held.run_id == row.run_id
+
+
+def take_manual_lock(session: Session, row: TerraformStateLock) -> bool:
+    """Insert a person's lock. The first commit wins; the loser gets False and changes nothing."""
+    values = {column.name: getattr(row, column.name) for column in TerraformStateLock.__table__.columns}
+    statement = insert(TerraformStateLock).values(values).on_conflict_do_nothing()
+    return session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None
+
+
+def remove_lock(session: Session, seen: TerraformStateLock) -> bool:
+    """Delete exactly the lock that was seen; False when it is gone or another's by now."""
+    statement = delete(TerraformStateLock).where(
+        TerraformStateLock.workspace_id == seen.workspace_id,
+        TerraformStateLock.kind == seen.kind,
+        TerraformStateLock.run_id.is_not_distinct_from(seen.run_id),
+        TerraformStateLock.acquired_at == seen.acquired_at,
+        TerraformStateLock.orphaned_at.is_not_distinct_from(seen.orphaned_at),
+    )
+    return session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None
 
 
 def release_lock(session: Session, workspace_id: str, run_id: str) -> bool:

@@ -34,6 +34,11 @@ BODIES: dict[str, Any] = {
     "revoke_run": {},
     "discard_run": {},
     "cancel_run": {},
+    "lock_state": {"reason": "by hand"},
+    "force_unlock_state": {"reason": "by hand"},
+    "set_state_retention": {"keep_versions": 100},
+    "adopt_quarantined_state": {"reason": "it is right"},
+    "discard_quarantined_state": {"reason": "it is not"},
 }
 """A body that each route with a path parameter accepts, so that a refusal is the tenant's and not the body's."""
 

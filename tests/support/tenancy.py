@@ -31,7 +31,11 @@ PARAMETERS = {
     "/{kind}/{key}": "variable_key",
     "/runs/{run_id}": "run",
     "/policy-attachments/{attachment_id}": "policy_attachment",
+    "/state/{workspace}": "workspace",
     "/state-versions/{version_id}": "state_version",
+    "/diff/{other_id}": "state_version",
+    "/outputs/{name}": "output_name",
+    "/quarantine/{quarantine_id}": "quarantined_state",
 }
 """What of a tenant each path parameter names, by the segment before it. A new route's parameter belongs here."""
 
@@ -109,6 +113,20 @@ def new_tenant(session: Session, name: str) -> Tenant:
         data=state_document(),
         created_by=admin.actor.describe(),
     ).id
+    things["output_name"] = "greeting"
+    quarantined = state.quarantine(
+        session,
+        organization_id=organization_id,
+        workspace_id=things["workspace"],
+        run_id=None,
+        kind="applied",
+        code="state_conflict",
+        reason="its serial is older",
+        data=state_document().replace(b"hello", name.encode()),
+        created_by=admin.actor.describe(),
+    )
+    assert quarantined is not None
+    things["quarantined_state"] = quarantined.id
     session.commit()
     return tenant
 

@@ -1,0 +1,78 @@
+"""Quarantined states over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from app.core.db import SessionDep
+from app.core.http import error_responses
+from app.core.pages import Page, PageParams, page_params
+from app.core.permissions import Actor, Permission, requires
+from app.recovery import service
+from app.state.errors import QuarantineDecided, QuarantineNotFound, StateConflict, StateLocked, StateUnreadable
+from app.state.schemas import AdoptRequest, DiscardRequest, QuarantinedState, QuarantineStatus, StateVersionOut
+
+router = APIRouter(prefix="/terraform/recovery", tags=["recovery"])
+Reader = Annotated[Actor, requires(Permission.STATE_READ)]
+Writer = Annotated[Actor, requires(Permission.STATE_WRITE)]
+
+
+@router.get("/quarantine", operation_id="list_quarantined_states")
+def list_quarantined_states(
+    session: SessionDep,
+    actor: Reader,
+    params: Annotated[PageParams, Depends(page_params)],
+    workspace: Annotated[str | None, Query(description="Name or id of a workspace.")] = None,
+    status: Annotated[QuarantineStatus | None, Query(description="Only those; default: all.")] = None,
+) -> Page[QuarantinedState]:
+    """List states that could not become versions, newest first."""
+    return service.quarantined(session, actor, params, workspace=workspace, status=status)
+
+
+@router.get(
+    "/quarantine/{quarantine_id}",
+    operation_id="get_quarantined_state",
+    responses=error_responses(QuarantineNotFound),
+)
+def get_quarantined_state(quarantine_id: str, session: SessionDep, actor: Reader) -> QuarantinedState:
+    """Return one quarantined state: why it was refused, its serial and lineage, and what was decided."""
+    return service.get(session, actor, quarantine_id)
+
+
+@router.get(
+    "/quarantine/{quarantine_id}/download",
+    operation_id="download_quarantined_state",
+    responses=error_responses(QuarantineNotFound, QuarantineDecided),
+    response_class=Response,
+)
+def download_quarantined_state(
+    quarantine_id: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.STATE_DOWNLOAD)]
+) -> Response:
+    """Return what was refused, byte for byte, secrets included. Each download is audited."""
+    headers = {"Content-Disposition": f'attachment; filename="{quarantine_id}.tfstate"', "Cache-Control": "no-store"}
+    data = service.download(session, actor, quarantine_id)
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.post(
+    "/quarantine/{quarantine_id}/adopt",
+    operation_id="adopt_quarantined_state",
+    responses=error_responses(QuarantineNotFound, QuarantineDecided, StateLocked, StateConflict, StateUnreadable),
+)
+def adopt_quarantined_state(
+    quarantine_id: str, body: AdoptRequest, session: SessionDep, actor: Writer
+) -> StateVersionOut:
+    """Make a quarantined state the workspace's next version. Refused while a run is at work."""
+    return service.adopt(session, actor, quarantine_id, body)
+
+
+@router.post(
+    "/quarantine/{quarantine_id}/discard",
+    operation_id="discard_quarantined_state",
+    responses=error_responses(QuarantineNotFound, QuarantineDecided),
+)
+def discard_quarantined_state(
+    quarantine_id: str, body: DiscardRequest, session: SessionDep, actor: Writer
+) -> QuarantinedState:
+    """Let go of a quarantined state for good."""
+    return service.discard(session, actor, quarantine_id, body)

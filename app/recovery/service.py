@@ -1,0 +1,35 @@
+"""What people do with states that were refused, through state's services."""
+
+from sqlalchemy.orm import Session
+
+from app.core.pages import Page, PageParams
+from app.core.permissions import Actor
+from app.state import service as state
+from app.state.schemas import AdoptRequest, DiscardRequest, QuarantinedState, QuarantineStatus, StateVersionOut
+
+
+def quarantined(
+    session: Session, actor: Actor, params: PageParams, *, workspace: str | None, status: QuarantineStatus | None
+) -> Page[QuarantinedState]:
+    """Return one page of quarantined states, newest first."""
+    return state.quarantined(session, actor, params, workspace=workspace, status=status)
+
+
+def get(session: Session, actor: Actor, quarantine_id: str) -> QuarantinedState:
+    """Return one quarantined state. Raises ``QuarantineNotFound``."""
+    return state.quarantined_state(session, actor, quarantine_id)
+
+
+def download(session: Session, actor: Actor, quarantine_id: str) -> bytes:
+    """Return what was refused, byte for byte. Audited."""
+    return state.download_quarantined(session, actor, quarantine_id)
+
+
+def adopt(session: Session, actor: Actor, quarantine_id: str, wanted: AdoptRequest) -> StateVersionOut:
+    """Make it the workspace's next state version. Waiting plans made from the one before are superseded."""
+    return state.adopt(session, actor, quarantine_id, wanted)
+
+
+def discard(session: Session, actor: Actor, quarantine_id: str, wanted: DiscardRequest) -> QuarantinedState:
+    """Let go of it."""
+    return state.discard(session, actor, quarantine_id, wanted.reason)

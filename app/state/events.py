@@ -1,0 +1,13 @@
+"""What state tells the slices above."""
+
+from dataclasses import dataclass
+
+from app.core.events import Fact
+
+
+@dataclass(frozen=True)
+class StateMoved(Fact):
+    """A workspace has another current state than before. Handled in a job after commit: it climbs the lock order."""
+
+    organization_id: str
+    workspace_id: str

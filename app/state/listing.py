@@ -1,0 +1,77 @@
+"""Resources of a state version by filter and page, and the difference between two versions."""
+
+from sqlalchemy.orm import Session
+
+from app.core.errors import Invalid
+from app.core.pages import Page, PageParams, decode_cursor, encode_cursor
+from app.core.permissions import Actor
+from app.state import comparing, versions
+from app.state.schemas import ResourceFilter, StateDiff, StateResource, StateVersionOut
+
+
+def resources(
+    session: Session, actor: Actor, version_id: str, wanted: ResourceFilter, params: PageParams
+) -> Page[StateResource]:
+    """Return one page of the resources of a version that pass ``wanted``, in the state's order."""
+    row = versions.get_row(session, actor.organization_id, version_id)
+    found = versions.resources_of(session, row)
+    start = _position(params)
+    items: list[StateResource] = []
+    for position in range(start, len(found)):
+        if not _passes(found[position], wanted):
+            continue
+        if len(items) == params.limit:
+            return Page(items=items, next_cursor=encode_cursor(position))
+        items.append(found[position])
+    return Page(items=items)
+
+
+def _passes(resource: StateResource, wanted: ResourceFilter) -> bool:
+    if wanted.module is not None and not _is_in_module(resource.module, wanted.module):
+        return False
+    if wanted.type is not None and resource.type != wanted.type:
+        return False
+    if wanted.provider is not None and not f"/{resource.provider}".endswith(f"/{wanted.provider}"):
+        return False
+    if wanted.mode is not None and resource.mode != wanted.mode:
+        return False
+    return wanted.search is None or wanted.search.lower() in resource.address.lower()
+
+
+def _is_in_module(module: str, wanted: str) -> bool:
+    """``module.a`` holds its instances (``module.a[0]``) and what is nested in it; the empty one is the root alone."""
+    if module == wanted or not wanted:
+        return module == wanted
+    return module.startswith((f"{wanted}.", f"{wanted}["))
+
+
+def diff(session: Session, actor: Actor, before_id: str, after_id: str, params: PageParams) -> StateDiff:
+    """Return one page of what differs between two versions, by resource; sensitive values are null and marked so."""
+    before, after = (versions.get_row(session, actor.organization_id, found) for found in (before_id, after_id))
+    old = comparing.read(versions.content_of(session, before))
+    new = comparing.read(versions.content_of(session, after))
+    difference = comparing.compare(old, new)
+    start = _position(params)
+    page = difference.addresses[start : start + params.limit]
+    end = start + len(page)
+    ops = [op for _, op in difference.addresses]
+    return StateDiff(
+        before=StateVersionOut.model_validate(before),
+        after=StateVersionOut.model_validate(after),
+        added=ops.count("add"),
+        removed=ops.count("remove"),
+        changed=ops.count("change"),
+        outputs=difference.outputs,
+        items=[comparing.change_of(old, new, address, op) for address, op in page],
+        next_cursor=encode_cursor(end) if end < len(difference.addresses) else None,
+    )
+
+
+def _position(params: PageParams) -> int:
+    if params.cursor is None:
+        return 0
+    position = decode_cursor(params.cursor)
+    if type(position) is not int or position < 0:
+        message = "is not a cursor that this list gave; leave it out to begin at the first page"
+        raise Invalid(f"cursor {message}.", errors=[{"field": "cursor", "message": message}])
+    return position
