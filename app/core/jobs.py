@@ -5,6 +5,7 @@ compare-and-swap and returns quietly when it loses.
 """
 
 import logging
+import time
 from functools import lru_cache, partial
 from typing import Literal
 
@@ -15,6 +16,8 @@ from app.core.db import after_commit
 from app.core.settings import get_settings
 
 Queue = Literal["terraform", "control"]
+_SILENCE_SECONDS = 3.0
+_silent_until = 0.0
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +51,7 @@ def celery_app() -> Celery:
         broker_transport_options={
             "visibility_timeout": 6 * 3600,
             "socket_connect_timeout": 2,
-            "socket_timeout": 10,
+            "socket_timeout": 3,
             "max_retries": 1,
         },
         task_publish_retry=False,
@@ -68,10 +71,17 @@ def enqueue(session: Session, task: str, *ids: str, queue: Queue = "control") ->
 
 
 def send(task: str, *ids: str, queue: Queue = "control") -> bool:
-    """Send ``task`` now. Return False, after a warning in the log, when the broker can't be reached."""
+    """Send ``task`` now. Return False, after a warning in the log, when the broker can't be reached.
+
+    For some seconds after a failure nothing is tried: each would wait for the same time-out, and a request with it.
+    """
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return False
     try:
         celery_app().send_task(task, args=list(ids), queue=queue)
     except Exception as error:  # any transport's own error type: the sweep sends again
+        _silent_until = time.monotonic() + _SILENCE_SECONDS
         _log.warning(
             "job not sent; the sweep will send it again", extra={"task": task, "ids": ids, "error": str(error)}
         )
