@@ -82,9 +82,12 @@ def _policy_input(session: Session, run: TerraformRun) -> tuple[list[PinnedAttac
         },
         "time": clock.now(),
         "sensitive_variables": {
-            variable.key
-            for variable in workspaces.variables(session, system_actor(run.organization_id), run.workspace_id)
-            if variable.is_sensitive and variable.kind == "terraform"
+            *spec.document.get("secret_mappings", {}),
+            *(
+                variable.key
+                for variable in workspaces.variables(session, system_actor(run.organization_id), run.workspace_id)
+                if variable.is_sensitive and variable.kind == "terraform"
+            ),
         },
     }
     return pinned, context
