@@ -193,7 +193,7 @@ def test_evidence_on_final_is_what_the_design_lists() -> None:
 
 
 def test_illegal_transition_names_kind_status_and_trigger() -> None:
-    with pytest.raises(IllegalTransition, match="A plan run that is queued can't approve") as refused:
+    with pytest.raises(IllegalTransition, match="A plan run that is queued can't be approved") as refused:
         decide(Kind.PLAN, S.QUEUED, T.APPROVE, Facts())
     assert refused.value.fields == {"kind": "plan", "run_status": "queued", "trigger": "approve"}
 
