@@ -16,6 +16,8 @@ from app.progress.models import ProgressChunk, ProgressStream
 from app.progress.schemas import NewRecord, ProgressPage, Record
 
 MAX_RECORDS = 5000
+MAX_CHARACTERS = 400_000
+"""Of text in one answer, so that a WebSocket frame stays below the mebibyte that many clients accept."""
 _MAX_CHUNKS = 200
 
 
@@ -59,7 +61,7 @@ def close_stream(session: Session, run_id: str) -> None:
 
 
 def read(session: Session, run_id: str, *, organization_id: str, after: int, limit: int = 1000) -> ProgressPage:
-    """Return up to ``limit`` records whose offset is ``after`` or greater.
+    """Return up to ``limit`` records whose offset is ``after`` or greater; fewer, but one, when their text is long.
 
     Raises ``StreamNotFound`` when the run is not the organization's.
     """
@@ -68,13 +70,15 @@ def read(session: Session, run_id: str, *, organization_id: str, after: int, lim
         raise StreamNotFound(f"There is no run {run_id}.")
     limit = min(limit, MAX_RECORDS)
     records: list[Record] = []
+    left = MAX_CHARACTERS
     if after < stream.next_offset:
         for chunk in repository.chunks_from(session, run_id, after, _MAX_CHUNKS):
             body = key_ring().open(chunk.sealed, _binding(stream, chunk.first_offset))
             for position, item in enumerate(json.loads(zstandard.decompress(body)), start=chunk.first_offset):
-                if position >= after and len(records) < limit:
+                if position >= after and len(records) < limit and left > 0:
                     records.append(Record(offset=position, **item))
-            if len(records) >= limit:
+                    left -= len(records[-1].text)
+            if len(records) >= limit or left <= 0:
                 break
     following = records[-1].offset + 1 if records else min(max(after, 0), stream.next_offset)
     closed = stream.closed_at is not None and following >= stream.next_offset

@@ -44,6 +44,18 @@ def test_read_closed_stream_says_so_only_at_its_end(streams: Streams) -> None:
     assert read(streams, run_id, 2).closed
 
 
+def test_read_long_lines_come_in_several_pages(streams: Streams) -> None:
+    run_id = streams.new()
+    streams.append(run_id, *["x" * (service.MAX_CHARACTERS // 3)] * 5, "y" * 2 * service.MAX_CHARACTERS, "last")
+    sizes, after = [], 0
+    while page := read(streams, run_id, after).records:
+        assert page[0].offset == after
+        sizes.append(len(page))
+        after += len(page)
+    assert sum(sizes) == 7
+    assert max(sizes) <= 4
+
+
 def test_read_another_tenant_s_stream_is_not_found(streams: Streams) -> None:
     run_id = streams.new()
     with unit_of_work() as session, pytest.raises(StreamNotFound):
