@@ -30,6 +30,14 @@ _EVALUATOR = Path(__file__).with_name("evaluator.py")
 _OUTPUT_BYTES = 64 * 1024 * 1024
 _GRACE_SECONDS = 0.2
 _START_SECONDS = 5.0
+_MAX_PROCESSORS = 4
+_OUT_OF_MEMORY = (
+    "MemoryError",
+    "cannot allocate memory",
+    "memory allocation of",
+    "out of memory",
+    "pthread_create failed",
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,8 @@ class OpaEngine:
                 "PATH": DEFAULT_PATH,
                 "HOME": "/nonexistent",
                 "GOMEMLIMIT": f"{self._settings.policy_memory_mb * 9 // 10}MiB",
+                # Every thread's stack counts towards the memory limit, however many processors there are.
+                "GOMAXPROCS": str(min(_MAX_PROCESSORS, os.cpu_count() or 1)),
             }
             launch = gateway.Launch(self._tool.path, command, environment, Path(directory), stdin=document)
             ended = gateway.run(launch, limits=_limits(self._settings, timeout + 1), capture_stdout=True)
@@ -356,7 +366,7 @@ def _crash(engine: str, ended: gateway.Ended, settings: Settings) -> str:
     said = ended.stderr.decode(errors="replace").strip()
     if ended.exceeded == "output":
         return f"{engine} answered with more than {_OUTPUT_BYTES // 1024 // 1024} MiB"
-    if any(sign in said for sign in ("out of memory", "memory allocation of", "MemoryError", "cannot allocate memory")):
+    if any(sign in said for sign in _OUT_OF_MEMORY):
         return (
             f"the evaluation needed more than {settings.policy_memory_mb} MiB of memory and was ended "
             "(SLUICE_POLICY_MEMORY_MB)"
