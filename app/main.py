@@ -261,7 +261,10 @@ def create_app() -> FastAPI:
     application.add_middleware(
         BodyLimit,
         default=_DEFAULT_BODY_BYTES,
-        larger={"/terraform/configurations": settings.max_upload_bytes + 64 * 1024},
+        larger={
+            "/terraform/configurations": settings.max_upload_bytes + 64 * 1024,
+            "/terraform/state/": settings.max_state_bytes,
+        },
     )
     application.add_middleware(GZipMiddleware, minimum_size=4096, compresslevel=5)
     application.add_middleware(LastResort)

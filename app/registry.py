@@ -31,6 +31,8 @@ from app.specs import endpoints as specs_endpoints
 from app.specs import models as specs_models
 from app.specs import service as specs
 from app.specs.events import HeadMoved
+from app.state import backend_endpoints as state_backend_endpoints
+from app.state import backend_models as state_backend_models
 from app.state import endpoints as state_endpoints
 from app.state import models as state_models
 from app.state.events import StateMoved
@@ -59,6 +61,7 @@ MODELS = (
     progress_models,
     runs_models,
     specs_models,
+    state_backend_models,
     state_models,
     workspaces_models,
 )
@@ -78,6 +81,7 @@ ROUTERS = (
     policy_endpoints.router,
     state_endpoints.router,
     recovery_endpoints.router,
+    state_backend_endpoints.router,
     halt_endpoints.router,
 )
 """Every slice's router, in the order of the API's document."""

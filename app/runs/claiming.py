@@ -25,6 +25,7 @@ from app.runs.transition import end_parent, transition
 from app.specs import service as specs
 from app.specs.schemas import root_directory
 from app.state import service as state
+from app.state.schemas import CurrentState
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import ResolvedVariable, WorkspaceOut
 
@@ -108,14 +109,7 @@ def _plan_job(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> R
         _take_lock(session, run)
     known = repository.latest_lock_file(session, run.workspace_id, run.configuration_digest)
     session.flush()
-    return _job(
-        session,
-        run,
-        workspace,
-        resolved,
-        state=newest.artifact if newest is not None else None,
-        lock_file=_artifact(known, "lock_file"),
-    )
+    return _job(session, run, workspace, resolved, newest, lock_file=_artifact(known, "lock_file"))
 
 
 def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, workspace: WorkspaceOut) -> RunnerJob:
@@ -127,7 +121,7 @@ def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, worksp
         run,
         workspace,
         workspaces.variables_for_run(session, run.workspace_id),
-        state=newest.artifact if newest is not None else None,
+        newest,
         lock_file=_artifact(parent, "lock_file"),
         plan_file=_artifact(parent, "plan_file"),
         side_files=_artifact(parent, "side_files"),
@@ -138,7 +132,12 @@ def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, worksp
 
 
 def _job(
-    session: Session, run: TerraformRun, workspace: WorkspaceOut, resolved: list[ResolvedVariable], **rest: Any
+    session: Session,
+    run: TerraformRun,
+    workspace: WorkspaceOut,
+    resolved: list[ResolvedVariable],
+    newest: CurrentState | None,
+    **rest: Any,
 ) -> RunnerJob:
     settings = get_settings()
     spec = specs.version(session, run.organization_id, run.spec_version_id).spec()
@@ -162,12 +161,30 @@ def _job(
         configuration=configuration.archive,
         module_path="" if is_module else spec.module_path,
         generated_files=codegen.render(spec, backend=workspace.state_backend, module=module, variables=given),
-        expected_backend=workspace.state_backend,
+        expected_backend=codegen.engine_backend(workspace.state_backend),
+        backend_environment=_backend_environment(session, run, workspace),
+        state=newest.artifact if newest is not None and workspace.state_backend == "local" else None,
+        state_lineage=newest.lineage if newest is not None else None,
+        state_serial=newest.serial if newest is not None else 0,
         variables=tuple(
             JobVariable(key=item.key, value=item.value, kind=item.kind, sensitive=item.sensitive, hcl=item.hcl)
             for item in given
         ),
         **rest,
+    )
+
+
+def _backend_environment(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> dict[str, str]:
+    """Return what the engine needs to reach the state by itself: nothing for `local`, whose state is laid down."""
+    if workspace.state_backend != "managed":
+        return {}
+    return state.issue_run_credential(
+        session,
+        organization_id=run.organization_id,
+        workspace_id=run.workspace_id,
+        run_id=run.id,
+        phase="apply" if run.parent_run_id is not None else "plan",
+        holder=run.requested_by,
     )
 
 

@@ -8,6 +8,7 @@ from app.progress.schemas import NewRecord
 from app.runner.port import Failure, ProofOfDeath
 from app.runs.machine import FINAL, Status
 from app.runs.models import TerraformRun
+from app.state import service as state
 
 
 def keep_failure(run: TerraformRun, failure: Failure) -> None:
@@ -18,8 +19,13 @@ def keep_failure(run: TerraformRun, failure: Failure) -> None:
 
 
 def close(session: Session, run: TerraformRun, proof: ProofOfDeath) -> None:
-    """Note that the locked run has quiesced: what it still sends is refused from here on."""
+    """Note that the locked run has quiesced: what it still sends is refused from here on, its credentials are revoked.
+
+    The last snapshot that its engine sent is the state that it left.
+    """
     at = clock.now()
+    state.revoke_run_credentials(session, run.id)
+    state.settle_snapshots(session, run.id)
     run.quiesced_at = at
     run.proof_of_death = proof.model_dump(mode="json")
     session.flush()

@@ -102,12 +102,14 @@ def finish(session: Session, run_id: str, token: int, outcome: ApplyOutcome) -> 
     if run is None:
         return
     run.timings = [timing.model_dump(mode="json") for timing in outcome.timings]
-    run.state_version_id = outcome.state_version_id or run.state_version_id
+    # The engine of a managed backend stored its state itself.
+    stored = outcome.state_version_id or state.settle_snapshots(session, run_id)
+    run.state_version_id = stored or run.state_version_id
     if Status(run.status) in FINAL:
-        note(session, run, "work_completed", {"state_version_id": outcome.state_version_id})
+        note(session, run, "work_completed", {"state_version_id": stored})
         return
     facts = Facts(engine_exited_zero=True, state_is_stored=True)
-    evidence = {"state_version_id": outcome.state_version_id, "resources": outcome.resources_applied}
+    evidence = {"state_version_id": stored, "resources": outcome.resources_applied}
     transition(session, run, Trigger.FINISH, facts, evidence=evidence)
     end_parent(session, parent, run)
 
@@ -194,8 +196,10 @@ def mark_halted(
 
 
 def expire(session: Session, run_id: str) -> None:
-    """The sweep's part: a run whose lease ran out ends as errored, and its fencing token rises, so that what its
-    runner still sends is refused but for state and evidence. One lease and one grace period later it is presumed dead.
+    """End a run whose lease ran out as errored; the sweep's part.
+
+    Its fencing token rises, so that what its runner still sends is refused but for state and evidence. One lease and
+    one grace period later it is presumed dead.
     """
     run, parent = repository.lock_with_parent(session, run_id)
     at = clock.now()

@@ -1,5 +1,6 @@
 """State versions, outputs, locks and retention: what other slices and the edges may do with them."""
 
+from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
 from app.state.listing import diff, resources
 from app.state.locks import (
     beat,
@@ -56,6 +57,7 @@ __all__ = [
     "force_unlock",
     "held_lock",
     "held_locks",
+    "issue_run_credential",
     "lock",
     "lock_manually",
     "lock_of",
@@ -71,7 +73,9 @@ __all__ = [
     "retention",
     "retention_due",
     "reveal_output",
+    "revoke_run_credentials",
     "set_retention",
+    "settle_snapshots",
     "store_version",
     "unlock",
     "unlock_own",

@@ -11,7 +11,7 @@ from app.specs.schemas import check_name
 
 VariableKind = Literal["terraform", "env"]
 EngineKind = Literal["tofu", "terraform"]
-StateBackend = Literal["local"]
+StateBackend = Literal["managed", "local"]
 Name = Annotated[
     str,
     AfterValidator(check_name),

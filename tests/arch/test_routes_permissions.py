@@ -20,6 +20,7 @@ PUBLIC_ROUTES = {"get_health", "get_readiness", "log_in", "use_login_link"}
 SIGNED_IN_ROUTES = {"get_me", "log_out", "set_password", "get_version", "get_openapi"}
 
 BODIES: dict[str, Any] = {
+    "backend_lock": {"ID": "a-lock"},
     "update_user": {"name": "Renamed"},
     "update_service_account": {"is_disabled": True},
     "create_experiment_test": {"name": "t2"},
@@ -84,7 +85,7 @@ WITH_PARAMETER = sorted(name for name, route in ROUTES.items() if "{" in (route.
 def test_route_declares_its_permission_once(name: str) -> None:
     (mark,) = _marks(name)
     expected = PublicMarker if name in PUBLIC_ROUTES else SignedInCheck if name in SIGNED_IN_ROUTES else PermissionCheck
-    assert type(mark) is expected
+    assert isinstance(mark, expected)
 
 
 def test_every_permission_guards_something_or_waits_for_its_slice() -> None:
