@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.approvals import service as approvals
-from app.approvals.schemas import QuorumQuestion, QuorumState
+from app.approvals.schemas import ApprovalRules, QuorumQuestion, QuorumState
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.permissions import Actor, Permission
 from app.core.settings import get_settings
@@ -242,18 +242,25 @@ def _approvals(
 
 
 def why_nots(session: Session, actor: Actor, runs: Sequence[TerraformRun]) -> dict[str, str | None]:
-    """Return by run id why the actor's decision would not count; None where it would."""
+    """Return by run id why the actor's decision would not count; None where it would.
+
+    Asked once for each set of rules, since most workspaces have the same.
+    """
     spaces = workspaces.get_many(session, sorted({run.workspace_id for run in runs}))
-    return {
-        run.id: approvals.may_decide(
-            session,
-            actor,
-            organization_id=run.organization_id,
-            rules=approval_rules(spaces[run.workspace_id]),
-            requested_by_id=run.requested_by_id,
-        )
-        for run in runs
-    }
+    known: dict[tuple[ApprovalRules, str, bool], str | None] = {}
+    answers: dict[str, str | None] = {}
+    for run in runs:
+        question = (approval_rules(spaces[run.workspace_id]), run.organization_id, run.requested_by_id == actor.id)
+        if question not in known:
+            known[question] = approvals.may_decide(
+                session,
+                actor,
+                organization_id=run.organization_id,
+                rules=question[0],
+                requested_by_id=run.requested_by_id,
+            )
+        answers[run.id] = known[question]
+    return answers
 
 
 def _allowed(actor: Actor, run: TerraformRun, child: TerraformRun | None, quorum: QuorumState | None) -> list[Action]:

@@ -1,0 +1,124 @@
+"""Halt and resume: scopes, latches, tenants, and what is counted."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.core.db import unit_of_work
+from app.fence.errors import Halted
+from app.halt import service
+from app.halt.errors import NotHalted, ScopeForbidden
+from tests.factories.scene import Scene, new_scene, second_workspace
+
+
+@pytest.fixture
+def scene(session: Session, sent_jobs: Any) -> Scene:
+    return new_scene()
+
+
+def active(scene: Scene) -> list[Any]:
+    with unit_of_work() as session:
+        return service.standing(session, scene.admin).active
+
+
+def test_halt_of_a_workspace_stops_it_and_nothing_else(scene: Scene) -> None:
+    other = second_workspace(scene)
+    theirs, mine = other.at_gate(), scene.at_gate()
+    halt = scene.halt()
+    assert (halt.runs.marked, scene.status(mine), other.status(theirs)) == (1, "cancelled", "awaiting_approval")
+    with pytest.raises(Halted, match="fire"):
+        scene.request()
+    other.approve(theirs)
+    assert other.status(theirs) == "approved"
+
+
+def test_halt_of_an_organization_stops_every_workspace_of_it_alone(scene: Scene) -> None:
+    other, stranger = second_workspace(scene), new_scene()
+    runs = [scene.at_gate(), other.request()]
+    foreign = stranger.at_gate()
+    halt = scene.halt("organization")
+    assert {item.run_id for item in halt.runs.items} == set(runs)
+    assert stranger.status(foreign) == "awaiting_approval"
+    assert active(stranger) == []
+    with pytest.raises(Halted):
+        other.request()
+
+
+def test_halt_of_everything_is_for_the_operator_alone(session: Session, sent_jobs: Any) -> None:
+    operator, tenant = new_scene(is_operator=True), new_scene()
+    run_id = tenant.at_gate()
+    with pytest.raises(ScopeForbidden):
+        tenant.halt("everything")
+    assert operator.halt("everything").runs.marked >= 1
+    assert tenant.run(run_id).halted
+    [seen] = active(tenant)
+    assert [item.run_id for item in seen.runs.items] == [run_id], "a tenant sees its own runs of it"
+    with pytest.raises(ScopeForbidden):
+        tenant.resume("everything")
+    operator.resume("everything")
+    tenant.request()
+
+
+def test_halt_that_does_not_latch_stops_what_is_there_and_leaves_no_fence(scene: Scene) -> None:
+    run_id = scene.at_gate()
+    halt = scene.halt(latch=False)
+    assert scene.status(run_id) == "cancelled"
+    assert halt.resumed_at is not None
+    assert active(scene) == []
+    scene.request()
+
+
+def test_halt_again_marks_nothing_new_and_is_the_same_halt(scene: Scene) -> None:
+    scene.at_gate()
+    first, second = scene.halt(), scene.halt()
+    assert first.id == second.id
+    assert second.runs.marked == 1
+
+
+def test_halt_tells_the_dying_from_the_dead_and_the_never_started(scene: Scene) -> None:
+    plan, job = scene.applying()
+    queued = scene.request()
+    scene.halt()
+
+    def states() -> dict[str, str]:
+        return {item.run_id: item.state for item in active(scene)[0].runs.items}
+
+    assert states() == {plan: "dead", job.run_id: "dying", queued: "never_started"}
+    assert scene.port.heartbeat(job.run_id, job.fencing_token, "applying").stop == "halt"
+    scene.quiesce(job)
+    assert states()[job.run_id] == "dead"
+    assert (
+        next(item.proof for item in active(scene)[0].runs.items if item.run_id == job.run_id)["kind"] == "wait_status"
+    )
+
+
+def test_halt_while_verifying_the_apply_may_not_start(scene: Scene) -> None:
+    _, apply = scene.approved()
+    job = scene.claimed(apply)
+    scene.halt()
+    assert not scene.verify(job).may_apply
+    assert scene.status(apply) == "cancelled"
+
+
+def test_resume_without_a_halt_is_refused(scene: Scene) -> None:
+    with pytest.raises(NotHalted):
+        scene.resume()
+
+
+def test_resume_of_one_scope_leaves_the_other_standing(scene: Scene) -> None:
+    scene.halt()
+    scene.halt("organization")
+    scene.resume()
+    with pytest.raises(Halted):
+        scene.request()
+    scene.resume("organization")
+    assert scene.claim(scene.request()) is not None
+
+
+def test_resume_leaves_what_was_halted_cancelled(scene: Scene) -> None:
+    run_id = scene.at_gate()
+    scene.halt()
+    resumed = scene.resume()
+    assert resumed.resume_reason == "out"
+    assert scene.status(run_id) == "cancelled"
