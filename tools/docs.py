@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-DOCUMENTS = (ROOT / "ARCHITECTURE.md", ROOT / "docs" / "reference.md")
+DOCUMENTS = (ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"(<!-- table: (?P<name>[a-z-]+) -->\n).*?(\n<!-- /table -->)", re.DOTALL)
 
 
@@ -79,6 +79,15 @@ def permissions() -> str:
     return "\n".join(lines)
 
 
+def roles() -> str:
+    """Return every role, and what it is for."""
+    from app.identity.roles import DESCRIPTIONS
+
+    lines = ["| role | what it is for |", "|---|---|"]
+    lines += [f"| `{role}` | {words} |" for role, words in DESCRIPTIONS.items()]
+    return "\n".join(lines)
+
+
 def tasks() -> str:
     """Return every task and what it does."""
     from app.core.schedule import BEAT_SCHEDULE
@@ -99,6 +108,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "error-codes": error_codes,
     "permissions": permissions,
+    "roles": roles,
     "tasks": tasks,
 }
 

@@ -1,6 +1,7 @@
 """The tables in the docs are what the code says."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +9,13 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def slug(heading: str) -> str:
+    """Return a heading's anchor, as it is made where Markdown is shown."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +29,7 @@ def docs() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/reference.md"])
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "docs/reference.md", "docs/people-and-tokens.md"])
 def test_document_holds_the_tables_that_the_code_makes(docs: ModuleType, name: str) -> None:
     text = (ROOT / name).read_text()
     assert docs.rendered(text) == text, f"{name} is not what the code says: run `make docs`"
@@ -30,6 +38,30 @@ def test_document_holds_the_tables_that_the_code_makes(docs: ModuleType, name: s
 def test_every_table_has_a_place(docs: ModuleType) -> None:
     found = set.union(*(docs.names(document.read_text()) for document in docs.DOCUMENTS))
     assert found == set(docs.TABLES)
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    documents = [
+        ROOT / "README.md",
+        ROOT / "ARCHITECTURE.md",
+        *(ROOT / "docs").glob("**/*.md"),
+        *(ROOT / "deploy").glob("*.md"),
+    ]
+    broken = []
+    for document in documents:
+        for target, anchor in LINK.findall(document.read_text()):
+            found = document.parent / target if target else document
+            if not found.exists():
+                broken.append(f"{document.name}: {target}")
+            elif anchor and anchor not in {slug(line) for line in HEADING.findall(found.read_text())}:
+                broken.append(f"{document.name}: {target}#{anchor}")
+    assert broken == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"]
+    assert [page for page in pages if f"({page})" not in index] == []
 
 
 def test_rendered_changed_table_is_put_right(docs: ModuleType) -> None:
