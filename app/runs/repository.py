@@ -166,6 +166,13 @@ def waiting_in_organization(session: Session, organization_id: str) -> Sequence[
     ).all()
 
 
+def workspaces_at_gate(session: Session) -> Sequence[str]:
+    """Return every workspace, of all organizations, that has a run at the gate."""
+    return session.scalars(
+        select(TerraformRun.workspace_id).where(TerraformRun.status.in_(GATE_VALUES)).distinct()
+    ).all()
+
+
 def workspaces_with(session: Session, workspace_ids: Sequence[str], statuses: Sequence[str]) -> Sequence[str]:
     """Return those of the workspaces that have a run in one of ``statuses``."""
     return session.scalars(

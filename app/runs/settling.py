@@ -28,6 +28,7 @@ from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
 
 REEVALUATE_TASK = "runs.reevaluate"
+WAITING = (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED)
 BLOCKED = frozenset({"blocked_soft", "blocked_hard"})
 
 
@@ -189,6 +190,18 @@ def _approve_by_rule(session: Session, run: TerraformRun, workspace: WorkspaceOu
     queue_apply(session, run)
 
 
+def reevaluate_moved(session: Session, workspace_id: str) -> None:
+    """Have those that wait in the workspace evaluated again whose policies are no longer what judged them."""
+    workspace = workspaces.get_many(session, [workspace_id]).get(workspace_id)
+    if workspace is None:
+        return
+    now = fingerprint.inputs_of(session, workspace)
+    for run_id in repository.waiting_in_workspace(session, workspace_id):
+        run = repository.by_id(session, run_id)
+        if run is not None and run.status in WAITING and "policy_bundles" in fingerprint.moved_parts(run, now):
+            enqueue(session, REEVALUATE_TASK, run_id)
+
+
 def reevaluate(run_id: str) -> None:
     """Evaluate a waiting run's policies again after they changed; its approvals were voided by then.
 
@@ -196,7 +209,7 @@ def reevaluate(run_id: str) -> None:
     """
     with unit_of_work() as session:
         run = repository.by_id(session, run_id)
-        if run is None or run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
+        if run is None or run.status not in WAITING:
             return
         pinned, context = _policy_input(session, run)
         plan_json = ArtifactRef.model_validate(run.artifacts["plan_json"])
@@ -204,7 +217,7 @@ def reevaluate(run_id: str) -> None:
     with unit_of_work() as session:
         workspaces.lock_share(session, run.workspace_id)
         locked = repository.lock(session, run_id)
-        if locked is None or locked.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
+        if locked is None or locked.status not in WAITING:
             return
         workspace = workspaces.get(session, locked.organization_id, locked.workspace_id)
         evaluated = fingerprint.bundles_digest_of(pinned)

@@ -4,12 +4,14 @@ import logging
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Protocol
 
 from celery import Celery
 
 from app.core import clock
 from app.core.db import unit_of_work
+from app.core.errors import NotFound
 from app.core.settings import get_settings
 from app.executor.errors import NurseryGone
 from app.executor.nursery import Child
@@ -23,6 +25,7 @@ SUPERVISE = "supervise"
 RECOVER = "recover"
 RECOVERY_SECONDS = 60.0
 SWEEP_TASK = "runs.sweep"
+RECHECK_TASK = "runs.recheck"
 PERMIT_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
@@ -114,6 +117,16 @@ def sweep() -> None:
         service.resend_unsent(session)
 
 
+def recheck() -> None:
+    """Do for what waits at the gate what messages that were lost would have done: supersede it, evaluate it again."""
+    with unit_of_work() as session:
+        waiting = list(repository.workspaces_at_gate(session))
+    for workspace_id in waiting:
+        with suppress(NotFound), unit_of_work() as session:
+            deciding.supersede_moved(session, workspace_id)
+            settling.reevaluate_moved(session, workspace_id)
+
+
 def supersede_moved(workspace_id: str) -> None:
     """Supersede what waits in a workspace whose state moved."""
     with unit_of_work() as session:
@@ -131,6 +144,10 @@ def register(application: Celery, starter: Starter) -> None:
     @application.task(name=SWEEP_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _sweep() -> None:
         sweep()
+
+    @application.task(name=RECHECK_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
+    def _recheck() -> None:
+        recheck()
 
     @application.task(name=deciding.SUPERSEDE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _supersede(workspace_id: str) -> None:

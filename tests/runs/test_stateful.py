@@ -1,4 +1,4 @@
-"""Random histories of one workspace over the real services: what was applied had a valid quorum over what was applied."""
+"""Random histories of one workspace over the real services: what was applied had its quorum over just that."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -41,7 +41,7 @@ ENGINE: Engine | None = None
 
 
 class Gate(RuleBasedStateMachine):
-    """One workspace, its runs, and everybody who can do something to them. Refusals are fine; broken promises aren't."""
+    """One workspace, its runs, and everybody who can do something to them. Refusals are fine."""
 
     def __init__(self) -> None:
         super().__init__()
