@@ -1,6 +1,5 @@
 """What the sweeps make good: lost messages, silent runners, old plans."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,13 +18,13 @@ Sent = list[tuple[str, tuple[str, ...], str]]
 
 
 @pytest.fixture
-def scene(session: Session, sent_jobs: Sent, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(session: Session, sent_jobs: Sent, monkeypatch: pytest.MonkeyPatch) -> Scene:
     def send(task: str, *ids: str, queue: Any = "control") -> bool:
         sent_jobs.append((task, ids, queue))
         return True
 
     monkeypatch.setattr(service, "send", send)
-    yield new_scene()
+    return new_scene()
 
 
 def later(seconds: float) -> Any:
