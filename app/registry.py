@@ -23,6 +23,7 @@ from app.policy import models as policy_models
 from app.policy.schemas import PoliciesMoved
 from app.progress import endpoints as progress_endpoints
 from app.progress import models as progress_models
+from app.progress import sealed as progress_sealed
 from app.recovery import endpoints as recovery_endpoints
 from app.runs import endpoints as runs_endpoints
 from app.runs import models as runs_models
@@ -35,10 +36,12 @@ from app.state import backend_endpoints as state_backend_endpoints
 from app.state import backend_models as state_backend_models
 from app.state import endpoints as state_endpoints
 from app.state import models as state_models
+from app.state import sealed as state_sealed
 from app.state.events import StateMoved
 from app.state.schemas import StateLocking, StateLockReleased
 from app.workspaces import endpoints as workspaces_endpoints
 from app.workspaces import models as workspaces_models
+from app.workspaces import sealed as workspaces_sealed
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
@@ -85,6 +88,10 @@ ROUTERS = (
     halt_endpoints.router,
 )
 """Every slice's router, in the order of the API's document."""
+
+
+SEALED = (*workspaces_sealed.SEALED, *state_sealed.SEALED, *progress_sealed.SEALED)
+"""Every column that holds envelopes; the artifact store holds the others."""
 
 
 def connect() -> None:

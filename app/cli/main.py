@@ -8,6 +8,7 @@ from app.cli import (
     deciding,
     experiments,
     halting,
+    keys,
     members,
     planning,
     policies,
@@ -80,6 +81,7 @@ app.command("api", rich_help_panel=SERVE)(serve.api)
 app.command("worker", rich_help_panel=SERVE)(serve.worker)
 app.command("beat", rich_help_panel=SERVE)(serve.beat)
 app.command("migrate", rich_help_panel=SERVE)(serve.migrate)
+app.add_typer(keys.commands, name="keys", rich_help_panel=SERVE)
 register(app, "version", account.version, SERVE)
 
 

@@ -15,9 +15,12 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict
 
 from app.core.canonical import sha256_hex
-from app.core.crypto import Binding, KeyRing, key_ring
+from app.core.crypto import Binding, KeyRing, key_id_of, key_ring
 from app.core.errors import IntegrityError, NotFound
 from app.core.settings import get_settings
+
+_HEAD_BYTES = 128
+"""Holds the longest name of a key."""
 
 
 class ArtifactRef(BaseModel):
@@ -48,6 +51,12 @@ class BlobStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove ``key``; quiet when it is not there."""
+
+    def keys(self) -> Iterator[str]:
+        """Yield every key that is stored, in order; what is put meanwhile may be missed."""
+
+    def head(self, key: str, length: int) -> bytes:
+        """Return the first ``length`` bytes of what lies under ``key``; raises ``NotFound``."""
 
 
 class FileBlobStore:
@@ -89,6 +98,22 @@ class FileBlobStore:
         """Unlink the file."""
         self._path(key).unlink(missing_ok=True)
 
+    def keys(self) -> Iterator[str]:
+        """Walk the directory; files that are being written are left out."""
+        for directory, below, files in os.walk(self._root):
+            below.sort()
+            for name in sorted(files):
+                if not name.startswith("."):
+                    yield str((Path(directory) / name).relative_to(self._root))
+
+    def head(self, key: str, length: int) -> bytes:
+        """Read the file's beginning."""
+        try:
+            with self._path(key).open("rb") as file:
+                return file.read(length)
+        except FileNotFoundError:
+            raise NotFound(f"The artifact {key!r} is not in the store.") from None
+
 
 class ArtifactStore:
     """Seals what goes into a blob store, and checks seal and digest of what comes out."""
@@ -125,6 +150,26 @@ class ArtifactStore:
         """Remove the artifact; quiet when it is gone already."""
         self._blobs.delete(reference.key)
 
+    def sealed_with(self) -> Iterator[tuple[str, str]]:
+        """Yield (key of the artifact, id of the master key that sealed it) of everything stored."""
+        for key in self._blobs.keys():  # noqa: SIM118 - a method of the store, not of a mapping
+            try:
+                yield key, key_id_of(self._blobs.head(key, _HEAD_BYTES))
+            except NotFound:
+                continue
+
+    def reseal(self, key: str) -> None:
+        """Seal an artifact anew, with the key that seals now. Quiet when it is gone. Raises ``IntegrityError``."""
+        try:
+            organization_id, kind, owner, digest = key.split("/")
+        except ValueError:
+            raise IntegrityError(f"{key!r} in the artifact store is not one of ours.") from None
+        binding = Binding(organization_id, kind, owner, digest)
+        try:
+            self._blobs.put(key, self._ring.seal(self._ring.open(self._blobs.get(key), binding), binding))
+        except NotFound:
+            return
+
 
 class MemoryBlobStore:
     """Blobs of this process only."""
@@ -145,6 +190,14 @@ class MemoryBlobStore:
     def delete(self, key: str) -> None:
         """Forget ``key``."""
         self._blobs.pop(key, None)
+
+    def keys(self) -> Iterator[str]:
+        """Yield what was put."""
+        yield from sorted(self._blobs)
+
+    def head(self, key: str, length: int) -> bytes:
+        """Return the beginning of what was put."""
+        return self.get(key)[:length]
 
 
 _replacement: ArtifactStore | None = None

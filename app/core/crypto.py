@@ -9,6 +9,7 @@ import base64
 import binascii
 import os
 import secrets
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,9 +48,17 @@ class Binding:
 
 
 class KeyRing:
-    """Master keys by id. The first seals; all of them open."""
+    """Master keys by id. The first seals; all of them open.
 
-    def __init__(self, keys: dict[str, bytes]) -> None:
+    ``reread`` gives the keys anew when their file has changed, else None: a key that is added or removed while this
+    process runs is taken up at the next sealing, and at the next envelope whose key is not known.
+    """
+
+    def __init__(self, keys: dict[str, bytes], *, reread: Callable[[], dict[str, bytes] | None] | None = None) -> None:
+        self._reread = reread
+        self._take(keys)
+
+    def _take(self, keys: dict[str, bytes]) -> None:
         if not keys:
             raise MasterKeyError("The key ring is empty: set SLUICE_MASTER_KEY or restore the key file.")
         for key_id, key in keys.items():
@@ -63,14 +72,25 @@ class KeyRing:
         info = f"sluice/{organization_id}/{kind}".encode()
         return AESGCM(HKDF(hashes.SHA256(), 32, salt=None, info=info).derive(self._keys[key_id]))
 
+    def _refresh(self) -> None:
+        keys = self._reread() if self._reread is not None else None
+        if keys is not None:
+            self._take(keys)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The keys of the ring, the one that seals first."""
+        self._refresh()
+        return tuple(self._keys)
+
     def seal(self, data: bytes, binding: Binding) -> bytes:
         """Return ``data`` as an envelope under the current key, bound to ``binding``."""
-        key_id = self.current_id.encode()
+        self._refresh()
+        # Read once: another thread may take up a new key meanwhile.
+        key_id = self.current_id
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        cipher = self._derive(self.current_id, binding.organization_id, binding.kind)
-        return b"".join(
-            (_MAGIC, bytes([len(key_id)]), key_id, nonce, cipher.encrypt(nonce, data, binding.associated_data()))
-        )
+        cipher = self._derive(key_id, binding.organization_id, binding.kind)
+        return envelope_prefix(key_id) + nonce + cipher.encrypt(nonce, data, binding.associated_data())
 
     def open(self, envelope: bytes, binding: Binding) -> bytes:
         """Return what ``envelope`` holds.
@@ -79,6 +99,8 @@ class KeyRing:
         the key that it names is not in the ring.
         """
         key_id, body = _split(envelope)
+        if key_id not in self._keys:
+            self._refresh()
         if key_id not in self._keys:
             raise MasterKeyError(
                 f"The data is sealed with key {key_id!r}, which is not in the key ring. Restore that key: the file "
@@ -92,6 +114,16 @@ class KeyRing:
                 f"The stored {binding.kind.replace('_', ' ')} of {binding.owner} does not open: it was altered in the "
                 "store, or it belongs elsewhere."
             ) from None
+
+
+def envelope_prefix(key_id: str) -> bytes:
+    """Return how every envelope that is sealed with this key begins."""
+    return _MAGIC + bytes([len(key_id.encode())]) + key_id.encode()
+
+
+def key_id_of(envelope: bytes) -> str:
+    """Return the id of the key that sealed ``envelope`` (its first 69 bytes suffice). Raises ``IntegrityError``."""
+    return _split(envelope)[0]
 
 
 def _split(envelope: bytes) -> tuple[str, bytes]:
@@ -141,17 +173,68 @@ def load_key_ring(settings: Settings) -> KeyRing:
     """Return the key ring of ``settings``. Raises ``MasterKeyError`` with the remedy when there is none."""
     if settings.master_key is not None:
         return KeyRing(parse_keys(settings.master_key.get_secret_value()))
-    path = key_file(settings.home)
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        raise MasterKeyError(
-            f"There is no master key: set SLUICE_MASTER_KEY, or restore {path} (0600). Without it stored data can't be "
-            "opened."
-        ) from None
-    if path.stat().st_mode & 0o077:
-        raise MasterKeyError(f"{path} can be read by others: run chmod 600 on it.")
-    return KeyRing(parse_keys(text))
+    file = KeyFile(key_file(settings.home))
+    return KeyRing(file.read(), reread=file.reread)
+
+
+class KeyFile:
+    """A file of keys, one ``id:base64`` a line, the one that seals first; always replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+
+    def read(self) -> dict[str, bytes]:
+        """Return the keys. Raises ``MasterKeyError`` with the remedy when the file is missing or open to others."""
+        try:
+            facts = self._path.stat()
+            text = self._path.read_text()
+        except FileNotFoundError:
+            raise MasterKeyError(
+                f"There is no master key: set SLUICE_MASTER_KEY, or restore {self._path} (0600). Without it stored "
+                "data can't be opened."
+            ) from None
+        if facts.st_mode & 0o077:
+            raise MasterKeyError(f"{self._path} can be read by others: run chmod 600 on it.")
+        self._seen = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+        return parse_keys(text)
+
+    def reread(self) -> dict[str, bytes] | None:
+        """Return the keys when the file is another one than was read; None when it is not, or is gone."""
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return None if (facts.st_ino, facts.st_mtime_ns, facts.st_size) == self._seen else self.read()
+
+    def write(self, keys: dict[str, bytes]) -> None:
+        """Replace the file (0600), at once and for good. Raises ``MasterKeyError`` while another does the same."""
+        temporary = self._path.with_name(f"{self._path.name}.new")
+        text = "".join(f"{key_id}:{base64.b64encode(key).decode()}\n" for key_id, key in keys.items())
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            raise MasterKeyError(
+                f"{temporary} is there: another change of the keys is under way. If none is, remove that file."
+            ) from None
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(self._path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def new_key(present: Iterable[str]) -> tuple[str, bytes]:
+    """Return the id and bytes of a fresh key, with an id that is not among ``present``."""
+    taken = set(present)
+    number = 1
+    while f"k{number}" in taken:
+        number += 1
+    return f"k{number}", secrets.token_bytes(32)
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from app.core.crypto import Binding, MasterKeyError, create_key_file, key_file, load_key_ring
+from app.core.crypto import Binding, KeyRing, MasterKeyError, create_key_file, key_file, load_key_ring
 from app.core.errors import IntegrityError
 from app.core.settings import Settings
 from app.embedded.errors import KeyMismatch
@@ -44,6 +44,20 @@ def ensure(settings: Settings, *, has_data: bool) -> None:
             f"{source} does not open the data in {settings.home}: {error.detail} Use the key that the data was sealed "
             "with, or choose an empty --home."
         ) from error
+    _write(check, ring)
+
+
+def reseal_check(settings: Settings) -> None:
+    """Seal the sentence anew with the key that seals now, so that an older key can go."""
+    check = check_file(settings.home)
+    if not check.exists():
+        return
+    ring = load_key_ring(settings)
+    ring.open(check.read_bytes(), _BINDING)
+    _write(check, ring)
+
+
+def _write(check: Path, ring: KeyRing) -> None:
     temporary = check.with_suffix(".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as opened:

@@ -46,7 +46,7 @@ def append(session: Session, run_id: str, records: list[NewRecord]) -> int:
             run_id=run_id,
             first_offset=first,
             last_offset=stream.next_offset - 1,
-            sealed=key_ring().seal(zstandard.compress(body, 3), _binding(stream, first)),
+            sealed=key_ring().seal(zstandard.compress(body, 3), binding(stream, first)),
         )
     )
     session.flush()
@@ -73,7 +73,7 @@ def read(session: Session, run_id: str, *, organization_id: str, after: int, lim
     left = MAX_CHARACTERS
     if after < stream.next_offset:
         for chunk in repository.chunks_from(session, run_id, after, _MAX_CHUNKS):
-            body = key_ring().open(chunk.sealed, _binding(stream, chunk.first_offset))
+            body = key_ring().open(chunk.sealed, binding(stream, chunk.first_offset))
             for position, item in enumerate(json.loads(zstandard.decompress(body)), start=chunk.first_offset):
                 if position >= after and len(records) < limit and left > 0:
                     records.append(Record(offset=position, **item))
@@ -85,5 +85,6 @@ def read(session: Session, run_id: str, *, organization_id: str, after: int, lim
     return ProgressPage(records=records, next=following, closed=closed)
 
 
-def _binding(stream: ProgressStream, first_offset: int) -> Binding:
+def binding(stream: ProgressStream, first_offset: int) -> Binding:
+    """Return what a chunk is bound to."""
     return Binding(stream.organization_id, "progress", stream.run_id, str(first_offset))

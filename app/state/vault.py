@@ -29,10 +29,12 @@ class Vault:
     organization_id: str
     workspace_id: str
 
-    def _chunk_binding(self, piece: bytes) -> Binding:
+    def chunk_binding(self, piece: bytes) -> Binding:
+        """Return what a piece is bound to."""
         return Binding(self.organization_id, "state_chunk", self.workspace_id, piece.hex())
 
-    def _manifest_binding(self, owner: str, digest: str) -> Binding:
+    def manifest_binding(self, owner: str, digest: str) -> Binding:
+        """Return what a manifest is bound to."""
         return Binding(self.organization_id, "state_manifest", owner, digest)
 
     def key_binding(self) -> Binding:
@@ -66,7 +68,7 @@ class Vault:
             session, [self._row(piece, data, roots.get(piece), base_contents) for piece, data in new.items()]
         )
         manifest = Manifest({part: tuple(ids) for part, ids in named.items()})
-        return key_ring().seal(manifest.encode(), self._manifest_binding(owner, digest))
+        return key_ring().seal(manifest.encode(), self.manifest_binding(owner, digest))
 
     def _row(
         self, piece: bytes, data: bytes, base: bytes | None, base_contents: dict[bytes, bytes]
@@ -85,13 +87,13 @@ class Vault:
             "workspace_id": self.workspace_id,
             "id": piece,
             "base_id": base,
-            "sealed": key_ring().seal(packed, self._chunk_binding(piece)),
+            "sealed": key_ring().seal(packed, self.chunk_binding(piece)),
             "created_at": clock.now(),
         }
 
     def open_manifest(self, sealed: bytes, *, owner: str, digest: str) -> Manifest:
         """Return a manifest. Raises ``IntegrityError`` when it was altered or is another owner's."""
-        return decode(key_ring().open(sealed, self._manifest_binding(owner, digest)))
+        return decode(key_ring().open(sealed, self.manifest_binding(owner, digest)))
 
     def get(self, session: Session, manifest: Manifest, part: Part) -> bytes:
         """Return a part. Raises ``IntegrityError`` when a piece is lost or was altered."""
@@ -118,11 +120,11 @@ class Vault:
         plain = zstandard.ZstdDecompressor()
         for piece, (base, data) in rows.items():
             if base is None:
-                found[piece] = plain.decompress(ring.open(data, self._chunk_binding(piece)))
+                found[piece] = plain.decompress(ring.open(data, self.chunk_binding(piece)))
         for piece, (base, data) in rows.items():
             if base is not None:
                 decompressor = zstandard.ZstdDecompressor(dict_data=_dictionary(found[base]))
-                found[piece] = decompressor.decompress(ring.open(data, self._chunk_binding(piece)))
+                found[piece] = decompressor.decompress(ring.open(data, self.chunk_binding(piece)))
         return found
 
     def collect(self, session: Session) -> int:

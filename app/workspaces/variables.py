@@ -65,7 +65,7 @@ def put_variable(
         created_at=clock.now(),
         created_by=actor.describe(),
     )
-    version.sealed_value = key_ring().seal(wanted.value.encode(), _binding(version))
+    version.sealed_value = key_ring().seal(wanted.value.encode(), binding(version))
     session.add(version)
     known.current_version_id = version.id
     session.flush()
@@ -132,10 +132,11 @@ def _check_variable(kind: VariableKind, key: str, wanted: VariableIn) -> None:
 
 
 def _value(version: TerraformVariableVersion) -> str:
-    return key_ring().open(version.sealed_value, _binding(version)).decode()
+    return key_ring().open(version.sealed_value, binding(version)).decode()
 
 
-def _binding(version: TerraformVariableVersion) -> Binding:
+def binding(version: TerraformVariableVersion) -> Binding:
+    """Return what a value is bound to."""
     return Binding(version.organization_id, "variable", version.id)
 
 
