@@ -392,7 +392,7 @@ def test_gate_random_histories_keep_every_promise(engine: None) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Gate,
         settings=settings(
-            max_examples=24,
+            max_examples=15,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,
