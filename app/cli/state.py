@@ -1,4 +1,4 @@
-"""`sluice state list|show|outputs|download`."""
+"""`sluice state list|show|outputs|download|diff|lock|unlock|force-unlock`."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli import state_changes
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit, MaybeWorkspace, Workspace
 from app.cli.program import group, register
@@ -92,20 +93,30 @@ def outputs(
     name: Annotated[
         str | None, typer.Option("--name", help="Only this one; prints its value alone.", show_default=False)
     ] = None,
+    reveal: Annotated[
+        str | None,
+        typer.Option(
+            "--reveal", help="Only this one, with its value, also when it is sensitive. Audited.", show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show outputs. Sensitive values are null; `sluice state download` has them, and is audited.
+    """Show outputs. Sensitive values are null, unless one is revealed by name.
 
     Examples:
       sluice state outputs -w prod
 
       sluice state outputs -w prod --name vpc_id
+
+      sluice state outputs -w prod --reveal admin_password
     """
     from app.cli.output import print_json, print_table, styled
     from app.client import calls
 
     with connect() as client:
-        if version is None and workspace is not None:
+        if reveal is not None:
+            name, found = reveal, [client.send(calls.reveal_output(_newest(client, workspace, version), reveal))]
+        elif version is None and workspace is not None:
             found = client.send(calls.workspace_outputs(workspace))
         else:
             found = client.send(calls.state_version(_newest(client, workspace, version), "outputs"))
@@ -168,3 +179,7 @@ register(commands, "list", list_versions)
 register(commands, "show", show_version)
 register(commands, "outputs", outputs)
 register(commands, "download", download)
+register(commands, "diff", state_changes.diff)
+register(commands, "lock", state_changes.lock)
+register(commands, "unlock", state_changes.unlock)
+register(commands, "force-unlock", state_changes.force_unlock)

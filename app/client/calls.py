@@ -243,6 +243,36 @@ def state_version(version_id: str, part: str = "") -> Call[Any]:
     return get(_path("terraform", "state-versions", version_id, *([part] if part else [])))
 
 
+def reveal_output(version_id: str, name: str) -> Call[Any]:
+    """Read one output with its value, also when it is sensitive. Audited."""
+    return get(_path("terraform", "state-versions", version_id, "outputs", name))
+
+
+def state_diff(before: str, after: str, *, limit: int = MAX_PAGE, cursor: str | None = None) -> Call[Any]:
+    """Read one page of what differs between two state versions."""
+    return get(_path("terraform", "state-versions", before, "diff", after), limit=limit, cursor=cursor)
+
+
+def state_lock(workspace: str) -> Call[Any]:
+    """Read who holds the state lock; None when nobody does."""
+    return get(_path("terraform", "workspaces", workspace, "state-lock"))
+
+
+def lock_state(workspace: str, reason: str) -> Call[Any]:
+    """Lock the state by hand; one's own lock again changes nothing."""
+    return post(_path("terraform", "workspaces", workspace, "state-lock"), {"reason": reason}, is_repeatable=True)
+
+
+def unlock_state(workspace: str) -> Call[None]:
+    """Release one's own lock."""
+    return delete(_path("terraform", "workspaces", workspace, "state-lock"))
+
+
+def force_unlock_state(workspace: str, reason: str) -> Call[Any]:
+    """Take away another's lock, or a dead run's."""
+    return post(_path("terraform", "workspaces", workspace, "state-lock", "force-unlock"), {"reason": reason})
+
+
 def download_state(version_id: str) -> Call[bytes]:
     """Read the state as the engine wrote it, secrets included."""
     path = _path("terraform", "state-versions", version_id, "download")
