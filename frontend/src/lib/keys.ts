@@ -1,4 +1,4 @@
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 
 /** A key, as it is named in a binding: `j`, `shift+n`, `mod+k`, `enter`, `g i` (two in a row). */
 export type KeyMap = Record<string, ((event: KeyboardEvent) => void) | undefined>;
@@ -58,7 +58,8 @@ let pendingAt = 0;
  */
 export function useKeys(map: KeyMap, enabled = true): void {
   const latest = useRef(map);
-  useEffect(() => {
+  // Before the next event: a passive effect may come after it, and a quick second key would act on what was before.
+  useLayoutEffect(() => {
     latest.current = map;
   });
   useEffect(() => {

@@ -567,6 +567,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/recovery/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Quarantined States
+         * @description List states that could not become versions, newest first.
+         */
+        get: operations["list_quarantined_states"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/recovery/quarantine/{quarantine_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Quarantined State
+         * @description Return one quarantined state: why it was refused, its serial and lineage, and what was decided.
+         */
+        get: operations["get_quarantined_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/recovery/quarantine/{quarantine_id}/adopt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adopt Quarantined State
+         * @description Make a quarantined state the workspace's next version. Refused while a run is at work.
+         */
+        post: operations["adopt_quarantined_state"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/recovery/quarantine/{quarantine_id}/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discard Quarantined State
+         * @description Let go of a quarantined state for good.
+         */
+        post: operations["discard_quarantined_state"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/recovery/quarantine/{quarantine_id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Quarantined State
+         * @description Return what was refused, byte for byte, secrets included. Each download is audited.
+         */
+        get: operations["download_quarantined_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/resume": {
         parameters: {
             query?: never;
@@ -937,6 +1037,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/state-versions/{version_id}/diff/{other_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff State Versions
+         * @description Return what differs from one state version to another, by resource and attribute; sensitive values are null.
+         */
+        get: operations["diff_state_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/state-versions/{version_id}/download": {
         parameters: {
             query?: never;
@@ -969,6 +1089,46 @@ export interface paths {
          * @description Return a state version's outputs; sensitive values are null.
          */
         get: operations["get_state_version_outputs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/state-versions/{version_id}/outputs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reveal State Output
+         * @description Return one output with its value, also when it is sensitive. Each reading is audited.
+         */
+        get: operations["reveal_state_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/state-versions/{version_id}/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List State Resources
+         * @description List the resources of a state version in the state's order.
+         */
+        get: operations["list_state_resources"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1129,6 +1289,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/workspaces/{workspace}/state-lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get State Lock
+         * @description Return who holds the state lock; null when nobody does.
+         */
+        get: operations["get_state_lock"];
+        put?: never;
+        /**
+         * Lock State
+         * @description Lock the state by hand: no run starts until it is unlocked. One's own lock again changes nothing.
+         */
+        post: operations["lock_state"];
+        /**
+         * Unlock State
+         * @description Release one's own manual lock; what waits may start.
+         */
+        delete: operations["unlock_state"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/workspaces/{workspace}/state-lock/force-unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Force Unlock State
+         * @description Take away a manual lock or a dead run's. A living run's is refused: cancel the run. Audited.
+         */
+        post: operations["force_unlock_state"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/workspaces/{workspace}/state-lock/release": {
         parameters: {
             query?: never;
@@ -1143,6 +1351,30 @@ export interface paths {
          * @description Release a state lock whose holder is proven dead.
          */
         post: operations["release_orphaned_lock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/workspaces/{workspace}/state-retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get State Retention
+         * @description Return how long the content of old state versions is kept; nulls keep everything.
+         */
+        get: operations["get_state_retention"];
+        /**
+         * Set State Retention
+         * @description Set how long the content of old state versions is kept. The newest version's always is.
+         */
+        put: operations["set_state_retention"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1330,6 +1562,23 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AdoptRequest
+         * @description Making a quarantined state the current one.
+         */
+        AdoptRequest: {
+            /**
+             * Reason
+             * @description Why; it is audited
+             */
+            reason: string;
+            /**
+             * Replace Lineage
+             * @description Take it also when it is the state of something else by lineage
+             * @default false
+             */
+            replace_lineage: boolean;
+        };
+        /**
          * ApprovalsOut
          * @description The quorum in full. ``because`` says in words what demands it.
          */
@@ -1348,6 +1597,26 @@ export interface components {
             /** Need */
             need: number;
             you: components["schemas"]["You"];
+        };
+        /**
+         * AttributeChange
+         * @description One attribute that differs. A sensitive one has null values.
+         */
+        AttributeChange: {
+            after: components["schemas"]["JsonValue"];
+            before: components["schemas"]["JsonValue"];
+            /**
+             * Op
+             * @enum {string}
+             */
+            op: "add" | "remove" | "change";
+            /**
+             * Path
+             * @description Such as `tags.Name`, `rule[0].port` or `labels["a b"]`
+             */
+            path: string;
+            /** Sensitive */
+            sensitive: boolean;
         };
         /**
          * AuditActor
@@ -1472,7 +1741,7 @@ export interface components {
             size_bytes: number;
             /**
              * Source
-             * @description `upload`, `rendered`, or the operator's module that it was read from.
+             * @description `upload`, or the operator's module that it was read from.
              */
             source: string;
         };
@@ -1502,7 +1771,7 @@ export interface components {
             size_bytes: number;
             /**
              * Source
-             * @description `upload`, `rendered`, or the operator's module that it was read from.
+             * @description `upload`, or the operator's module that it was read from.
              */
             source: string;
         };
@@ -1560,6 +1829,17 @@ export interface components {
              * @description The fingerprint that was read; refused when it is another now
              */
             fingerprint?: string | null;
+        };
+        /**
+         * DiscardRequest
+         * @description Letting go of a quarantined state.
+         */
+        DiscardRequest: {
+            /**
+             * Reason
+             * @description Why; it is audited
+             */
+            reason: string;
         };
         /**
          * EngineConstraint
@@ -1943,7 +2223,7 @@ export interface components {
         };
         /**
          * LockOut
-         * @description Who holds a state's lock. ``is_orphaned``: the holder is proven dead.
+         * @description Who holds a state's lock: a run, or a person (``manual``). ``is_orphaned``: the holding run is proven dead.
          */
         LockOut: {
             /**
@@ -1962,10 +2242,30 @@ export interface components {
             };
             /** Is Orphaned */
             is_orphaned: boolean;
+            /**
+             * Kind
+             * @default run
+             * @enum {string}
+             */
+            kind: "run" | "manual";
             /** Reason */
             reason: string;
-            /** Run Id */
-            run_id: string;
+            /**
+             * Run Id
+             * @description The run that holds it; null for a manual lock
+             */
+            run_id: string | null;
+        };
+        /**
+         * LockRequest
+         * @description A manual lock: while it is held, no run of the workspace starts.
+         */
+        LockRequest: {
+            /**
+             * Reason
+             * @description Why; everybody sees it
+             */
+            reason: string;
         };
         /**
          * LoginIn
@@ -2095,10 +2395,10 @@ export interface components {
             stack: string;
             /**
              * State Backend
-             * @default local
-             * @constant
+             * @description Where engines find the state: `managed` is Sluice's own backend. Fixed once the workspace is made
+             * @enum {string}
              */
-            state_backend: "local";
+            state_backend?: "managed" | "local";
             /**
              * Tags
              * @default []
@@ -2128,6 +2428,23 @@ export interface components {
             sensitive: boolean;
             type: components["schemas"]["JsonValue"];
             value: components["schemas"]["JsonValue"];
+        };
+        /**
+         * OutputChange
+         * @description One output that differs. A sensitive one has null values.
+         */
+        OutputChange: {
+            after: components["schemas"]["JsonValue"];
+            before: components["schemas"]["JsonValue"];
+            /** Name */
+            name: string;
+            /**
+             * Op
+             * @enum {string}
+             */
+            op: "add" | "remove" | "change";
+            /** Sensitive */
+            sensitive: boolean;
         };
         /**
          * Overview
@@ -2183,6 +2500,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[QuarantinedState] */
+        Page_QuarantinedState_: {
+            /** Items */
+            items: components["schemas"]["QuarantinedState"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[RunListItem] */
         Page_RunListItem_: {
             /** Items */
@@ -2208,6 +2532,13 @@ export interface components {
         Page_StackOut_: {
             /** Items */
             items: components["schemas"]["StackOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[StateResource] */
+        Page_StateResource_: {
+            /** Items */
+            items: components["schemas"]["StateResource"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -2264,7 +2595,7 @@ export interface components {
          * @description Every right there is. Roles are sets of these; a token may be narrowed to some of them.
          * @enum {string}
          */
-        Permission: "organization:read" | "members:manage" | "tokens:own" | "tokens:manage" | "audit:read" | "stacks:read" | "stacks:write" | "workspaces:read" | "workspaces:write" | "workspaces:rules" | "variables:read" | "variables:write" | "configurations:read" | "configurations:upload" | "runs:read" | "runs:plan" | "runs:destroy" | "runs:apply" | "runs:cancel" | "runs:discard" | "runs:approve" | "runs:override" | "policies:read" | "policies:write" | "state:read" | "state:download" | "state:write" | "state:unlock" | "halt:read" | "halt:raise" | "halt:resume";
+        Permission: "organization:read" | "members:manage" | "tokens:own" | "tokens:manage" | "audit:read" | "stacks:read" | "stacks:write" | "workspaces:read" | "workspaces:write" | "workspaces:rules" | "variables:read" | "variables:write" | "configurations:read" | "configurations:upload" | "runs:read" | "runs:plan" | "runs:destroy" | "runs:apply" | "runs:cancel" | "runs:discard" | "runs:approve" | "runs:override" | "policies:read" | "policies:write" | "state:read" | "state:read-sensitive" | "state:download" | "state:write" | "state:unlock" | "halt:read" | "halt:raise" | "halt:resume";
         /**
          * PlanRequest
          * @description What to plan from, and why. Without ``configuration_id`` and ``spec`` the workspace's head is planned.
@@ -2492,6 +2823,65 @@ export interface components {
             version: components["schemas"]["SpecVersionOut"];
         };
         /**
+         * QuarantinedState
+         * @description A state that could not become a version. ``serial`` and ``lineage`` are null when it could not be read.
+         */
+        QuarantinedState: {
+            /**
+             * Code
+             * @description The error's code that it was refused with
+             */
+            code: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: {
+                [key: string]: unknown;
+            };
+            /** Decided At */
+            decided_at: string | null;
+            /** Decided By */
+            decided_by: {
+                [key: string]: unknown;
+            } | null;
+            /** Decision Reason */
+            decision_reason: string | null;
+            /** Digest */
+            digest: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "applied" | "snapshot" | "errored";
+            /** Lineage */
+            lineage: string | null;
+            /** Reason */
+            reason: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Serial */
+            serial: number | null;
+            /** Size Bytes */
+            size_bytes: number;
+            /**
+             * State Version Id
+             * @description The version that it became, when it was adopted
+             */
+            state_version_id: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "held" | "adopted" | "discarded";
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
          * QuorumShort
          * @description How many approvals there are, of how many needed.
          */
@@ -2572,6 +2962,31 @@ export interface components {
             name: string;
         };
         /**
+         * ResourceChange
+         * @description One resource instance that differs, with its attributes that do.
+         */
+        ResourceChange: {
+            /** Address */
+            address: string;
+            /** Attributes */
+            attributes: components["schemas"]["AttributeChange"][];
+            /** Mode */
+            mode: string;
+            /** Module */
+            module: string;
+            /** Name */
+            name: string;
+            /**
+             * Op
+             * @enum {string}
+             */
+            op: "add" | "remove" | "change";
+            /** Provider */
+            provider: string;
+            /** Type */
+            type: string;
+        };
+        /**
          * ResumeRequest
          * @description Which halt to lift, and why.
          */
@@ -2586,6 +3001,25 @@ export interface components {
             scope: "everything" | "organization" | "workspace";
             /** Workspace */
             workspace?: string | null;
+        };
+        /**
+         * Retention
+         * @description How long the content of old state versions is kept.
+         *
+         *     A version's content goes when every given limit lets it go; null and null keep everything. The newest version's is
+         *     always kept, and so is what is said about each version: number, serial, digest, size, who and which run.
+         */
+        Retention: {
+            /**
+             * Keep Days
+             * @description Keep those of the last so many days
+             */
+            keep_days?: number | null;
+            /**
+             * Keep Versions
+             * @description Keep the newest so many
+             */
+            keep_versions?: number | null;
         };
         /**
          * Role
@@ -2954,6 +3388,26 @@ export interface components {
             number: number | null;
         };
         /**
+         * StateDiff
+         * @description What differs from one state version to another: counts, outputs, and one page of the resources.
+         */
+        StateDiff: {
+            /** Added */
+            added: number;
+            after: components["schemas"]["StateVersionOut"];
+            before: components["schemas"]["StateVersionOut"];
+            /** Changed */
+            changed: number;
+            /** Items */
+            items: components["schemas"]["ResourceChange"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Outputs */
+            outputs: components["schemas"]["OutputChange"][];
+            /** Removed */
+            removed: number;
+        };
+        /**
          * StateResource
          * @description One resource instance that a state holds.
          */
@@ -3003,6 +3457,11 @@ export interface components {
             lineage: string;
             /** Number */
             number: number;
+            /**
+             * Pruned At
+             * @description When retention let go of the content; null while it is kept
+             */
+            pruned_at?: string | null;
             /** Resource Count */
             resource_count: number;
             /** Resources */
@@ -3048,6 +3507,11 @@ export interface components {
             lineage: string;
             /** Number */
             number: number;
+            /**
+             * Pruned At
+             * @description When retention let go of the content; null while it is kept
+             */
+            pruned_at?: string | null;
             /** Resource Count */
             resource_count: number;
             /** Run Id */
@@ -3346,6 +3810,17 @@ export interface components {
             name: string;
         };
         /**
+         * UnlockRequest
+         * @description Taking another's lock away.
+         */
+        UnlockRequest: {
+            /**
+             * Reason
+             * @description Why; it is audited
+             */
+            reason: string;
+        };
+        /**
          * UserChange
          * @description What to change of a person; what is left out stays.
          */
@@ -3547,7 +4022,7 @@ export interface components {
             /** Required Approvals */
             required_approvals?: number | null;
             /** State Backend */
-            state_backend?: "local" | null;
+            state_backend?: ("managed" | "local") | null;
             /** Tags */
             tags?: string[] | null;
         };
@@ -3589,9 +4064,9 @@ export interface components {
             stack: components["schemas"]["Named"];
             /**
              * State Backend
-             * @constant
+             * @enum {string}
              */
-            state_backend: "local";
+            state_backend: "managed" | "local";
             /** Tags */
             tags: string[];
         };
@@ -3642,9 +4117,9 @@ export interface components {
             stack: components["schemas"]["Named"];
             /**
              * State Backend
-             * @constant
+             * @enum {string}
              */
-            state_backend: "local";
+            state_backend: "managed" | "local";
             /** State Serial */
             state_serial: number | null;
             /** Tags */
@@ -4662,6 +5137,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The same content was there before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationStored"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -5419,6 +5903,245 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicySetOut"][];
+                };
+            };
+        };
+    };
+    list_quarantined_states: {
+        parameters: {
+            query?: {
+                /** @description Name or id of a workspace. */
+                workspace?: string | null;
+                /** @description Only those; default: all. */
+                status?: ("held" | "adopted" | "discarded") | null;
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QuarantinedState_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_quarantined_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quarantine_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinedState"];
+                };
+            };
+            /** @description No such quarantined state (`quarantine_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    adopt_quarantined_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quarantine_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdoptRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StateVersionOut"];
+                };
+            };
+            /** @description No such quarantined state (`quarantine_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The quarantined state was decided already (`quarantine_decided`); The state is locked (`state_locked`); The state does not follow the current one (`state_conflict`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not a state (`state_unreadable`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discard_quarantined_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quarantine_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DiscardRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinedState"];
+                };
+            };
+            /** @description No such quarantined state (`quarantine_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The quarantined state was decided already (`quarantine_decided`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    download_quarantined_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quarantine_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such quarantined state (`quarantine_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The quarantined state was decided already (`quarantine_decided`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -6478,6 +7201,73 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The state version's content is no longer kept (`state_version_pruned`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    diff_state_versions: {
+        parameters: {
+            query?: {
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                version_id: string;
+                other_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StateDiff"];
+                };
+            };
+            /** @description No such state version (`state_version_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state version's content is no longer kept (`state_version_pruned`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6509,6 +7299,16 @@ export interface operations {
             };
             /** @description No such state version (`state_version_not_found`) */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state version's content is no longer kept (`state_version_pruned`) */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6550,6 +7350,134 @@ export interface operations {
             };
             /** @description No such state version (`state_version_not_found`) */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state version's content is no longer kept (`state_version_pruned`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reveal_state_output: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                version_id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Output"];
+                };
+            };
+            /** @description No such state version (`state_version_not_found`); No such output (`output_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state version's content is no longer kept (`state_version_pruned`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_state_resources: {
+        parameters: {
+            query?: {
+                /** @description In this module and below; empty: the root alone. */
+                module?: string | null;
+                /** @description Of this type, such as `aws_instance`. */
+                type?: string | null;
+                /** @description Of this provider: `aws` or a source address's end. */
+                provider?: string | null;
+                /** @description Managed ones or data sources. */
+                mode?: ("managed" | "data") | null;
+                /** @description Part of the address. */
+                search?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StateResource_"];
+                };
+            };
+            /** @description No such state version (`state_version_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state version's content is no longer kept (`state_version_pruned`) */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6806,7 +7734,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The workspace exists (`workspace_exists`) */
+            /** @description The workspace exists (`workspace_exists`); The state backend can't be changed (`state_backend_fixed`) */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7035,6 +7963,174 @@ export interface operations {
             };
         };
     };
+    get_state_lock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LockOut"] | null;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lock_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LockRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LockOut"];
+                };
+            };
+            /** @description The state is locked (`state_locked`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    unlock_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The lock is somebody else's (`not_your_lock`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state is not locked (`state_not_locked`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    force_unlock_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnlockRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The state is not locked (`state_not_locked`); The state is locked (`state_locked`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     release_orphaned_lock: {
         parameters: {
             query?: never;
@@ -7061,6 +8157,72 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Problem"];
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_state_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_state_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Retention"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
                 };
             };
             /** @description Validation Error */

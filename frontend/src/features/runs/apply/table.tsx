@@ -41,7 +41,7 @@ export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: 
   const { step, end } = ticks(longest / 1000);
   const at = (ms: number) => `${Math.min(100, (ms / (end * 1000)) * 100)}%`;
   return (
-    <div role="table" aria-label="Resources of the apply" className="overflow-auto">
+    <div role="table" aria-label="Resources of the apply">
       <div role="row" className="sticky top-0 z-10 grid h-6 grid-cols-[44px_104px_minmax(0,1fr)_minmax(120px,30%)_64px] items-center border-b border-line bg-canvas pr-4 text-11 text-ink-3 max-sm:grid-cols-[44px_84px_minmax(0,1fr)_52px] max-sm:pr-3">
         <span role="columnheader"><span className="sr-only">Sign</span></span>
         <span role="columnheader">Now</span>

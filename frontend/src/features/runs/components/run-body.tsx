@@ -86,7 +86,7 @@ export function RunBody({ data, views, tab, markable }: { data: RunData; views: 
     case "apply":
       return (
         <div className="flex min-h-0 grow flex-col">
-          <div className="max-h-[46%] shrink-0 overflow-auto">
+          <div className="inset-focus max-h-[46%] shrink-0 overflow-auto" tabIndex={0} role="group" aria-label="Progress by resource">
             <ApplyTable progress={views.progress} live={child ? !isFinal(child.status) : false} />
           </div>
           <div className="flex min-h-0 grow flex-col border-t border-line">

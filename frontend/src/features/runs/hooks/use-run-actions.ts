@@ -14,14 +14,10 @@ export function useRunActions(run: Run, child: Run | undefined) {
   const [ask, setAsk] = useState<ReasonAsk | null>(null);
   const [planKey] = useState(() => crypto.randomUUID());
 
-  const settle = async (next?: Run) => {
+  // The answer is shown at once; what else became old is read again in its own time.
+  const settle = (next?: Run) => {
     if (next?.id === run.id) queryClient.setQueryData(keys.run(run.id), next);
-    await Promise.all([
-      queryClient.invalidateQueries({ queryKey: keys.run(run.id), exact: true }),
-      queryClient.invalidateQueries({ queryKey: keys.inbox }),
-      queryClient.invalidateQueries({ queryKey: keys.runs }),
-      queryClient.invalidateQueries({ queryKey: keys.workspaces }),
-    ]);
+    for (const queryKey of [keys.run(run.id), keys.inbox, keys.runs, keys.workspaces]) void queryClient.invalidateQueries({ queryKey });
   };
   const fingerprint = run.fingerprint?.digest;
   const approve = useMutation({ mutationFn: (comment: string) => decide(run.id, "approve", { ...(comment ? { comment } : {}), fingerprint }), onSuccess: settle, onError: () => settle() });
@@ -32,7 +28,7 @@ export function useRunActions(run: Run, child: Run | undefined) {
   const planAgain = useMutation({
     mutationFn: () => requestRun({ workspace: run.workspace.id, kind: run.kind === "destroy" ? "destroy" : run.kind === "refresh" ? "refresh" : "plan", ...(run.message ? { message: run.message } : {}) }, planKey),
     onSuccess: async (next) => {
-      await settle();
+      settle();
       await navigate({ to: "/infra/terraform/runs/$id", params: { id: next.id }, search: {} });
     },
   });
