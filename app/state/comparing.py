@@ -2,12 +2,14 @@
 
 A value is sensitive when either state marks its path (``sensitive_attributes`` of state format 4, which holds what the
 configuration and the provider's schema mark), when it is the value of a sensitive output or of a marked path elsewhere
-in either state, or when the attribute's name says so: engines before Terraform 1.10 did not write the schema's marks.
+in either state, when it holds a secret that the caller names (a sensitive variable's value, which the engine may not
+know to be secret), or when the attribute's name says so: engines before Terraform 1.10 did not write the schema's
+marks.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,7 +22,7 @@ _ABSENT = object()
 _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|secret|token|private_key|credential|api_?key|connection_string", re.IGNORECASE
 )
-_LEAST_SECRET_LENGTH = 6
+_LEAST_SECRET_LENGTH = 4
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Difference:
     outputs: list[OutputChange]
 
 
-def read(data: bytes) -> Content:
+def read(data: bytes, known_secrets: Iterable[str] = ()) -> Content:
     """Return what is compared of a state that was stored as a version."""
     document = json.loads(data)
     held: dict[str, Held] = {}
@@ -65,6 +67,7 @@ def read(data: bytes) -> Content:
             held[address] = Held(resource, values, marked)
     outputs = document.get("outputs") or {}
     secrets = {text for output in outputs.values() if output.get("sensitive") for text in _texts(output.get("value"))}
+    secrets.update(known_secrets)
     for item in held.values():
         for path in item.marked:
             secrets.update(_texts(_at(item.values, path)))
@@ -83,7 +86,7 @@ def compare(before: Content, after: Content) -> Difference:
         elif old.values != new.values or old.resource.provider != new.resource.provider:
             addresses.append((address, "change"))
     outputs = [
-        _output(name, before.outputs.get(name), after.outputs.get(name))
+        _output(name, before.outputs.get(name), after.outputs.get(name), before.secrets | after.secrets)
         for name in sorted(before.outputs.keys() | after.outputs.keys())
         if before.outputs.get(name) != after.outputs.get(name)
     ]
@@ -108,8 +111,10 @@ def change_of(before: Content, after: Content, address: str, op: Op) -> Resource
 _NOTHING = StateResource(address="", module="", mode="", type="", name="", provider="")
 
 
-def _output(name: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> OutputChange:
-    sensitive = bool((old or {}).get("sensitive") or (new or {}).get("sensitive"))
+def _output(name: str, old: dict[str, Any] | None, new: dict[str, Any] | None, secrets: frozenset[str]) -> OutputChange:
+    sensitive = any(
+        output.get("sensitive") or _holds(output.get("value"), secrets) for output in (old, new) if output is not None
+    )
     return OutputChange(
         name=name,
         op="add" if old is None else "remove" if new is None else "change",
@@ -156,8 +161,11 @@ def _is_sensitive(path: Steps, was: Any, now: Any, marked: tuple[Steps, ...], se
         return True
     if any(isinstance(step, str) and _SECRET_NAME.search(step) for step in path):
         return True
-    texts = {text for value in (was, now) if value is not _ABSENT for text in _texts(value)}
-    return not texts.isdisjoint(secrets) or any(secret in text for secret in secrets for text in texts)
+    return any(_holds(value, secrets) for value in (was, now) if value is not _ABSENT)
+
+
+def _holds(value: Any, secrets: frozenset[str]) -> bool:
+    return any(secret in text for text in _texts(value) for secret in secrets)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -7,6 +7,7 @@ from app.core.pages import Page, PageParams, decode_cursor, encode_cursor
 from app.core.permissions import Actor
 from app.state import comparing, versions
 from app.state.schemas import ResourceFilter, StateDiff, StateResource, StateVersionOut
+from app.workspaces import service as workspaces
 
 
 def resources(
@@ -48,8 +49,14 @@ def _is_in_module(module: str, wanted: str) -> bool:
 def diff(session: Session, actor: Actor, before_id: str, after_id: str, params: PageParams) -> StateDiff:
     """Return one page of what differs between two versions, by resource; sensitive values are null and marked so."""
     before, after = (versions.get_row(session, actor.organization_id, found) for found in (before_id, after_id))
-    old = comparing.read(versions.content_of(session, before))
-    new = comparing.read(versions.content_of(session, after))
+    secrets = {
+        variable.value
+        for workspace_id in {before.workspace_id, after.workspace_id}
+        for variable in workspaces.variables_for_run(session, workspace_id)
+        if variable.sensitive
+    }
+    old = comparing.read(versions.content_of(session, before), secrets)
+    new = comparing.read(versions.content_of(session, after), secrets)
     difference = comparing.compare(old, new)
     start = _position(params)
     page = difference.addresses[start : start + params.limit]

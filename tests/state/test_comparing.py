@@ -111,3 +111,14 @@ def test_tainted_and_type_changes_are_differences() -> None:
 
 def test_equal_states_have_no_difference() -> None:
     assert diff([states.resource(1)], [states.resource(1)]) == {}
+
+
+def test_secret_that_the_engine_does_not_know_is_hidden_in_attributes_and_outputs() -> None:
+    secret = "Tr0ub4dor"
+    outputs = {"out": {"value": f"y-{secret}", "type": "string"}}
+    old = comparing.read(states.document([data({"input": "x"})]), {secret})
+    new = comparing.read(states.document([data({"input": f"x-{secret}"})], 2, outputs=outputs), {secret})
+    found = comparing.compare(old, new)
+    shown = [comparing.change_of(old, new, address, op).model_dump() for address, op in found.addresses]
+    assert shown
+    assert secret not in json.dumps([shown, [output.model_dump() for output in found.outputs]])

@@ -1,0 +1,79 @@
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.audit.models import AuditEvent
+from app.identity.roles import Role
+from tests.factories.scene import Scene
+from tests.state import states
+from tests.state.conftest import Store
+from tests.support import people
+
+OUTPUTS = {
+    "open": {"value": "shown", "type": "string"},
+    "closed": {"value": "planted-secret", "type": "string", "sensitive": True},
+}
+
+
+@pytest.fixture
+def pair(store: Store) -> tuple[str, str]:
+    resources = [states.resource(number) for number in range(250)]
+    before = store(states.document(resources, 1, outputs=OUTPUTS)).id
+    changed = [*resources[1:], states.resource(900)]
+    changed[40] = states.resource(41, revision=7)
+    return before, store(states.document(changed, 2, outputs=OUTPUTS)).id
+
+
+def get(session: Session, scene: Scene, path: str, role: Role = Role.OPERATOR, code: int = 200) -> dict[str, object]:
+    member = people.person(session, scene.organization_id, role)
+    answer = people.client(member).get(path)
+    assert answer.status_code == code, answer.text
+    found: dict[str, object] = answer.json()
+    return found
+
+
+def test_resources_are_filtered_and_paged(session: Session, scene: Scene, pair: tuple[str, str]) -> None:
+    path = f"/terraform/state-versions/{pair[0]}/resources"
+    first = get(session, scene, f"{path}?type=aws_instance&limit=100")
+    second = get(session, scene, f"{path}?type=aws_instance&limit=100&cursor={first['next_cursor']}")
+    names = [item["address"] for page in (first, second) for item in page["items"]]  # type: ignore[attr-defined]
+    assert len(names) == len(set(names)) == 125
+    assert second["next_cursor"] is None
+
+    def count(query: str) -> int:
+        return len(get(session, scene, f"{path}?limit=200&{query}")["items"])  # type: ignore[arg-type]
+
+    assert count("module=module.cell[3]") == 13
+    assert count("module=module.cell&type=aws_eip") == 125
+    assert count("module=") == 0
+    assert count("provider=aws&type=aws_eip") == 125
+    assert count("provider=google") == 0
+    assert count("search=web_249") == 1
+    assert count("mode=data") == 0
+
+
+def test_difference_is_paged_and_counted(session: Session, scene: Scene, pair: tuple[str, str]) -> None:
+    path = f"/terraform/state-versions/{pair[0]}/diff/{pair[1]}"
+    found = get(session, scene, f"{path}?limit=2")
+    assert [found[name] for name in ("added", "removed", "changed")] == [1, 1, 1]
+    rest = get(session, scene, f"{path}?limit=2&cursor={found['next_cursor']}")
+    items = [*found["items"], *rest["items"]]  # type: ignore[misc]
+    assert sorted(item["op"] for item in items) == ["add", "change", "remove"]
+    (change,) = (item for item in items if item["op"] == "change")
+    assert [(a["path"], a["before"], a["after"]) for a in change["attributes"]] == [("tags.Revision", "0", "7")]
+
+
+def test_sensitive_output_is_revealed_with_permission_only_and_audited(
+    session: Session, scene: Scene, pair: tuple[str, str]
+) -> None:
+    listed = people.client(people.person(session, scene.organization_id, Role.VIEWER)).get(
+        f"/terraform/state-versions/{pair[1]}/outputs"
+    )
+    assert {item["name"]: item["value"] for item in listed.json()} == {"open": "shown", "closed": None}
+    path = f"/terraform/state-versions/{pair[1]}/outputs/closed"
+    get(session, scene, path, Role.APPROVER, code=403)
+    assert get(session, scene, path)["value"] == "planted-secret"
+    get(session, scene, f"{path}-not", code=404)
+    event = session.scalars(select(AuditEvent).filter_by(action="state.output_read")).one()
+    assert event.evidence["output"] == "closed"
+    assert "planted-secret" not in str(event.evidence)
