@@ -213,15 +213,19 @@ class Site:
         worker = self.worker()
         worker.send_signal(signal.SIGKILL)
         psutil.wait_procs([worker], timeout=10)
+        self.another_worker(than=worker.pid)
+        return worker.pid
 
-        def another() -> bool:
+    def another_worker(self, *, than: int) -> None:
+        """Wait until `up` has started another worker; it takes jobs once it has loaded its code."""
+
+        def found() -> bool:
             try:
-                return self.worker().pid != worker.pid
+                return self.worker().pid != than
             except (AssertionError, psutil.NoSuchProcess):
                 return False
 
-        wait_until("the worker is started again", another)
-        return worker.pid
+        wait_until("the worker is started again", found)
 
     def redis_url(self) -> str:
         return Redis(open_home(self.sluice.home)).url()
