@@ -62,7 +62,7 @@ export function LockFacts({ run }: { run: Run }) {
         aside={<span className={cx("flex items-center gap-1.5", lock.is_orphaned && "text-replace")}><span className={cx("size-[7px] rounded-full", lock.is_orphaned ? "bg-mark-replace" : "bg-mark-create")} aria-hidden />{lock.is_orphaned ? "holder dead" : "holder alive"}</span>}
       />
       <dl className="mt-0.5">
-        <Fact label="Holder"><span className="font-mono">{shortRunId(lock.run_id)}</span>{lock.holder.host ? <> on <span className="font-mono">{lock.holder.host}</span></> : null}</Fact>
+        <Fact label="Holder">{lock.run_id ? <span className="font-mono">{shortRunId(lock.run_id)}</span> : `${lock.holder.name ?? "a person"}, by hand`}{lock.holder.host ? <> on <span className="font-mono">{lock.holder.host}</span></> : null}</Fact>
         <Fact label="Heartbeat">{since(lock.heartbeat_at, now)} ago</Fact>
         <Fact label="Taken">{clock(lock.acquired_at)}</Fact>
       </dl>

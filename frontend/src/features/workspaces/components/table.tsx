@@ -118,7 +118,7 @@ function Row({ row, current, top, onEnter, planBlocked, destroyBlocked, busy, er
   const now = useNow();
   const run = row.latest_run;
   const waiting = run?.status === "awaiting_approval";
-  const lockedBy = row.lock && !row.lock.is_orphaned ? `The state is locked by ${row.lock.run_id}` : null;
+  const lockedBy = row.lock && !row.lock.is_orphaned ? `The state is locked by ${row.lock.run_id ?? row.lock.holder.name ?? "a person"}` : null;
   return (
     <div
       role="row"
