@@ -130,6 +130,20 @@ def raw_plan(tool: discovery.Tool, configuration: Path, variables: Mapping[str, 
         return taken
 
 
+def write_lock_file(tool: discovery.Tool, configuration: Path, variables: Mapping[str, str]) -> None:
+    """Write the provider lock file into a configuration, as people commit it.
+
+    With one, an engine hashes each provider twice in `init`. Sluice keeps a workspace's lock file from its first plan
+    on, so that without this the engine by hand would have less to do.
+    """
+    with scratch() as directory:
+        copy = directory / "work"
+        shutil.copytree(configuration, copy)
+        environment = {**clean_environment(), **variables, "CHECKPOINT_DISABLE": "1"}
+        subprocess.run([tool.path, "init", "-input=false"], cwd=copy, env=environment, capture_output=True, check=True)
+        shutil.copy(copy / ".terraform.lock.hcl", configuration)
+
+
 def machine() -> dict[str, Any]:
     """Return what figures depend on: processors, and how many processes wanted them in the last minute."""
     return {"processors": os.cpu_count(), "load_average": round(os.getloadavg()[0], 1)}

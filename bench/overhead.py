@@ -125,6 +125,7 @@ def main() -> int:
                     misses.append(f"AWS VPC: {vpc['ratio']} x the raw engine, at most {MOST_RATIO} expected")
             else:
                 result["aws_vpc"] = "left out: SLUICE_TEST_AWS=off"
+            result["machine_after"] = harness.machine()
     return harness.report(result, misses)
 
 
@@ -141,6 +142,7 @@ def _vpc(server: harness.Server, provider: aws.Provider, directory: Path, rounds
     (configuration / "main.tf").write_text(aws.required_provider(provider.version) + aws.VPC)
     with aws.running_api(directory / "aws.log") as url:
         variables = {**aws.environment(url), "TF_CLI_CONFIG_FILE": str(provider.cli_config)}
+        harness.write_lock_file(harness.engine(), configuration, variables)
         return measure(server, "aws-vpc", configuration, variables, rounds)
 
 
