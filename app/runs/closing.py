@@ -21,11 +21,11 @@ def keep_failure(run: TerraformRun, failure: Failure) -> None:
 def close(session: Session, run: TerraformRun, proof: ProofOfDeath) -> None:
     """Note that the locked run has quiesced: what it still sends is refused from here on, its credentials are revoked.
 
-    The last snapshot that its engine sent is the state that it left.
+    The last state that its engine sent is the one that it left, also of a run that was halted or failed.
     """
     at = clock.now()
     state.revoke_run_credentials(session, run.id)
-    state.settle_snapshots(session, run.id)
+    run.state_version_id = run.state_version_id or state.settle_snapshots(session, run.id)
     run.quiesced_at = at
     run.proof_of_death = proof.model_dump(mode="json")
     session.flush()
