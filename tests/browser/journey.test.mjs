@@ -282,6 +282,7 @@ test("on a phone nothing stands out sideways", async () => {
   const run = (await api("GET", "/terraform/runs")).items.find((each) => each.kind === "destroy");
   for (const [name, path] of [["inbox", "/"], ["run", `/infra/terraform/runs/${run.id}`], ["run-changes", `/infra/terraform/runs/${run.id}?tab=changes`], ["run-apply", `/infra/terraform/runs/${run.id}?tab=apply`], ["workspaces", "/infra/terraform"], ["workspace", `/infra/terraform/workspaces/${run.workspace.id}`], ["infra", "/infra"], ["settings", "/settings"]]) {
     await phone.goto(up.url + path, { waitUntil: "networkidle" });
+    await phone.waitForTimeout(300);
     await assertNoSideways(phone, name);
     await assertAccessible(phone, `${name} on a phone`);
     await picture(phone, `phone-${name}`);

@@ -36,7 +36,7 @@ export function StacksView() {
           <Table caption="Stacks" head={<><Th>Stack</Th><Th>Newest version</Th><Th className="max-md:hidden">Hash</Th><Th className="text-right">Workspaces</Th><Th className="text-right">Pushed</Th></>}>
             {rows.map((stack) => (
               <Tr key={stack.id}>
-                <Td className="max-w-0 truncate"><Link to="/infra/terraform/stacks/$id" params={{ id: stack.name }} className="font-medium hover:underline">{stack.name}</Link> <span className="ml-1 text-12 text-ink-3">{stack.description}</span></Td>
+                <Td className="max-w-0 min-w-44 truncate"><Link to="/infra/terraform/stacks/$id" params={{ id: stack.name }} className="font-medium hover:underline">{stack.name}</Link> <span className="ml-1 text-12 text-ink-3">{stack.description}</span></Td>
                 <Td className="w-32 font-medium">{stack.latest_version?.number ? `v${stack.latest_version.number}` : <span className="font-normal text-ink-3">none pushed</span>}</Td>
                 <Td className="w-36 font-mono text-12 text-ink-3 max-md:hidden">{stack.latest_version ? shortDigest(stack.latest_version.hash) : ""}</Td>
                 <Td className="tnum w-28 text-right">{stack.workspace_count}</Td>

@@ -23,7 +23,7 @@ export function RunsTab({ runs }: { runs: readonly RunListItem[] | undefined }) 
         return (
           <Tr key={run.id}>
             <Td className="w-44"><StatusText className="text-12" status={shown.status} kind={shown.kind} phase={shown.phase} halted={shown.halted} /></Td>
-            <Td className="max-w-0 truncate">
+            <Td className="max-w-0 min-w-44 truncate">
               <Link to="/infra/terraform/runs/$id" params={{ id: run.id }} className="font-medium hover:underline">{runTitle(run)}</Link>
               {run.kind === "plan" ? null : <span className="ml-2"><Tag>{run.kind}</Tag></span>}
               {run.is_speculative ? <span className="ml-2"><Tag>speculative</Tag></span> : null}
