@@ -66,7 +66,7 @@ export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: 
             <span role="cell" className={cx("flex items-center gap-1.5", row.state === "errored" ? "text-destroy" : row.state === "active" ? "text-ink" : "text-ink-2")}>
               <RowIcon state={row.state} />{row.word}
             </span>
-            <span role="cell" className="min-w-0 pr-3"><Address address={row.address} withModule /></span>
+            <span role="cell" className="flex min-w-0 overflow-hidden pr-3"><Address address={row.address} withModule /></span>
             <span role="cell" className="relative h-full overflow-hidden max-sm:hidden">
               {row.segments.map((segment, i) => {
                 const to = segment.to ?? (live ? nowMs : longest);

@@ -152,9 +152,9 @@ function workingWords({ run, child }: RunData, active: number, left: number): st
 function PhoneTitle({ data: { run, child }, small }: { data: RunData; small: boolean }) {
   const now = useNow();
   const shown = child && (!isFinal(run.status) || run.status === child.status) ? child : run;
-  if (small) return <h1 className="truncate border-b border-line px-4 py-2 text-13 font-medium">{runTitle(run)}</h1>;
+  if (small) return <h1 className="shrink-0 truncate border-b border-line px-4 py-2 text-13 font-medium">{runTitle(run)}</h1>;
   return (
-    <div className="border-b border-line px-4 pt-3 pb-2">
+    <div className="shrink-0 border-b border-line px-4 pt-3 pb-2">
       <p className="flex items-center justify-between">
         <StatusBadge status={shown.status} kind={shown.kind} phase={shown.phase} halted={shown.halted} />
         <span className="font-mono text-12 text-ink-2">{shortRunId(run.id)}</span>

@@ -12,6 +12,11 @@ export interface Gate {
   effect: string;
 }
 
+function blockedWords(run: Run): string {
+  const failed = run.policy_checks.filter((check) => check.outcome !== "passed" && check.enforcement_level !== "advisory").length;
+  return `${failed === 1 ? "1 policy blocks" : `${failed} policies block`} this plan. Change what they find and plan again.`;
+}
+
 /** Whether Approve is open, and what it says. The workspace's name and the Seen marks guard what can't be undone. */
 export function gate(run: Run, destructive: readonly ResourceNode[], unseen: number, typed: string): Gate {
   const counts = run.summary;
@@ -26,7 +31,8 @@ export function gate(run: Run, destructive: readonly ResourceNode[], unseen: num
   const detail = run.approvals_detail;
   const left = detail ? detail.need - detail.have : 1;
   let missing: string | null = null;
-  if (!run.allowed_actions.includes("approve")) missing = detail?.you.why_not ?? "You can't approve this plan.";
+  if (run.status === "policy_blocked") missing = blockedWords(run);
+  else if (!run.allowed_actions.includes("approve")) missing = detail?.you.why_not ?? "You can't approve this plan.";
   else if (detail?.you.decision === "approve") missing = "You have approved this plan; others must too.";
   else if (run.fingerprint && !run.fingerprint.is_current) missing = "What this plan was made from has moved. Plan again.";
   else if (loses && unseen > 0) missing = unseen === 1 ? "1 destructive change is not seen yet" : `${unseen} destructive changes are not seen yet`;

@@ -67,7 +67,7 @@ export function Approvals({ run, fourEyesOff, onRevoke }: ApprovalsProps) {
         </p>
       ) : null}
       {onRevoke ? <Button size={24} className="mt-2" icon={<Undo2 size={13} />} onClick={onRevoke}>Revoke my approval</Button> : null}
-      {detail.decisions.length === 0 && !waiting ? <p className="text-12 text-ink-3">No decision was made.</p> : null}
+      {detail.decisions.length === 0 && !waiting ? <p className="text-12 text-ink-3">{run.status === "policy_blocked" ? "Asked for once no policy blocks." : "No decision was made."}</p> : null}
     </section>
   );
 }

@@ -12,7 +12,7 @@ export function Timings({ run }: { run: Run }) {
   const parts = [...(queued === null ? [] : [{ phase: "queued", seconds: queued }]), ...run.timings.phases];
   if (parts.length === 0) return null;
   const worked = run.timings.phases.reduce((sum, each) => sum + each.seconds, 0);
-  const waiting = run.status === "awaiting_approval" && run.planned_at ? (now - Date.parse(run.planned_at)) / 1000 : null;
+  const waiting = run.status === "awaiting_approval" && run.planned_at ? Math.max(0, (now - Date.parse(run.planned_at)) / 1000) : null;
   const longest = Math.max(...parts.map((each) => each.seconds));
   return (
     <section aria-labelledby="rail-timings" className="border-b border-line px-4 py-3">

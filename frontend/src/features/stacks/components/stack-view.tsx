@@ -47,7 +47,7 @@ export function StackView({ id, search }: { id: string; search: StackSearch }) {
             <ul>
               {versions.map((version) => (
                 <li key={version.id}>
-                  <VersionRow version={version} mark={version === b ? "B" : version === a && tab === "compare" ? "A" : null} pinned={workspaces.filter((each) => each.head?.id === version.id).length} to={link({ b: String(version.number ?? version.id), ...(a && version.number !== null && a.number !== null && version.number <= a.number ? { a: String(version.number - 1) } : {}) })} />
+                  <VersionRow version={version} mark={version === b ? (tab === "compare" && a ? "B" : "") : version === a && tab === "compare" ? "A" : null} pinned={workspaces.filter((each) => each.head?.id === version.id).length} to={link({ b: String(version.number ?? version.id), ...(a && version.number !== null && a.number !== null && version.number <= a.number ? { a: String(version.number - 1) } : {}) })} />
                 </li>
               ))}
             </ul>
@@ -85,8 +85,8 @@ function VersionFacts({ version }: { version: SpecVersion }) {
 function VersionRow({ version, mark, pinned, to }: { version: SpecVersion; mark: string | null; pinned: number; to: { to: "/infra/terraform/stacks/$id"; params: { id: string }; search: StackSearch } }) {
   const now = useNow();
   return (
-    <Link {...to} aria-current={mark === "B" ? "true" : undefined} className={cx("inset-focus flex min-h-12 items-center gap-2.5 border-b border-line px-3", mark ? "bg-selected" : "hover:bg-hover")}>
-      <span className={cx("flex size-4 shrink-0 items-center justify-center rounded-chip text-[10px] font-semibold", mark ? "bg-primary text-on-primary" : "")} aria-hidden>{mark}</span>
+    <Link {...to} aria-current={mark === "B" || mark === "" ? "true" : undefined} className={cx("inset-focus flex min-h-12 items-center gap-2.5 border-b border-line px-3", mark !== null ? "bg-selected" : "hover:bg-hover")}>
+      <span className={cx("flex size-4 shrink-0 items-center justify-center rounded-chip text-[10px] font-semibold", mark ? "bg-primary text-on-primary" : "hidden")} aria-hidden>{mark}</span>
       <span className="w-8 shrink-0 text-13 font-semibold">{nameOf(version)}</span>
       <span className="min-w-0 grow">
         <span className="block truncate text-13">{version.message || "No message"}</span>
