@@ -207,10 +207,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--demo", action=argparse.BooleanOptionalAction, default=False, help="seed the demo")
     parser.add_argument("--url", help="public address, instead of SLUICE_URL")
     options = parser.parse_args(arguments)
-    if options.url:
-        os.environ["SLUICE_URL"] = options.url
-        get_settings.cache_clear()
     settings = get_settings()
+    if options.url:
+        settings = settings.model_copy(update={"url": options.url.rstrip("/")})
     logging.configure(settings.log_level)
     registry.connect()
     try:

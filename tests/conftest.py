@@ -12,6 +12,7 @@ import base64
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,10 @@ from tests.support import database  # noqa: E402
 def pytest_collection_finish() -> None:
     # From here on: what hands out the tests starts processes before, and asks the machine for its name.
     guards.install()
+
+
+# A runner that was started in the background hands on an ignored SIGINT, which programs under test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _LEFT_OUT = pytest.StashKey[int]()

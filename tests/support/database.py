@@ -21,13 +21,38 @@ from app.executor.gateway import Server
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = "template_sluice"
 _servers: set[int] = set()
+_homes: set[str] = set()
 
 
 def own_children() -> list[psutil.Process]:
-    """Return the processes below this one, other than the servers that the tests themselves run on."""
+    """Return the processes below this one, other than the servers that the tests themselves run on.
+
+    What left a server's tree on purpose, as supervisors do, is known by its data directory.
+    """
     found = psutil.Process().children(recursive=True)
-    servers = {child.pid for pid in _servers if psutil.pid_exists(pid) for child in psutil.Process(pid).children(True)}
-    return [process for process in found if process.pid not in _servers | servers]
+    roots = [process for process in found if process.pid in _servers or _home_of(process) in _homes]
+    servers = {process.pid for root in roots for process in (root, *_below(root))}
+    return [process for process in found if process.pid not in servers]
+
+
+def note_server(pid: int, home: Path) -> None:
+    """Take note of a Sluice that tests run on, and of its data directory."""
+    _servers.add(pid)
+    _homes.add(str(home))
+
+
+def _home_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("SLUICE_HOME")
+    except psutil.Error:
+        return None
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 @contextmanager

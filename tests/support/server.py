@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.client import SluiceClient
+from tests.support.database import note_server
 from tests.support.guards import GUARDED, spawning
 
 SLUICE = Path(sys.executable).with_name("sluice")
@@ -120,6 +121,7 @@ def running_sluice(*options: str, **settings: str) -> Iterator[RunningSluice]:
                 stderr=errors,
                 start_new_session=True,
             )
+        note_server(process.pid, directory / "home")
         with process:
             try:
                 assert process.stdout is not None
