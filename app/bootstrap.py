@@ -48,7 +48,7 @@ DEMO = "demo"
 DEMO_ACCOUNT = "ci-demo"
 DEMO_FILES = Path(__file__).resolve().parents[1] / "examples" / "demo"
 DEMO_POLICIES: tuple[tuple[str, EnforcementLevel], ...] = (
-    ("policies/blast_radius", "soft-mandatory"),
+    ("policies/blast_radius", "advisory"),
     ("policies/no_destroy_protected", "hard-mandatory"),
 )
 _log = getLogger(__name__)
@@ -207,9 +207,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--demo", action=argparse.BooleanOptionalAction, default=False, help="seed the demo")
     parser.add_argument("--url", help="public address, instead of SLUICE_URL")
     options = parser.parse_args(arguments)
-    settings = get_settings()
     if options.url:
-        settings = settings.model_copy(update={"url": options.url.rstrip("/")})
+        os.environ["SLUICE_URL"] = options.url
+        get_settings.cache_clear()
+    settings = get_settings()
     logging.configure(settings.log_level)
     registry.connect()
     try:

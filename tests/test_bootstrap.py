@@ -56,7 +56,11 @@ def test_bootstrap_token_is_an_admin_persons(session: Session, home: Path, capsy
     assert actor.may(Permission.RUNS_APPROVE)
 
 
-def test_bootstrap_url_is_used_in_the_link(session: Session, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bootstrap_url_is_used_in_the_link(
+    session: Session, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The command sets it for its own process; here that process is ours, which gets its own back.
+    monkeypatch.setenv("SLUICE_URL", "http://127.0.0.1:8080")
     answer = _run(capsys, "--url", "https://sluice.example.org/")
     assert answer["login_url"].startswith("https://sluice.example.org/login?link=")
 
