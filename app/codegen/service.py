@@ -23,7 +23,7 @@ BACKENDS: dict[str, tuple[str, dict[str, str]]] = {
     "local": ("local", {"path": STATE_FILE}),
     "managed": ("http", {}),
 }
-"""Each backend's type in the engine's words, and its block's settings; credentials and addresses never go in here, since
+"""Each backend's type in the engine's words, and its block's settings; no credentials or addresses go in here, since
 the block lands in the plan file."""
 
 _SECRET_SCHEME = "variable:"  # noqa: S105 - the scheme of a reference, not a secret

@@ -368,7 +368,7 @@ class TerraformExecutor:
         own = sorted(name for name, value in settings.items() if value) if found == "http" else []
         if own:
             raise BackendRefused(
-                f"After init the http backend has `{own[0]}` set by the configuration, so its state could go elsewhere. "
+                f"After init the http backend has `{own[0]}` set by the configuration, so its state may go elsewhere. "
                 "Remove it, also from override files.",
                 expected=self._expected_backend,
                 found=found,

@@ -23,7 +23,9 @@ from app.progress.schemas import ProgressPage
 
 _log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
-BATCH_SECONDS = 0.03
+BATCH_SECONDS = 0.005
+BATCH_SECONDS_OF_MANY = 0.05
+MANY_WATCHERS = 20
 _KEPT_FRAMES = 256
 
 
@@ -82,7 +84,7 @@ class Follower:
                     self.next = frame.next
                     self.closed = frame.closed
                     self.grown.notify_all()
-                await asyncio.sleep(BATCH_SECONDS)
+                await asyncio.sleep(BATCH_SECONDS if self.watchers < MANY_WATCHERS else BATCH_SECONDS_OF_MANY)
                 continue
             self.rung.clear()
             with suppress(TimeoutError):

@@ -1,5 +1,6 @@
 """Keeps a run's lease alive, and hears whether it is to stop."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from app.executor.cancel import StopOrder
 from app.runner.port import HeartbeatAnswer, LeaseLost, Phase
 
+_log = logging.getLogger(__name__)
 # Cancel and halt are heard in a heartbeat's answer, and people wait for both.
 _LONGEST_INTERVAL_SECONDS = 1.0
 
@@ -42,10 +44,8 @@ class LeaseKeeper:
             thread.start()
 
     def enter(self, phase: Phase) -> None:
-        """Note the phase; the next heartbeat, which goes out at once, carries it."""
-        with self._condition:
-            self._phase = phase
-            self._condition.notify_all()
+        """Note the phase for the next heartbeat; the run's progress says it sooner."""
+        self._phase = phase
 
     def close(self) -> None:
         """Send no more heartbeats."""
@@ -69,24 +69,20 @@ class LeaseKeeper:
                 return
 
     def _work(self) -> None:
-        sent: Phase | None = None
         while True:
             with self._condition:
-                if not self._is_closed and self._phase == sent:
-                    self._condition.wait(self._interval)
+                self._condition.wait_for(lambda: self._is_closed, self._interval)
                 if self._is_closed:
                     return
-                phase = self._phase
             try:
-                answer = self._beat(phase)
+                answer = self._beat(self._phase)
             except LeaseLost as error:
                 self._tell(StopOrder.LEASE_LOST, error.detail)
                 return
-            except Exception:
-                # Silence is counted by `_watch`. A pause is due: the next beat must not follow at once.
-                sent = phase
+            except Exception as error:
+                # Silence is counted by `_watch`.
+                _log.warning("A heartbeat was not heard: %s", error)
                 continue
-            sent = phase
             self._heard_at = time.monotonic()
             if answer.stop is not None:
                 self._tell(StopOrder(answer.stop), answer.reason or "")

@@ -86,6 +86,7 @@ class RunnerJob(Message):
     configuration: ArtifactRef | None = Field(description="tar.gz of the configuration; None when all is rendered")
     module_path: str = Field("", description="Directory inside the configuration that holds the root module")
     generated_files: dict[str, str] = Field(description="Rendered files laid over the root module: name to content")
+    has_policies: bool = Field(True, description="Whether policies judge the plan; settling looks again by itself")
     expected_backend: str = Field(description="Backend that must be configured after init, such as `local`")
     backend_environment: dict[str, str] = Field(
         default_factory=dict, repr=False, description="The backend's address and credentials; given to the engine alone"

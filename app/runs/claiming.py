@@ -15,7 +15,7 @@ from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.errors import Halted
 from app.runner.port import EngineInfo, EngineRequest, Failure, JobVariable, ProofOfDeath, RunnerJob, WorkerInfo
-from app.runs import repository
+from app.runs import fingerprint, repository
 from app.runs.closing import close, keep_failure
 from app.runs.errors import GuardRefused
 from app.runs.machine import Facts, Kind, Status, Trigger
@@ -160,6 +160,7 @@ def _job(
         engine=EngineRequest.model_validate(spec.engine_request(workspace.engine_kind)),
         configuration=configuration.archive,
         module_path="" if is_module else spec.module_path,
+        has_policies=fingerprint.is_judged(session, workspace),
         generated_files=codegen.render(spec, backend=workspace.state_backend, module=module, variables=given),
         expected_backend=codegen.engine_backend(workspace.state_backend),
         backend_environment=_backend_environment(session, run, workspace),

@@ -16,8 +16,8 @@ from app.state import service as state
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
 
-INPUT_PARTS = ("spec", "variables", "state")
-"""Parts that make a plan stale when they move; policies only void its approvals."""
+NO_BUNDLES = digest([])
+"""The policy bundles of a workspace that nothing judges."""
 
 LABELS = {
     "spec": "Spec",
@@ -53,6 +53,11 @@ def inputs_of(session: Session, workspace: WorkspaceOut) -> Inputs:
         state_serial=newest.serial if newest is not None else 0,
         policy_bundles=bundles_digest(session, workspace.organization_id, workspace.id, workspace.tags),
     )
+
+
+def is_judged(session: Session, workspace: WorkspaceOut) -> bool:
+    """Whether any policy judges the workspace's plans now."""
+    return bundles_digest(session, workspace.organization_id, workspace.id, workspace.tags) != NO_BUNDLES
 
 
 def bundles_digest(session: Session, organization_id: str, workspace_id: str, tags: list[str]) -> str:

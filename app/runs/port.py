@@ -34,15 +34,18 @@ from app.runner.port import (
 )
 from app.runs import claiming, ending, repository, settling
 from app.runs.fingerprint import checked_bundles_digest
-from app.runs.machine import FINAL, Status
+from app.runs.machine import Status
 from app.runs.models import TerraformRun
-from app.runs.transition import announce, note
+from app.runs.transition import note
 from app.state import service as state
 from app.state.errors import StateConflict, StateLocked, StateUnreadable
 
 
 class InProcessPort:
     """Implements ``runner.port.RunnerPort`` over this process's database and artifact store."""
+
+    def __init__(self) -> None:
+        self._organizations: dict[str, str] = {}
 
     def claim(self, run_id: str, worker: WorkerInfo) -> RunnerJob | None:
         """Claim by compare-and-swap; None for whoever loses."""
@@ -53,37 +56,43 @@ class InProcessPort:
         """Renew the lease and say whether to stop. Raises ``LeaseLost``."""
         expires_at = clock.now() + timedelta(seconds=get_settings().lease_seconds)
         with unit_of_work() as session:
-            before = repository.holds_token(session, run_id, token)
-            moved_on = before is not None and phase is not None and before.phase != phase
-            is_final = before is not None and Status(before.status) in FINAL
-            run = repository.beat(session, run_id, token, None if is_final else phase, expires_at)
+            run = repository.beat(session, run_id, token, phase, expires_at)
             if run is None:
                 raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
             state.beat(session, run_id)
-            if moved_on and not is_final:
-                announce(session, run)
             return HeartbeatAnswer(stop=_order(run), reason=run.status_reason, lease_expires_at=expires_at)
 
     def append(self, run_id: str, token: int, records: list[ProgressRecord]) -> None:
         """Append to the run's stream, until it has quiesced. Raises ``LeaseLost``."""
         with unit_of_work() as session:
             self._held(session, run_id, token)
+            phases = [record.data.get("phase") for record in records if record.kind == "phase"]
+            if phases:
+                repository.enter_phase(session, run_id, str(phases[-1]))
             progress.append(session, run_id, [NewRecord(**record.model_dump()) for record in records])
 
     def get_artifact(self, run_id: str, token: int, reference: ArtifactRef) -> bytes:
-        """Return an artifact of the run's organization. Raises ``LeaseLost``, ``NotFound`` and ``IntegrityError``."""
+        """Return an artifact that the job names. Raises ``LeaseLost``, ``NotFound`` and ``IntegrityError``.
+
+        What lies in the artifact store is sealed to its owner and asks nobody; a state is put together by the database.
+        """
+        if reference.kind != state.ARTIFACT_KIND:
+            return artifact_store().get(reference)
         with unit_of_work() as session:
             run = self._held(session, run_id, token)
             if reference.organization_id != run.organization_id:
                 raise IntegrityError(f"The artifact {reference.key} is not this organization's.")
-            if reference.kind == state.ARTIFACT_KIND:
-                return state.content(session, run.organization_id, reference.owner)
-        return artifact_store().get(reference)
+            return state.content(session, run.organization_id, reference.owner)
 
     def put_artifact(self, run_id: str, token: int, kind: ArtifactKind, data: bytes) -> ArtifactRef:
-        """Store an artifact, owned by the run. Raises ``LeaseLost``."""
-        with unit_of_work() as session:
-            organization_id = self._held(session, run_id, token).organization_id
+        """Store an artifact, owned by the run.
+
+        A runner that lost its lease meanwhile leaves a blob that nothing names: settling demands the token.
+        """
+        organization_id = self._organizations.get(run_id)
+        if organization_id is None:
+            with unit_of_work() as session:
+                organization_id = self._held(session, run_id, token).organization_id
         return artifact_store().put(data, organization_id=organization_id, kind=kind, owner=run_id)
 
     def put_state(self, run_id: str, token: int, kind: StateKind, data: bytes) -> StateAnswer:
@@ -178,7 +187,8 @@ class InProcessPort:
         with unit_of_work() as session:
             run = repository.by_id(session, run_id)
             if run is not None and run.quiesced_at is None:
-                note(session, run, kind, dict(data))
+                late: dict[str, JsonValue] = {"late": True} if token != run.fencing_token else {}
+                note(session, run, kind, {**data, **late})
 
     def quiesce(self, run_id: str, token: int, proof: ProofOfDeath) -> None:
         """Proven dead."""
@@ -190,11 +200,11 @@ class InProcessPort:
         with unit_of_work() as session:
             ending.report_death(session, run_id, token, proof)
 
-    @staticmethod
-    def _held(session: Session, run_id: str, token: int) -> TerraformRun:
+    def _held(self, session: Session, run_id: str, token: int) -> TerraformRun:
         run = repository.holds_token(session, run_id, token)
         if run is None:
             raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
+        self._organizations[run_id] = run.organization_id
         return run
 
 

@@ -111,16 +111,18 @@ def _quorums(session: Session, runs: Sequence[TerraformRun], spaces: dict[str, W
     return approvals.quorums_of(session, at_gate[0].organization_id, questions)
 
 
-def detail(session: Session, actor: Actor, run: TerraformRun) -> RunOut:
-    """Present one run in full, for this actor."""
-    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+def detail(session: Session, actor: Actor, run: TerraformRun, workspace: WorkspaceOut | None = None) -> RunOut:
+    """Present one run in full, for this actor; its ``workspace`` is read unless the caller has it."""
+    if workspace is None:
+        workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     version = specs.version(session, run.organization_id, run.spec_version_id)
-    child = repository.child_of(session, run.id)
-    checks = policy.checks_of(session, [run.id]).get(run.id, [])
+    was_claimed = run.claimed_at is not None
+    child = repository.child_of(session, run.id) if was_claimed else None
+    checks = policy.checks_of(session, [run.id]).get(run.id, []) if was_claimed else []
     has_plan = run.fingerprint is not None and run.kind != Kind.APPLY and not run.is_speculative
     quorum = deciding.quorum_of(session, run, workspace) if has_plan else None
     item = _item(run, workspace, version, child, quorum if Status(run.status) in GATE else None)
-    sensitive = workspaces.sensitive_version_ids(session, run.workspace_id)
+    sensitive = workspaces.sensitive_version_ids(session, run.workspace_id) if run.variable_version_ids else set()
     labels = _labels(run, item, len(sensitive & set(run.variable_version_ids)), checks)
     signed = _fingerprint(session, run, workspace, labels) if has_plan else None
     held = state.held_lock(session, run.workspace_id)

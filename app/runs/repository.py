@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, and_, exists, func, or_, select, update
+from sqlalchemy import Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
@@ -118,7 +118,7 @@ def beat(session: Session, run_id: str, token: int, phase: str | None, expires_a
     """Renew the lease if ``token`` is still the run's and it has not quiesced. The loser gets None."""
     values: dict[str, object] = {"lease_expires_at": expires_at}
     if phase is not None:
-        values["phase"] = phase
+        values["phase"] = case((TerraformRun.status == Status.RUNNING, phase), else_=TerraformRun.phase)
     return session.scalars(
         update(TerraformRun)
         .where(TerraformRun.id == run_id, TerraformRun.fencing_token == token, TerraformRun.quiesced_at.is_(None))
@@ -131,6 +131,11 @@ def beat(session: Session, run_id: str, token: int, phase: str | None, expires_a
 def keep_verdict(session: Session, run_id: str, verdict: str) -> None:
     """Note the policies' verdict on a running run, for its settling or verification."""
     session.execute(update(TerraformRun).filter_by(id=run_id, status=Status.RUNNING).values(verdict=verdict))
+
+
+def enter_phase(session: Session, run_id: str, phase: str) -> None:
+    """Note the phase of a run while it runs."""
+    session.execute(update(TerraformRun).filter_by(id=run_id, status=Status.RUNNING).values(phase=phase))
 
 
 def holds_token(session: Session, run_id: str, token: int) -> TerraformRun | None:

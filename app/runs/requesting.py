@@ -25,8 +25,8 @@ from app.workspaces.schemas import WorkspaceOut
 EXECUTE_TASK = "runs.execute"
 
 
-def request(session: Session, actor: Actor, wanted: RunRequest) -> TerraformRun:
-    """Queue a run that plans, and return it. Its job is sent after commit.
+def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[TerraformRun, WorkspaceOut]:
+    """Queue a run that plans, and return it with its workspace. Its job is sent after commit.
 
     Raises ``Halted`` while a fence stands, ``NothingToRun`` when the workspace has nothing to plan from, ``Forbidden``
     for a destroy without its permission, and the other slices' not-found errors.
@@ -60,7 +60,7 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> TerraformRun:
         configuration_digest=configuration.digest,
     )
     insert(session, run)
-    return run
+    return run, workspace
 
 
 def insert(session: Session, run: TerraformRun) -> None:

@@ -32,7 +32,8 @@ def request(session: Session, actor: Actor, wanted: RunRequest, key: str | None)
         raise Invalid(f"speculative {message}.", errors=[{"field": "speculative", "message": message}])
 
     def act() -> BaseModel:
-        return presenting.detail(session, actor, requesting.request(session, actor, wanted))
+        run, workspace = requesting.request(session, actor, wanted)
+        return presenting.detail(session, actor, run, workspace)
 
     return once(session, actor, key, ("request_run", wanted), act)
 

@@ -42,10 +42,16 @@ def check_plan(run_id: str, plan_json: ArtifactRef, *, stage: Stage) -> CheckAns
         if run is None:
             raise ValueError(f"run {run_id} is gone")
         pinned, context = _policy_input(session, run)
+        if not pinned:
+            return _keep_report(session, run, stage, policy.check([], {}))
     report = evaluate(pinned, plan_json, context)
     with unit_of_work() as session:
-        policy.store_checks(session, run.organization_id, run_id, stage, report)
-        repository.keep_verdict(session, run_id, report.verdict)
+        return _keep_report(session, run, stage, report)
+
+
+def _keep_report(session: Session, run: TerraformRun, stage: Stage, report: CheckReport) -> CheckAnswer:
+    policy.store_checks(session, run.organization_id, run.id, stage, report)
+    repository.keep_verdict(session, run.id, report.verdict)
     return CheckAnswer(verdict=report.verdict, failed=report.failed, summary=report.summary)
 
 
@@ -117,13 +123,15 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moved_inputs(run, now)
-    checks = policy.checks_of(session, [run.id]).get(run.id, [])
+    checks = policy.checks_of(session, [run.id]).get(run.id, []) if run.verdict is not None else []
     run.fingerprint_parts = fingerprint.parts_of(
         run,
         policy_bundles=fingerprint.checked_bundles_digest(checks),
         policy_results=policy.results_digest(checks),
     )
     run.fingerprint = fingerprint.fingerprint(run.fingerprint_parts)
+    if run.verdict is None and now.policy_bundles == fingerprint.NO_BUNDLES:
+        run.verdict = "passed"
     facts = Facts(
         cancel_was_requested=run.cancel_requested_at is not None,
         is_speculative=run.is_speculative,

@@ -24,6 +24,7 @@ from app.executor import discovery
 from app.executor.options import ExecutorOptions
 from app.identity import service as identity
 from app.identity.schemas import UserIn
+from app.runner import workdir
 from app.runner.port import (
     ApplyOutcome,
     ArtifactKind,
@@ -43,7 +44,7 @@ from app.specs.schemas import StackIn
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import NewWorkspace
 
-SUPERVISOR_CONNECTIONS = 2
+SUPERVISOR_CONNECTIONS = 3
 """A supervisor's threads take turns: making a connection costs more than a turn."""
 _log = logging.getLogger(__name__)
 _STATE = {"version": 4, "serial": 1, "lineage": "warm-up", "terraform_version": "1", "outputs": {}, "resources": []}
@@ -55,6 +56,7 @@ def warm() -> None:
     db.limit_connections(SUPERVISOR_CONNECTIONS)
     try:
         discovery.find_engines(settings)
+        workdir.base_directory(settings)
         ExecutorOptions.from_settings(settings, grace_seconds=1, timeout_seconds=1)
         with db.rolled_back(), using(ArtifactStore(MemoryBlobStore(), key_ring())):
             _rehearse(InProcessPort())

@@ -46,9 +46,9 @@ class Beats:
         return LeaseKeeper(self.beat, self.stop, heartbeat_seconds=heartbeat, lease_seconds=lease)
 
 
-def test_lease_tells_a_phase_at_once() -> None:
+def test_lease_tells_a_phase_with_the_next_beat() -> None:
     beats = Beats()
-    keeper = beats.keeper(heartbeat=1)
+    keeper = beats.keeper(heartbeat=0.05)
     keeper.enter("planning")
     assert until(lambda: "planning" in beats.phases, 0.5)
     keeper.close()
