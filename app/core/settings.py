@@ -44,6 +44,8 @@ class Settings(BaseSettings):
         "local", description="Default state backend of a workspace."
     )
     max_state_bytes: int = Field(128 * 1024 * 1024, ge=1024, description="A state sent to the managed backend at most.")
+    hcp_token: SecretStr | None = Field(None, description="API token of HCP Terraform or Terraform Enterprise.")
+    hcp_url: str = Field("https://app.terraform.io", description="Address of HCP Terraform or Terraform Enterprise.")
     modules_dir: Path = Field(Path("modules"), description="Operator-authored modules that specs may name by path.")
     policies_dir: Path = Field(Path("policies"), description="Policy sets that attachments may name by path.")
     frontend_dir: Path = Field(Path("frontend/dist"), description="Built web UI.")
@@ -74,7 +76,7 @@ class Settings(BaseSettings):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
-    @field_validator("url", "runner_url")
+    @field_validator("url", "runner_url", "hcp_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value is not None else None

@@ -2395,10 +2395,10 @@ export interface components {
             stack: string;
             /**
              * State Backend
-             * @description Where engines find the state: `managed` is Sluice's own backend. Fixed once the workspace is made
+             * @default local
              * @enum {string}
              */
-            state_backend?: "managed" | "local";
+            state_backend: "managed" | "local";
             /**
              * Tags
              * @default []
@@ -7734,7 +7734,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The workspace exists (`workspace_exists`); The state backend can't be changed (`state_backend_fixed`) */
+            /** @description The workspace exists (`workspace_exists`) */
             409: {
                 headers: {
                     [name: string]: unknown;
