@@ -141,7 +141,7 @@ def test_bootstrap_demo_asks_for_one_plan_that_the_admin_may_approve(
     (variable,) = client.get("/terraform/workspaces/demo/variables").json()
     assert (variable["key"], variable["is_sensitive"], variable["value"]) == ("database_password", True, None)
     levels = {item["enforcement_level"] for item in client.get("/terraform/policy-attachments").json()["items"]}
-    assert levels == {"soft-mandatory", "hard-mandatory"}
+    assert levels == {"advisory", "hard-mandatory"}
 
 
 def test_bootstrap_demo_that_was_deleted_stays_away(

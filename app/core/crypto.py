@@ -229,12 +229,11 @@ class KeyFile:
 
 
 def new_key(present: Iterable[str]) -> tuple[str, bytes]:
-    """Return the id and bytes of a fresh key, with an id that is not among ``present``."""
-    taken = set(present)
-    number = 1
-    while f"k{number}" in taken:
-        number += 1
-    return f"k{number}", secrets.token_bytes(32)
+    """Return the id and bytes of a fresh key; ``present`` are the ids in the ring.
+
+    No id ever comes back, not even a removed key's: a process that still holds that key would take it for this one.
+    """
+    return f"k{len(set(present)) + 1}-{secrets.token_hex(4)}", secrets.token_bytes(32)
 
 
 @lru_cache(maxsize=1)
