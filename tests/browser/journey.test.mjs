@@ -156,6 +156,7 @@ test("the workspace shows state version 1, its outputs, and keeps a sensitive va
 });
 
 test("a plan that a policy blocks says which rule, and can't be approved", async () => {
+  for (const each of (await api("GET", "/terraform/policy-attachments")).items) await api("DELETE", `/terraform/policy-attachments/${each.id}`);
   await api("POST", "/terraform/policy-attachments", { policy_set_uri: "policies/blast_radius", enforcement_level: "soft-mandatory", workspace: "demo" });
   const run = await api("POST", "/terraform/workspaces/demo/destroy", { message: "Take the shop down" });
   await runIn(run.id, ["policy_blocked"]);
