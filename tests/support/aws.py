@@ -161,11 +161,9 @@ def running_api(log: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    program = Path(sys.executable).with_name("moto_server")
+    program = Path(__file__).with_name("aws_api.py")
     with spawning("an AWS API on loopback"), log.open("wb") as output:
-        process = subprocess.Popen(
-            [program, "-H", "127.0.0.1", "-p", str(port)], stdout=output, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen([sys.executable, program, str(port)], stdout=output, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
         _await(url, process, log)
