@@ -10,7 +10,14 @@ from app.core.pages import Page, PageParams, page_params
 from app.core.permissions import Actor, Permission, requires
 from app.recovery import service
 from app.state.errors import QuarantineDecided, QuarantineNotFound, StateConflict, StateLocked, StateUnreadable
-from app.state.schemas import AdoptRequest, DiscardRequest, QuarantinedState, QuarantineStatus, StateVersionOut
+from app.state.schemas import (
+    AdoptRequest,
+    DiscardRequest,
+    QuarantineDiff,
+    QuarantinedState,
+    QuarantineStatus,
+    StateVersionOut,
+)
 
 router = APIRouter(prefix="/terraform/recovery", tags=["recovery"])
 Reader = Annotated[Actor, requires(Permission.STATE_READ)]
@@ -52,6 +59,18 @@ def download_quarantined_state(
     headers = {"Content-Disposition": f'attachment; filename="{quarantine_id}.tfstate"', "Cache-Control": "no-store"}
     data = service.download(session, actor, quarantine_id)
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.get(
+    "/quarantine/{quarantine_id}/diff",
+    operation_id="diff_quarantined_state",
+    responses=error_responses(QuarantineNotFound, QuarantineDecided, StateUnreadable),
+)
+def diff_quarantined_state(
+    quarantine_id: str, session: SessionDep, actor: Reader, params: Annotated[PageParams, Depends(page_params)]
+) -> QuarantineDiff:
+    """Return what would differ from the current state if this one were adopted; sensitive values are null."""
+    return service.diff(session, actor, quarantine_id, params)
 
 
 @router.post(

@@ -5,7 +5,14 @@ from sqlalchemy.orm import Session
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
 from app.state import service as state
-from app.state.schemas import AdoptRequest, DiscardRequest, QuarantinedState, QuarantineStatus, StateVersionOut
+from app.state.schemas import (
+    AdoptRequest,
+    DiscardRequest,
+    QuarantineDiff,
+    QuarantinedState,
+    QuarantineStatus,
+    StateVersionOut,
+)
 
 
 def quarantined(
@@ -23,6 +30,11 @@ def get(session: Session, actor: Actor, quarantine_id: str) -> QuarantinedState:
 def download(session: Session, actor: Actor, quarantine_id: str) -> bytes:
     """Return what was refused, byte for byte. Audited."""
     return state.download_quarantined(session, actor, quarantine_id)
+
+
+def diff(session: Session, actor: Actor, quarantine_id: str, params: PageParams) -> QuarantineDiff:
+    """Return one page of what would differ from the current state if it were adopted."""
+    return state.diff_quarantined(session, actor, quarantine_id, params)
 
 
 def adopt(session: Session, actor: Actor, quarantine_id: str, wanted: AdoptRequest) -> StateVersionOut:

@@ -21,6 +21,7 @@ from app.state.schemas import (
     LockOut,
     LockRequest,
     Output,
+    ResourceFacets,
     ResourceFilter,
     Retention,
     StateDiff,
@@ -98,6 +99,16 @@ def list_state_resources(
     """List the resources of a state version in the state's order."""
     wanted = ResourceFilter(module=module, type=kind, provider=provider, mode=mode, search=search)
     return service.resources(session, actor, version_id, wanted, params)
+
+
+@router.get(
+    "/state-versions/{version_id}/resource-facets",
+    operation_id="get_state_resource_facets",
+    responses=error_responses(StateVersionNotFound, StateVersionPruned),
+)
+def get_state_resource_facets(version_id: str, session: SessionDep, actor: Reader) -> ResourceFacets:
+    """Return which modules, types, providers and modes a state version's resources have, with counts."""
+    return service.facets(session, actor, version_id)
 
 
 @router.get(

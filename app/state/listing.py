@@ -1,12 +1,24 @@
-"""Resources of a state version by filter and page, and the difference between two versions."""
+"""Resources of a state version by filter and page, and the difference between two states."""
+
+from collections import Counter
+from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
 from app.core.errors import Invalid
 from app.core.pages import Page, PageParams, decode_cursor, encode_cursor
 from app.core.permissions import Actor
-from app.state import comparing, versions
-from app.state.schemas import ResourceFilter, StateDiff, StateResource, StateVersionOut
+from app.state import comparing, quarantine, repository, versions
+from app.state.schemas import (
+    FacetCount,
+    QuarantineDiff,
+    ResourceChange,
+    ResourceFacets,
+    ResourceFilter,
+    StateDiff,
+    StateResource,
+    StateVersionOut,
+)
 from app.workspaces import service as workspaces
 
 
@@ -25,6 +37,22 @@ def resources(
             return Page(items=items, next_cursor=encode_cursor(position))
         items.append(found[position])
     return Page(items=items)
+
+
+def facets(session: Session, actor: Actor, version_id: str) -> ResourceFacets:
+    """Return what the resources of a version can be narrowed to, and how many resources there are."""
+    found = versions.resources_of(session, versions.get_row(session, actor.organization_id, version_id))
+    return ResourceFacets(
+        total=len(found),
+        modules=_counted(item.module for item in found),
+        types=_counted(item.type for item in found),
+        providers=_counted(item.provider for item in found),
+        modes=_counted(item.mode for item in found),
+    )
+
+
+def _counted(values: Iterable[str]) -> list[FacetCount]:
+    return [FacetCount(value=value, count=count) for value, count in sorted(Counter(values).items())]
 
 
 def _passes(resource: StateResource, wanted: ResourceFilter) -> bool:
@@ -49,18 +77,11 @@ def _is_in_module(module: str, wanted: str) -> bool:
 def diff(session: Session, actor: Actor, before_id: str, after_id: str, params: PageParams) -> StateDiff:
     """Return one page of what differs between two versions, by resource; sensitive values are null and marked so."""
     before, after = (versions.get_row(session, actor.organization_id, found) for found in (before_id, after_id))
-    secrets = {
-        variable.value
-        for workspace_id in {before.workspace_id, after.workspace_id}
-        for variable in workspaces.variables_for_run(session, workspace_id)
-        if variable.sensitive
-    }
+    secrets = _secrets_of(session, {before.workspace_id, after.workspace_id})
     old = comparing.read(versions.content_of(session, before), secrets)
     new = comparing.read(versions.content_of(session, after), secrets)
     difference = comparing.compare(old, new)
-    start = _position(params)
-    page = difference.addresses[start : start + params.limit]
-    end = start + len(page)
+    items, next_cursor = _changes(old, new, difference, params)
     ops = [op for _, op in difference.addresses]
     return StateDiff(
         before=StateVersionOut.model_validate(before),
@@ -69,9 +90,53 @@ def diff(session: Session, actor: Actor, before_id: str, after_id: str, params: 
         removed=ops.count("remove"),
         changed=ops.count("change"),
         outputs=difference.outputs,
-        items=[comparing.change_of(old, new, address, op) for address, op in page],
-        next_cursor=encode_cursor(end) if end < len(difference.addresses) else None,
+        items=items,
+        next_cursor=next_cursor,
     )
+
+
+def diff_quarantined(session: Session, actor: Actor, quarantine_id: str, params: PageParams) -> QuarantineDiff:
+    """Return one page of what would differ if a held state took the current one's place; sensitive values are null.
+
+    Raises ``QuarantineNotFound``, ``QuarantineDecided``, and ``StateUnreadable`` when it is no whole state.
+    """
+    after, data = quarantine.readable(session, actor, quarantine_id)
+    before = repository.current(session, after.workspace_id, with_content=True)
+    secrets = _secrets_of(session, {after.workspace_id})
+    old = comparing.read(versions.content_of(session, before) if before is not None else b"{}", secrets)
+    new = comparing.read(data, secrets)
+    difference = comparing.compare(old, new)
+    items, next_cursor = _changes(old, new, difference, params)
+    ops = [op for _, op in difference.addresses]
+    return QuarantineDiff(
+        before=StateVersionOut.model_validate(before) if before is not None else None,
+        after=after,
+        added=ops.count("add"),
+        removed=ops.count("remove"),
+        changed=ops.count("change"),
+        outputs=difference.outputs,
+        items=items,
+        next_cursor=next_cursor,
+    )
+
+
+def _secrets_of(session: Session, workspace_ids: set[str]) -> set[str]:
+    return {
+        variable.value
+        for workspace_id in workspace_ids
+        for variable in workspaces.variables_for_run(session, workspace_id)
+        if variable.sensitive
+    }
+
+
+def _changes(
+    old: comparing.Content, new: comparing.Content, difference: comparing.Difference, params: PageParams
+) -> tuple[list[ResourceChange], str | None]:
+    start = _position(params)
+    page = difference.addresses[start : start + params.limit]
+    end = start + len(page)
+    cursor = encode_cursor(end) if end < len(difference.addresses) else None
+    return [comparing.change_of(old, new, address, op) for address, op in page], cursor
 
 
 def _position(params: PageParams) -> int:

@@ -104,6 +104,17 @@ def download_quarantined(session: Session, actor: Actor, quarantine_id: str) -> 
     return data
 
 
+def readable(session: Session, actor: Actor, quarantine_id: str) -> tuple[QuarantinedState, bytes]:
+    """Return a held state and what it holds, to be compared. Not audited: the content must not leave unmasked.
+
+    Raises ``QuarantineNotFound``, ``QuarantineDecided``, and ``StateUnreadable`` when it is no whole state.
+    """
+    row = _get(session, actor, quarantine_id)
+    data = _content(session, row)
+    parsing.parse(data)
+    return QuarantinedState.model_validate(row), data
+
+
 def adopt(session: Session, actor: Actor, quarantine_id: str, wanted: AdoptRequest) -> StateVersionOut:
     """Make a quarantined state the workspace's next version; a serial that is not newer is raised.
 

@@ -74,6 +74,26 @@ class ResourceFilter(BaseModel):
     search: str | None = None
 
 
+class FacetCount(BaseModel):
+    """One value that resources can be narrowed to, and how many have it."""
+
+    value: str
+    count: int
+
+
+class ResourceFacets(BaseModel):
+    """What the resources of a state can be narrowed to, each list by name.
+
+    The root module is the empty text. A resource counts for its own module alone, not for those around it.
+    """
+
+    total: int
+    modules: list[FacetCount]
+    types: list[FacetCount]
+    providers: list[FacetCount]
+    modes: list[FacetCount]
+
+
 class AttributeChange(BaseModel):
     """One attribute that differs. A sensitive one has null values."""
 
@@ -203,6 +223,22 @@ class QuarantinedState(BaseModel):
     decided_by: dict[str, Any] | None
     decision_reason: str | None
     state_version_id: str | None = Field(description="The version that it became, when it was adopted")
+
+
+class QuarantineDiff(BaseModel):
+    """What would differ if a quarantined state took the place of the current one: counts, outputs, a page of resources.
+
+    ``before`` is null when the workspace has no state version yet.
+    """
+
+    before: StateVersionOut | None
+    after: QuarantinedState
+    added: int
+    removed: int
+    changed: int
+    outputs: list[OutputChange]
+    items: list[ResourceChange]
+    next_cursor: str | None
 
 
 class AdoptRequest(BaseModel):

@@ -1,7 +1,7 @@
 """State versions, outputs, locks and retention: what other slices and the edges may do with them."""
 
 from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
-from app.state.listing import diff, resources
+from app.state.listing import diff, diff_quarantined, facets, resources
 from app.state.locks import (
     beat,
     force_unlock,
@@ -51,9 +51,11 @@ __all__ = [
     "current_outputs",
     "currents",
     "diff",
+    "diff_quarantined",
     "discard",
     "download",
     "download_quarantined",
+    "facets",
     "force_unlock",
     "held_lock",
     "held_locks",

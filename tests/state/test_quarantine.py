@@ -141,3 +141,34 @@ def test_unreadable_state_is_never_adopted_but_can_be_read_and_discarded(scene: 
         assert service.discard(opened, scene.admin, kept.id, "cut short").status == "discarded"
     with pytest.raises(QuarantineDecided):
         service.download_quarantined(session, scene.admin, kept.id)
+
+
+def test_quarantined_state_is_compared_with_the_current_one_masked_and_not_changed(
+    scene: Scene, store: Store, session: Session
+) -> None:
+    store(states.document([states.resource(1), states.resource(2)], 7))
+    planted = states.resource(3, sensitive="planted-secret")
+    kept = keep(scene, states.document([states.resource(1), states.resource(2, revision=4), planted], 3))
+    assert kept is not None
+    found = service.diff_quarantined(session, scene.admin, kept.id, PageParams(limit=1))
+    assert found.before is not None
+    assert (found.before.serial, found.after.serial) == (7, 3)
+    assert (found.added, found.removed, found.changed) == (1, 0, 1)
+    rest = service.diff_quarantined(session, scene.admin, kept.id, PageParams(cursor=found.next_cursor))
+    assert sorted(item.op for item in [*found.items, *rest.items]) == ["add", "change"]
+    assert "planted-secret" not in found.model_dump_json() + rest.model_dump_json()
+    assert [item.id for item in held(scene)] == [kept.id]
+
+
+def test_quarantined_state_of_a_workspace_without_state_is_all_new(scene: Scene, session: Session) -> None:
+    kept = keep(scene, states.document([states.resource(1)], 3))
+    assert kept is not None
+    found = service.diff_quarantined(session, scene.admin, kept.id, PageParams())
+    assert (found.before, found.added) == (None, 1)
+
+
+def test_comparing_what_is_no_state_says_so(scene: Scene, session: Session) -> None:
+    kept = keep(scene, b'{"version": 4, "serial"')
+    assert kept is not None
+    with pytest.raises(StateUnreadable):
+        service.diff_quarantined(session, scene.admin, kept.id, PageParams())

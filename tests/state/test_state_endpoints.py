@@ -77,3 +77,12 @@ def test_sensitive_output_is_revealed_with_permission_only_and_audited(
     event = session.scalars(select(AuditEvent).filter_by(action="state.output_read")).one()
     assert event.evidence["output"] == "closed"
     assert "planted-secret" not in str(event.evidence)
+
+
+def test_facets_say_what_resources_can_be_narrowed_to(session: Session, scene: Scene, pair: tuple[str, str]) -> None:
+    found = get(session, scene, f"/terraform/state-versions/{pair[0]}/resource-facets")
+    assert found["total"] == 250
+    assert found["types"] == [{"value": "aws_eip", "count": 125}, {"value": "aws_instance", "count": 125}]
+    assert found["modes"] == [{"value": "managed", "count": 250}]
+    assert {"value": "module.cell[3]", "count": 13} in found["modules"]  # type: ignore[operator]
+    assert [item["count"] for item in found["providers"]] == [250]  # type: ignore[attr-defined]

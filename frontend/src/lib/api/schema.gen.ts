@@ -627,6 +627,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/recovery/quarantine/{quarantine_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff Quarantined State
+         * @description Return what would differ from the current state if this one were adopted; sensitive values are null.
+         */
+        get: operations["diff_quarantined_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/recovery/quarantine/{quarantine_id}/discard": {
         parameters: {
             query?: never;
@@ -1109,6 +1129,26 @@ export interface paths {
          * @description Return one output with its value, also when it is sensitive. Each reading is audited.
          */
         get: operations["reveal_state_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/state-versions/{version_id}/resource-facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get State Resource Facets
+         * @description Return which modules, types, providers and modes a state version's resources have, with counts.
+         */
+        get: operations["get_state_resource_facets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1923,6 +1963,16 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * FacetCount
+         * @description One value that resources can be narrowed to, and how many have it.
+         */
+        FacetCount: {
+            /** Count */
+            count: number;
+            /** Value */
+            value: string;
         };
         /**
          * FailureOut
@@ -2823,6 +2873,28 @@ export interface components {
             version: components["schemas"]["SpecVersionOut"];
         };
         /**
+         * QuarantineDiff
+         * @description What would differ if a quarantined state took the place of the current one: counts, outputs, a page of resources.
+         *
+         *     ``before`` is null when the workspace has no state version yet.
+         */
+        QuarantineDiff: {
+            /** Added */
+            added: number;
+            after: components["schemas"]["QuarantinedState"];
+            before: components["schemas"]["StateVersionOut"] | null;
+            /** Changed */
+            changed: number;
+            /** Items */
+            items: components["schemas"]["ResourceChange"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Outputs */
+            outputs: components["schemas"]["OutputChange"][];
+            /** Removed */
+            removed: number;
+        };
+        /**
          * QuarantinedState
          * @description A state that could not become a version. ``serial`` and ``lineage`` are null when it could not be read.
          */
@@ -2985,6 +3057,24 @@ export interface components {
             provider: string;
             /** Type */
             type: string;
+        };
+        /**
+         * ResourceFacets
+         * @description What the resources of a state can be narrowed to, each list by name.
+         *
+         *     The root module is the empty text. A resource counts for its own module alone, not for those around it.
+         */
+        ResourceFacets: {
+            /** Modes */
+            modes: components["schemas"]["FacetCount"][];
+            /** Modules */
+            modules: components["schemas"]["FacetCount"][];
+            /** Providers */
+            providers: components["schemas"]["FacetCount"][];
+            /** Total */
+            total: number;
+            /** Types */
+            types: components["schemas"]["FacetCount"][];
         };
         /**
          * ResumeRequest
@@ -6042,6 +6132,63 @@ export interface operations {
             };
         };
     };
+    diff_quarantined_state: {
+        parameters: {
+            query?: {
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                quarantine_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineDiff"];
+                };
+            };
+            /** @description No such quarantined state (`quarantine_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The quarantined state was decided already (`quarantine_decided`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not a state (`state_unreadable`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     discard_quarantined_state: {
         parameters: {
             query?: never;
@@ -7401,6 +7548,57 @@ export interface operations {
                 };
             };
             /** @description No such state version (`state_version_not_found`); No such output (`output_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state version's content is no longer kept (`state_version_pruned`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_state_resource_facets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceFacets"];
+                };
+            };
+            /** @description No such state version (`state_version_not_found`) */
             404: {
                 headers: {
                     [name: string]: unknown;
