@@ -45,6 +45,7 @@ from app.workspaces import sealed as workspaces_sealed
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
+    StateBackendChanging,
     TagsChanged,
     VariablesMoved,
     WorkspaceDeleting,
@@ -102,6 +103,7 @@ def connect() -> None:
     subscribe(WorkspaceHeadMoved, runs.on_workspace_head_moved)
     subscribe(ApprovalRulesChanged, runs.on_approval_rules_changed)
     subscribe(TagsChanged, runs.on_tags_changed)
+    subscribe(StateBackendChanging, runs.on_state_backend_changing)
     subscribe(WorkspaceDeleting, runs.on_workspace_deleting)
     subscribe(PoliciesMoved, runs.on_policies_moved)
     subscribe(RightsChanged, runs.on_rights_changed)

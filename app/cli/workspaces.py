@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from app.cli.access import connect
+from app.cli.backend_options import Backend, Settings, backend_fields, describe_backend
 from app.cli.options import AsJson, Limit
 from app.cli.program import FAILED, group, register
 from app.client.errors import LocalProblem
@@ -93,14 +94,19 @@ def create(
     auto_apply_destroys: AutoDestroy = None,
     plan_max_age: MaxAge = None,
     engine: Engine = None,
+    state_backend: Backend = None,
+    setting: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a workspace of a stack.
+    r"""Create a workspace of a stack.
 
     Examples:
       sluice workspace create prod-network --stack network --required-approvals 2 --approver-team platform
 
       sluice workspace create dev-network --stack network --auto-apply
+
+      sluice workspace create prod-db --stack db --state-backend s3 --setting bucket=states \
+        --setting key=prod-db.tfstate --setting region=eu-central-1
     """
     from app.cli.output import print_json
     from app.client import calls
@@ -119,7 +125,7 @@ def create(
                 "plan_max_age_seconds": plan_max_age,
                 "engine_kind": engine,
             },
-        )
+        ) | backend_fields(state_backend, setting)
         made = client.send(calls.create_workspace(name, stack, **settings)).document
     if as_json:
         print_json(made)
@@ -200,13 +206,16 @@ def change(
     auto_apply_destroys: AutoDestroy = None,
     plan_max_age: MaxAge = None,
     engine: Engine = None,
+    state_backend: Backend = None,
+    setting: Settings = None,
     pin: Annotated[str | None, typer.Option("--pin", help="Spec version (id) to stay at.", show_default=False)] = None,
     unpin: Annotated[bool, typer.Option("--unpin", help="Follow the stack's latest version again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Change a workspace's settings; what is not named stays.
 
-    Changed rules void approvals; another head supersedes the plans that wait.
+    Changed rules void approvals; another head supersedes the plans that wait. The state backend changes so only while
+    the workspace has no state; afterwards `sluice state migrate` moves it.
 
     Examples:
       sluice workspace set prod-network --required-approvals 2 --approver-team platform
@@ -232,7 +241,7 @@ def change(
                 "engine_kind": engine,
                 "pinned_version_id": pin,
             },
-        )
+        ) | backend_fields(state_backend, setting)
         if unpin:
             settings["pinned_version_id"] = None
         if not settings:
@@ -294,6 +303,7 @@ def _print(found: dict[str, Any]) -> None:
             ("auto-apply destroys", found.get("auto_apply_allows_destroy")),
             ("a plan may wait", f"{age} s" if age else "for ever"),
             ("engine", found.get("engine_kind") or "the worker's first"),
+            ("state backend", describe_backend(found)),
         ]
     )
 

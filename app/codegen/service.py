@@ -6,25 +6,31 @@ backend. A workspace's variable wins over the spec's input of the same name.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from app.codegen.errors import BackendUnknown, SecretMissing
+from app.codegen.backends import STATE_FILE, engine_backend, engine_settings, render_backend
+from app.codegen.errors import SecretMissing
 from app.codegen.renderer import render_template
 from app.configurations.schemas import ModuleInterface
 from app.specs.schemas import TerraformStackSpec, root_directory
 from app.workspaces.schemas import ResolvedVariable
 
+__all__ = [
+    "BACKEND_FILE",
+    "INPUTS_FILE",
+    "ROOT_FILE",
+    "STATE_FILE",
+    "engine_backend",
+    "engine_settings",
+    "render",
+    "render_backend",
+    "run_variables",
+]
+
 ROOT_FILE = "zzzz_sluice_stack.tf"
 BACKEND_FILE = "zzzz_sluice_backend_override.tf"
 INPUTS_FILE = "zzzz_sluice_inputs.auto.tfvars.json"
-STATE_FILE = "terraform.tfstate"
-
-BACKENDS: dict[str, tuple[str, dict[str, str]]] = {
-    "local": ("local", {"path": STATE_FILE}),
-    "managed": ("http", {}),
-}
-"""Each backend's type in the engine's words, and its block's settings; no credentials or addresses go in here, since
-the block lands in the plan file."""
 
 _SECRET_SCHEME = "variable:"  # noqa: S105 - the scheme of a reference, not a secret
 
@@ -33,39 +39,22 @@ def render(
     spec: TerraformStackSpec,
     *,
     backend: str = "local",
+    backend_settings: Mapping[str, Any] | None = None,
     module: ModuleInterface | None = None,
     variables: Sequence[ResolvedVariable] = (),
 ) -> dict[str, str]:
     """Return the files to lay over the root module: name to content.
 
     ``module`` is what the spec's module declares (``configurations.interface``), needed with ``module_source``.
-    ``variables`` are the run's, as ``run_variables`` gives them; their values are not written. Raises
-    ``BackendUnknown`` or ``NotRenderable``.
+    ``variables`` are the run's, as ``run_variables`` gives them; their values are not written. ``backend_settings``
+    are the workspace's. Raises ``BackendUnknown`` or ``NotRenderable``.
     """
-    files = {BACKEND_FILE: render_backend(backend)}
+    files = {BACKEND_FILE: render_backend(backend, backend_settings or {})}
     if spec.module_source is not None:
         files[ROOT_FILE] = _render_root(spec, module or ModuleInterface(), variables)
     elif spec.inputs:
         files[INPUTS_FILE] = json.dumps(spec.inputs, ensure_ascii=True, sort_keys=True, indent=2) + "\n"
     return files
-
-
-def render_backend(backend: str) -> str:
-    """Return the backend block. Raises ``BackendUnknown``."""
-    kind, settings = _known(backend)
-    return render_template("backend", backend=kind, settings=sorted(settings.items()))
-
-
-def engine_backend(backend: str) -> str:
-    """Return the backend type that the engine must end up with after init. Raises ``BackendUnknown``."""
-    return _known(backend)[0]
-
-
-def _known(backend: str) -> tuple[str, dict[str, str]]:
-    if backend not in BACKENDS:
-        message = f"{backend!r} is not a state backend; choose one of: {', '.join(BACKENDS)}"
-        raise BackendUnknown(f"state_backend: {message}.", errors=[{"field": "state_backend", "message": message}])
-    return BACKENDS[backend]
 
 
 def run_variables(spec: TerraformStackSpec, variables: Sequence[ResolvedVariable]) -> list[ResolvedVariable]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+StateBackend = Literal["managed", "local", "s3", "azurerm", "gcs", "hcp"]
+
 
 def default_home() -> Path:
     """Return the data directory used when ``SLUICE_HOME`` is not set."""
@@ -40,8 +42,11 @@ class Settings(BaseSettings):
     terraform_plugin_cache_dir: Path | None = Field(
         None, description="Provider cache shared by runs, read-only to them."
     )
-    terraform_state_backend: Literal["managed", "local"] = Field(
-        "local", description="Default state backend of a workspace."
+    terraform_state_backend: StateBackend = Field("local", description="State backend of new workspaces.")
+    terraform_state_backend_settings: str = Field(
+        "",
+        description="Settings of that backend as JSON, in whose texts {workspace_id} stands for the workspace's id: "
+        '{"bucket": "states", "key": "{workspace_id}.tfstate", "region": "eu-central-1"}.',
     )
     max_state_bytes: int = Field(128 * 1024 * 1024, ge=1024, description="A state sent to the managed backend at most.")
     hcp_token: SecretStr | None = Field(None, description="API token of HCP Terraform or Terraform Enterprise.")

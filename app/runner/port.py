@@ -88,6 +88,9 @@ class RunnerJob(Message):
     generated_files: dict[str, str] = Field(description="Rendered files laid over the root module: name to content")
     has_policies: bool = Field(True, description="Whether policies judge the plan; settling looks again by itself")
     expected_backend: str = Field(description="Backend that must be configured after init, such as `local`")
+    backend_settings: dict[str, JsonValue] = Field(
+        default_factory=dict, description="That backend's settings, exactly as the engine must have them after init"
+    )
     backend_environment: dict[str, str] = Field(
         default_factory=dict, repr=False, description="The backend's address and credentials; given to the engine alone"
     )

@@ -19,8 +19,10 @@ from app.state.errors import StateLocked
 from app.state.events import StateMoved
 from app.state.schemas import StateLocking, StateLockReleased
 from app.workspaces import service as workspaces
+from app.workspaces.errors import StateBackendFixed
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
+    StateBackendChanging,
     TagsChanged,
     VariablesMoved,
     WorkspaceDeleting,
@@ -120,4 +122,19 @@ def on_workspace_deleting(session: Session, fact: WorkspaceDeleting) -> None:
         raise WorkspaceBusy(
             f"The workspace's state still holds {newest.resource_count} resources. Destroy them first: "
             "`sluice plan --destroy`, approve, and delete the workspace then."
+        )
+
+
+def on_state_backend_changing(session: Session, fact: StateBackendChanging) -> None:
+    """Refuse once there is a state to lose, or a run that may leave one. Raises ``StateBackendFixed``."""
+    newest = state.current(session, fact.workspace_id)
+    if newest is not None:
+        raise StateBackendFixed(
+            f"The workspace has a state (serial {newest.serial}), which a changed setting would leave behind. Move it "
+            "by a migration run: `sluice state migrate`."
+        )
+    live = repository.live_in_workspace(session, fact.workspace_id)
+    if live is not None:
+        raise StateBackendFixed(
+            f"Run {live} has not ended and was made for the present backend. Discard or cancel it, then change this."
         )

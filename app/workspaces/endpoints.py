@@ -8,7 +8,16 @@ from app.core.db import SessionDep
 from app.core.http import error_responses
 from app.core.permissions import Actor, Permission, requires
 from app.workspaces import service
-from app.workspaces.errors import VariableNotFound, VariableRefused, WorkspaceExists, WorkspaceHalted, WorkspaceNotFound
+from app.workspaces.errors import (
+    BackendSettingsInvalid,
+    StateBackendFixed,
+    StateLocationTaken,
+    VariableNotFound,
+    VariableRefused,
+    WorkspaceExists,
+    WorkspaceHalted,
+    WorkspaceNotFound,
+)
 from app.workspaces.schemas import (
     NewWorkspace,
     VariableIn,
@@ -29,7 +38,7 @@ Writer = Annotated[Actor, requires(Permission.WORKSPACES_WRITE)]
     operation_id="create_workspace",
     summary="Create a workspace",
     status_code=201,
-    responses=error_responses(WorkspaceExists),
+    responses=error_responses(WorkspaceExists, StateLocationTaken, BackendSettingsInvalid),
 )
 def create_workspace(wanted: NewWorkspace, session: SessionDep, actor: Writer) -> WorkspaceOut:
     """Create a workspace of a stack, with its rules."""
@@ -51,7 +60,9 @@ def get_workspace(workspace: str, session: SessionDep, actor: Reader) -> Workspa
     "/{workspace}",
     operation_id="change_workspace",
     summary="Change a workspace's settings",
-    responses=error_responses(WorkspaceNotFound, WorkspaceExists),
+    responses=error_responses(
+        WorkspaceNotFound, WorkspaceExists, StateBackendFixed, StateLocationTaken, BackendSettingsInvalid
+    ),
 )
 def change_workspace(workspace: str, wanted: WorkspaceChange, session: SessionDep, actor: Writer) -> WorkspaceOut:
     """Change what the request names. Changed rules void approvals; another head supersedes waiting plans."""

@@ -24,6 +24,27 @@ class WorkspaceHalted(Conflict):
     title = "A halt stands over the workspace"
 
 
+class BackendSettingsInvalid(Invalid):
+    """A setting of the state backend is missing, unknown, wrong, or a secret; ``errors`` names each."""
+
+    code = "state_backend_settings_invalid"
+    title = "The state backend's settings are not valid"
+
+
+class StateBackendFixed(Conflict):
+    """The workspace has a state, or a run that may leave one, so its backend changes by a migration run alone."""
+
+    code = "state_backend_fixed"
+    title = "The state backend is fixed"
+
+
+class StateLocationTaken(Conflict):
+    """Another workspace keeps its state in that very place."""
+
+    code = "state_location_taken"
+    title = "Another workspace has that state"
+
+
 class VariableNotFound(NotFound):
     """The workspace has no such variable."""
 

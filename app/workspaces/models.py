@@ -33,6 +33,7 @@ class TerraformWorkspace(OrganizationOwned, Created, Base):
     plan_max_age_seconds: Mapped[int | None]
     engine_kind: Mapped[str | None]
     state_backend: Mapped[str] = mapped_column(default="local")
+    state_backend_settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
     created_by: Mapped[dict[str, Any]]
 
 

@@ -1,7 +1,8 @@
 """Queries of workspaces and variables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -112,6 +113,31 @@ def ages(session: Session) -> Sequence[tuple[str, int]]:
         )
     ).all()
     return [(workspace_id, seconds) for workspace_id, seconds in rows if seconds is not None]
+
+
+def in_location(
+    session: Session, organization_id: str, backend: str, place: Mapping[str, Any], *, besides: str
+) -> str | None:
+    """Return the name of another workspace whose state lies in that very place, if there is one."""
+    named = {name: value for name, value in place.items() if value is not None}
+    rows = session.execute(
+        select(TerraformWorkspace.name, TerraformWorkspace.state_backend_settings).where(
+            TerraformWorkspace.organization_id == organization_id,
+            TerraformWorkspace.state_backend == backend,
+            TerraformWorkspace.id != besides,
+            TerraformWorkspace.state_backend_settings.contains(named),
+        )
+    ).all()
+    return next((name for name, found in rows if all(found.get(key) == value for key, value in place.items())), None)
+
+
+def set_backend(session: Session, workspace_id: str, backend: str, settings: dict[str, Any]) -> None:
+    """Set where the workspace's state lies."""
+    session.execute(
+        update(TerraformWorkspace)
+        .filter_by(id=workspace_id)
+        .values(state_backend=backend, state_backend_settings=settings)
+    )
 
 
 def variables(session: Session, workspace_id: str) -> Sequence[tuple[TerraformVariable, TerraformVariableVersion]]:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from app.core.events import Fact
+from app.core.settings import StateBackend
 from app.specs.schemas import check_name
 
 VariableKind = Literal["terraform", "env"]
 EngineKind = Literal["tofu", "terraform"]
-StateBackend = Literal["managed", "local"]
 Name = Annotated[
     str,
     AfterValidator(check_name),
@@ -56,7 +56,12 @@ class Rules(BaseModel):
         None, description="A plan that waits longer is superseded"
     )
     engine_kind: EngineKind | None = Field(None, description="Engine to use; null takes the worker's first")
-    state_backend: StateBackend = "local"
+    state_backend: StateBackend | None = Field(
+        None, description="Where the state lies; null takes the installation's default, as it is now"
+    )
+    state_backend_settings: dict[str, JsonValue] = Field(
+        default={}, description="The backend's settings (bucket, key, …); credentials are sensitive env variables"
+    )
 
 
 class NewWorkspace(Rules):
@@ -84,7 +89,10 @@ class WorkspaceChange(BaseModel):
     auto_apply_allows_destroy: bool | None = None
     plan_max_age_seconds: Annotated[int | None, Field(ge=60, le=90 * 24 * 3600)] = None
     engine_kind: EngineKind | None = None
-    state_backend: StateBackend | None = None
+    state_backend: StateBackend | None = Field(
+        None, description="Only while the workspace has no state; null takes the installation's default"
+    )
+    state_backend_settings: dict[str, JsonValue] | None = Field(None, description="Replaces all of them")
 
 
 class WorkspaceOut(BaseModel):
@@ -106,6 +114,7 @@ class WorkspaceOut(BaseModel):
     plan_max_age_seconds: int | None
     engine_kind: EngineKind | None
     state_backend: StateBackend
+    state_backend_settings: dict[str, JsonValue]
     created_at: datetime
 
 
@@ -183,6 +192,14 @@ class ApprovalRulesChanged(Fact):
 @dataclass(frozen=True)
 class TagsChanged(Fact):
     """The workspace's tags changed, and with them what policies judge it."""
+
+    organization_id: str
+    workspace_id: str
+
+
+@dataclass(frozen=True)
+class StateBackendChanging(Fact):
+    """The workspace's state is about to lie elsewhere; a subscriber refuses by raising."""
 
     organization_id: str
     workspace_id: str

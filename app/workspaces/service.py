@@ -16,16 +16,18 @@ from app.fence import service as fence
 from app.identity import service as identity
 from app.specs import service as specs
 from app.specs.schemas import StackVersionSummary
-from app.workspaces import repository
+from app.workspaces import placement, repository
 from app.workspaces.errors import WorkspaceExists, WorkspaceHalted
 from app.workspaces.lookup import find, lock
 from app.workspaces.models import TerraformWorkspace
+from app.workspaces.placement import check_backend, move_state_backend
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
     HeadRef,
     Named,
     NewWorkspace,
     Rules,
+    StateBackendChanging,
     TagsChanged,
     WorkspaceChange,
     WorkspaceDeleting,
@@ -45,6 +47,7 @@ from app.workspaces.variables import (
 __all__ = [
     "ages",
     "change",
+    "check_backend",
     "count",
     "counts_by_stack",
     "create",
@@ -55,6 +58,7 @@ __all__ = [
     "get_many",
     "lock_exclusive",
     "lock_share",
+    "move_state_backend",
     "page",
     "put_variable",
     "sensitive_version_ids",
@@ -135,19 +139,23 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
     """Create a workspace, with its fence.
 
     Rules of the gate other than the defaults need ``workspaces:rules``. Raises ``StackNotFound``, ``WorkspaceExists``,
-    ``Forbidden``, and ``Invalid`` for unknown teams or a version that is no pushed one of the stack.
+    ``Forbidden``, ``BackendSettingsInvalid``, ``StateLocationTaken``, and ``Invalid`` for unknown teams or a version
+    that is no pushed one of the stack.
     """
     defaults = Rules()
     _require_rules(actor, {name for name in GATE_FIELDS if getattr(wanted, name) != getattr(defaults, name)})
     stack = specs.get_stack(session, actor.organization_id, wanted.stack)
     _check(session, actor, stack.id, wanted.pinned_version_id, wanted.approver_team_ids)
+    workspace_id = new_id("ws")
+    backend = placement.chosen(session, actor.organization_id, workspace_id, wanted)
     row = TerraformWorkspace(
-        id=new_id("ws"),
+        id=workspace_id,
         organization_id=actor.organization_id,
         stack_id=stack.id,
         created_at=clock.now(),
         created_by=actor.describe(),
-        **wanted.model_dump(exclude={"stack", "tags", "requester_may_approve"}),
+        **wanted.model_dump(exclude={"stack", "tags", "requester_may_approve", *backend}),
+        **backend,
         tags=sorted(set(wanted.tags)),
         requester_may_approve=_requester_may_approve(session, actor, wanted),
     )
@@ -155,7 +163,8 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
         message = "another workspace of this organization has this name; choose another"
         raise WorkspaceExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
     fence.create_fence(session, "workspace", row.id, actor.organization_id)
-    audit.record(session, actor, "workspace.created", ("workspace", row.id), wanted.model_dump(mode="json"))
+    evidence = wanted.model_dump(mode="json") | backend
+    audit.record(session, actor, "workspace.created", ("workspace", row.id), evidence)
     return get(session, actor.organization_id, row.id)
 
 
@@ -170,7 +179,8 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
     """Change settings; what the request leaves out stays. Publishes what it moved, under the row's exclusive lock.
 
     A rule of the gate, and taking a tag away (policies may bind to it), need ``workspaces:rules``. Raises
-    ``WorkspaceNotFound``, ``WorkspaceExists``, ``Forbidden`` and, as ``create`` does, ``Invalid``.
+    ``WorkspaceNotFound``, ``WorkspaceExists``, ``Forbidden``, ``StateBackendFixed``, ``StateLocationTaken`` and, as
+    ``create`` does, ``Invalid``.
     """
     found = find(session, actor.organization_id, workspace)
     row = lock(session, found.id, exclusive=True)
@@ -181,6 +191,8 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
     if values.get("name") not in (None, row.name) and repository.find(session, actor.organization_id, values["name"]):
         message = "another workspace of this organization has this name; choose another"
         raise WorkspaceExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
+    backend = placement.wanted(session, row, wanted)
+    values = {name: value for name, value in values.items() if not name.startswith("state_backend")} | backend
     nullable = {"pinned_version_id", "plan_max_age_seconds", "engine_kind"}
     changed = {
         name: value
@@ -191,6 +203,8 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
         return present(session, [row])[0]
     loses_a_tag = bool(set(row.tags) - set(changed.get("tags", row.tags)))
     _require_rules(actor, (changed.keys() & GATE_FIELDS) | ({"tags"} if loses_a_tag else set()))
+    if changed.keys() & backend.keys():
+        publish(session, StateBackendChanging(row.organization_id, row.id))
     evidence = {name: {"before": getattr(row, name), "after": value} for name, value in changed.items()}
     for name, value in changed.items():
         setattr(row, name, value)
@@ -249,6 +263,7 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
             plan_max_age_seconds=row.plan_max_age_seconds,
             engine_kind=row.engine_kind,  # type: ignore[arg-type]  # the column holds an EngineKind
             state_backend=row.state_backend,  # type: ignore[arg-type]  # the column holds a StateBackend
+            state_backend_settings=row.state_backend_settings,
             created_at=row.created_at,
         )
         for row in rows

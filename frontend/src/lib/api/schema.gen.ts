@@ -2445,10 +2445,17 @@ export interface components {
             stack: string;
             /**
              * State Backend
-             * @default local
-             * @enum {string}
+             * @description Where the state lies; null takes the installation's default, as it is now
              */
-            state_backend: "managed" | "local";
+            state_backend?: ("managed" | "local" | "s3" | "azurerm" | "gcs" | "hcp") | null;
+            /**
+             * State Backend Settings
+             * @description The backend's settings (bucket, key, …); credentials are sensitive env variables
+             * @default {}
+             */
+            state_backend_settings: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
             /**
              * Tags
              * @default []
@@ -4111,8 +4118,18 @@ export interface components {
             requester_may_approve?: boolean | null;
             /** Required Approvals */
             required_approvals?: number | null;
-            /** State Backend */
-            state_backend?: ("managed" | "local") | null;
+            /**
+             * State Backend
+             * @description Only while the workspace has no state; null takes the installation's default
+             */
+            state_backend?: ("managed" | "local" | "s3" | "azurerm" | "gcs" | "hcp") | null;
+            /**
+             * State Backend Settings
+             * @description Replaces all of them
+             */
+            state_backend_settings?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
             /** Tags */
             tags?: string[] | null;
         };
@@ -4156,7 +4173,11 @@ export interface components {
              * State Backend
              * @enum {string}
              */
-            state_backend: "managed" | "local";
+            state_backend: "managed" | "local" | "s3" | "azurerm" | "gcs" | "hcp";
+            /** State Backend Settings */
+            state_backend_settings: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
             /** Tags */
             tags: string[];
         };
@@ -4209,7 +4230,11 @@ export interface components {
              * State Backend
              * @enum {string}
              */
-            state_backend: "managed" | "local";
+            state_backend: "managed" | "local" | "s3" | "azurerm" | "gcs" | "hcp";
+            /** State Backend Settings */
+            state_backend_settings: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
             /** State Serial */
             state_serial: number | null;
             /** Tags */
@@ -7787,7 +7812,7 @@ export interface operations {
                     "application/json": components["schemas"]["WorkspaceOut"];
                 };
             };
-            /** @description The workspace exists (`workspace_exists`) */
+            /** @description The workspace exists (`workspace_exists`); Another workspace has that state (`state_location_taken`) */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7797,13 +7822,14 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The state backend's settings are not valid (`state_backend_settings_invalid`) */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -7932,7 +7958,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The workspace exists (`workspace_exists`) */
+            /** @description The workspace exists (`workspace_exists`); The state backend is fixed (`state_backend_fixed`); Another workspace has that state (`state_location_taken`) */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7942,13 +7968,14 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The state backend's settings are not valid (`state_backend_settings_invalid`) */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
