@@ -265,6 +265,7 @@ def create_app() -> FastAPI:
         larger={
             "/terraform/configurations": settings.max_upload_bytes + 64 * 1024,
             "/terraform/state/": settings.max_state_bytes,
+            "/terraform/workspaces/*/state-import": settings.max_state_bytes,
         },
     )
     application.add_middleware(GZipMiddleware, minimum_size=4096, compresslevel=5)

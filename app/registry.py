@@ -35,6 +35,7 @@ from app.specs.events import HeadMoved
 from app.state import backend_endpoints as state_backend_endpoints
 from app.state import backend_models as state_backend_models
 from app.state import endpoints as state_endpoints
+from app.state import import_endpoints as state_import_endpoints
 from app.state import models as state_models
 from app.state import sealed as state_sealed
 from app.state.events import StateMoved
@@ -84,6 +85,7 @@ ROUTERS = (
     progress_endpoints.router,
     policy_endpoints.router,
     state_endpoints.router,
+    state_import_endpoints.router,
     recovery_endpoints.router,
     state_backend_endpoints.router,
     halt_endpoints.router,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from app.cli.access import connect
+from app.cli.making import Create, StackName, find_workspace, make_workspace
 from app.cli.options import AsJson, Quiet, Timeout
 from app.cli.options import Workspace as WorkspaceOption
-from app.cli.program import DONE, with_remedy
-from app.client.errors import ApiError, LocalProblem
+from app.cli.program import DONE
+from app.client.errors import LocalProblem
 
 if TYPE_CHECKING:
     from app.client import Run, SluiceClient, Workspace
@@ -27,8 +28,6 @@ Directory = Annotated[
         show_default=False,
     ),
 ]
-StackName = Annotated[str | None, typer.Option("--stack", help="Stack of a new workspace; default: its own name.")]
-Create = Annotated[bool, typer.Option("--create", help="Make workspace and stack when they are new.")]
 Message = Annotated[str, typer.Option("--message", "-m", help="Title of the run, such as the commit's first line.")]
 Wait = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Wait for the plan, and exit 0, 2, 3 or 1 by what it says.")
@@ -231,13 +230,13 @@ def _request(client: "SluiceClient", wish: Wish) -> "Run":
     archive = packing.pack(wish.directory) if wish.directory is not None else None
     if wish.module_path is not None and archive is None:
         raise LocalProblem("--module-path is a directory inside DIR: name DIR too.", "usage")
-    found = _find(client, wish)
+    found = find_workspace(client, wish.workspace, stack=wish.stack, create=wish.create)
     spec = _head_document(client, found) if archive is not None and found is not None else {}
     path = _module_path(wish, spec)
     if archive is not None:
         _check_module(archive.module_directories, path, wish.directory)
     if found is None:
-        found = _create(client, wish)
+        found = make_workspace(client, wish.workspace, stack=wish.stack)
     what = _upload(client, archive, found, wish, spec, path) if archive is not None else {}
     call = calls.request_run(
         found.name,
@@ -302,51 +301,3 @@ def _check_module(directories: tuple[str, ...], path: str, directory: Path | Non
         f"what lies beside it too, add --module-path. There is configuration in: {shown}.",
         "no_configuration_files",
     )
-
-
-def _find(client: "SluiceClient", wish: Wish) -> "Workspace | None":
-    """Return the workspace; None when it is new and may be made."""
-    from app.client import calls
-
-    try:
-        found = client.send(calls.get_workspace(wish.workspace))
-    except ApiError as error:
-        if error.code != "workspace_not_found":
-            raise
-        if wish.create:
-            return None
-        raise with_remedy(error, "Add --create to make it now, or see `sluice workspace list`.") from None
-    if wish.stack is not None and wish.stack not in {found.stack.name, found.stack.id}:
-        raise LocalProblem(
-            f"Workspace {found.name} belongs to the stack {found.stack.name}, not to {wish.stack}. Leave --stack out, "
-            "or name another workspace.",
-            "stack_mismatch",
-        )
-    return found
-
-
-def _create(client: "SluiceClient", wish: Wish) -> "Workspace":
-    """Make the workspace, and its stack when that is new; what another made meanwhile is taken."""
-    from app.cli.output import say
-    from app.client import calls
-
-    stack = wish.stack or wish.workspace
-    try:
-        client.send(calls.get_stack(stack))
-    except ApiError as error:
-        if error.code != "stack_not_found":
-            raise
-        try:
-            client.send(calls.create_stack(stack))
-            say(f"Made the stack {stack}.")
-        except ApiError as taken:
-            if taken.code != "stack_exists":
-                raise
-    try:
-        made = client.send(calls.create_workspace(wish.workspace, stack))
-    except ApiError as taken:
-        if taken.code != "workspace_exists":
-            raise
-        return client.send(calls.get_workspace(wish.workspace))
-    say(f"Made the workspace {made.name} of the stack {made.stack.name}.")
-    return made

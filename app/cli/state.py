@@ -1,4 +1,4 @@
-"""`sluice state list|show|outputs|download|diff|lock|unlock|force-unlock`."""
+"""`sluice state …`."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import state_changes
+from app.cli import state_changes, state_importing
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit, MaybeWorkspace, Workspace
 from app.cli.program import group, register
@@ -183,3 +183,4 @@ register(commands, "diff", state_changes.diff)
 register(commands, "lock", state_changes.lock)
 register(commands, "unlock", state_changes.unlock)
 register(commands, "force-unlock", state_changes.force_unlock)
+register(commands, "import", state_importing.import_state)

@@ -128,20 +128,20 @@ class _BodyTooLarge(Exception):
 class BodyLimit:
     """Refuses bodies beyond a limit with 413, by their declared length, else once that much has arrived.
 
-    ``larger`` maps path prefixes to limits of their own, in bytes.
+    ``larger`` maps path prefixes to limits of their own, in bytes; ``*`` in one stands for a segment.
     """
 
     def __init__(self, app: ASGIApp, default: int, larger: Mapping[str, int]) -> None:
         self._app = app
         self._default = default
-        self._larger = dict(larger)
+        self._larger = [(re.compile(re.escape(path).replace(r"\*", "[^/]+")), size) for path, size in larger.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = next((size for prefix, size in self._larger.items() if scope["path"].startswith(prefix)), self._default)
+        limit = next((size for path, size in self._larger if path.match(scope["path"])), self._default)
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
             await self._refuse(limit)(scope, receive, send)

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     max_state_bytes: int = Field(128 * 1024 * 1024, ge=1024, description="A state sent to the managed backend at most.")
     hcp_token: SecretStr | None = Field(None, description="API token of HCP Terraform or Terraform Enterprise.")
     hcp_url: str = Field("https://app.terraform.io", description="Address of HCP Terraform or Terraform Enterprise.")
+    hcp_import_hosts: Annotated[list[str], NoDecode] = Field(
+        ["app.terraform.io", "archivist.terraform.io"],
+        description="Hosts that a state may be imported from as from HCP Terraform, and those that it hands states out "
+        "from, comma separated; https, unless written with http://. Empty: none.",
+    )
     modules_dir: Path = Field(Path("modules"), description="Operator-authored modules that specs may name by path.")
     policies_dir: Path = Field(Path("policies"), description="Policy sets that attachments may name by path.")
     frontend_dir: Path = Field(Path("frontend/dist"), description="Built web UI.")
@@ -74,7 +79,7 @@ class Settings(BaseSettings):
         default_factory=list, description="Further origins that may open the WebSocket, comma separated."
     )
 
-    @field_validator("trusted_origins", mode="before")
+    @field_validator("trusted_origins", "hcp_import_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

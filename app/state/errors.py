@@ -17,6 +17,41 @@ class StateUnreadable(Invalid):
     title = "This is not a state"
 
 
+class StateEncrypted(StateUnreadable):
+    """OpenTofu has encrypted the state by its configuration's ``encryption`` block, so nothing of it can be read."""
+
+    code = "state_encrypted"
+    title = "The state is encrypted"
+
+
+class StateExists(Conflict):
+    """The workspace has a state already, so none is imported over it."""
+
+    code = "state_exists"
+    title = "The workspace has a state"
+
+
+class StateElsewhere(Conflict):
+    """The workspace's state lies in a backend that Sluice does not keep."""
+
+    code = "state_elsewhere"
+    title = "The state lies in another backend"
+
+
+class HcpAddressRefused(Forbidden):
+    """The installation does not allow an import from this address."""
+
+    code = "hcp_address_refused"
+    title = "Imports from this address are not allowed"
+
+
+class HcpStateMissing(NotFound):
+    """The workspace in HCP Terraform has no state version."""
+
+    code = "hcp_state_missing"
+    title = "The workspace in HCP Terraform has no state"
+
+
 class StateConflict(Conflict):
     """The state does not follow the current one: another lineage, or a lower serial."""
 

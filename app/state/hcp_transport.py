@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import ValidationError
 
+from app.core.errors import PayloadTooLarge
 from app.state.hcp_errors import (
     HcpConflict,
     HcpError,
@@ -26,6 +27,7 @@ R = TypeVar("R", bound=HcpResource)
 _MEDIA_TYPE = "application/vnd.api+json"
 _PAGE_SIZE = 100
 _TOO_MANY = 429
+_OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _IDEMPOTENT = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _ERRORS: dict[int, type[HcpError]] = {
     400: HcpInvalid,
@@ -52,7 +54,11 @@ class HcpRetry:
 
 
 class HcpTransport:
-    """Sends one call after the other. ``sleep`` and ``chance`` (0 to 1) are given by tests."""
+    """Sends one call after the other. ``sleep`` and ``chance`` (0 to 1) are given by tests.
+
+    ``guard`` sees the address of every request before it goes out, redirects included, and raises to refuse it. An
+    answer of more than ``most_bytes`` raises ``PayloadTooLarge``.
+    """
 
     def __init__(
         self,
@@ -63,13 +69,20 @@ class HcpTransport:
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
         timeout_seconds: float = 30.0,
+        guard: Callable[[httpx.URL], None] | None = None,
+        most_bytes: int | None = None,
     ) -> None:
         self._base = httpx.URL(url.rstrip("/") + "/api/v2/")
         self._token = token
         self._retry = retry or HcpRetry()
         self._sleep = sleep
         self._chance = chance
-        self._client = httpx.Client(timeout=httpx.Timeout(timeout_seconds, connect=10.0), follow_redirects=True)
+        self._most_bytes = most_bytes
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(timeout_seconds, connect=10.0),
+            follow_redirects=True,
+            event_hooks={"request": [lambda request: guard(request.url)]} if guard is not None else {},
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -168,7 +181,7 @@ class HcpTransport:
         pause = self._retry.first_seconds * 2 ** (attempt - 1) * (1 + self._chance())
         where = f"{request.method} {request.url.path}"
         try:
-            answer = self._client.send(request)
+            answer = self._whole(self._client.send(request, stream=True))
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             return HcpUnavailable(f"HCP Terraform did not answer {where}: {reason}.", attempts=attempt), self._bounded(
@@ -179,6 +192,25 @@ class HcpTransport:
         asked = _asked_wait(answer)
         failure = _failure(answer, where, asked)
         return failure, self._bounded(asked if asked is not None else pause)
+
+    def _whole(self, answer: httpx.Response) -> httpx.Response:
+        """Return the answer with its body, decoded. Raises ``PayloadTooLarge`` when it is more than is taken."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            for part in answer.iter_bytes():
+                size += len(part)
+                if self._most_bytes is not None and size > self._most_bytes:
+                    raise PayloadTooLarge(
+                        f"HCP Terraform answered {answer.request.method} {answer.request.url.path} with more than "
+                        f"{self._most_bytes} bytes, which is what is taken.",
+                        limit_bytes=self._most_bytes,
+                    )
+                parts.append(part)
+        finally:
+            answer.close()
+        headers = [pair for pair in answer.headers.multi_items() if pair[0] not in _OF_THE_WIRE]
+        return httpx.Response(answer.status_code, headers=headers, content=b"".join(parts), request=answer.request)
 
     def _bounded(self, seconds: float) -> float:
         return min(max(0.0, seconds), self._retry.longest_seconds)

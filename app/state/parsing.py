@@ -6,21 +6,41 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from app.state.errors import StateUnreadable
+from app.state.errors import StateEncrypted, StateUnreadable
 from app.state.schemas import Output, ParsedState, StateResource
+
+MOST_SERIAL = 2**31 - 1
+_LONGEST_LINEAGE = 200
 
 
 def parse(data: bytes) -> ParsedState:
-    """Return serial, lineage, outputs (values included) and resources. Raises ``StateUnreadable``."""
+    """Return serial, lineage, outputs (values included) and resources.
+
+    Raises ``StateUnreadable``, and ``StateEncrypted`` for a state that OpenTofu itself has encrypted.
+    """
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise StateUnreadable("The state is not JSON; it may be cut short. It was not stored as a version.") from None
+    if isinstance(document, dict) and "encrypted_data" in document:
+        raise StateEncrypted(
+            "OpenTofu has encrypted this state, and Sluice has no key for it. Write it in clear where its `encryption` "
+            "block is, with `tofu state pull > plain.tfstate`, and send that: Sluice encrypts every state at rest."
+        )
     if not isinstance(document, dict) or document.get("version") != 4:
         raise StateUnreadable("The state is not of format version 4, which OpenTofu and Terraform ≥ 0.12 write.")
     serial, lineage = document.get("serial"), document.get("lineage")
-    if not isinstance(serial, int) or not isinstance(lineage, str) or not lineage:
+    if type(serial) is not int or not isinstance(lineage, str) or not lineage:
         raise StateUnreadable("The state has no serial or no lineage.")
+    if not 0 <= serial <= MOST_SERIAL or len(lineage) > _LONGEST_LINEAGE or not lineage.isprintable():
+        raise StateUnreadable("The state's serial or lineage is not one that an engine writes.")
+    try:
+        return _parsed(document, serial, lineage)
+    except (AttributeError, TypeError, ValueError):
+        raise StateUnreadable("The state's outputs or resources are not as a state of format 4 has them.") from None
+
+
+def _parsed(document: dict[str, Any], serial: int, lineage: str) -> ParsedState:
     outputs = document.get("outputs") or {}
     return ParsedState(
         serial=serial,
@@ -47,6 +67,8 @@ def instances_of(block: dict[str, Any]) -> Iterator[tuple[StateResource, dict[st
     prefix = ".".join(part for part in (module, "data" if mode == "data" else "", kind, name) if part)
     provider = _provider(str(block.get("provider", "")))
     for instance in block.get("instances") or []:
+        if not isinstance(instance, dict):
+            raise TypeError("an instance is an object")
         resource = StateResource(
             address=prefix + _index(instance.get("index_key")),
             module=module,

@@ -1,6 +1,8 @@
 """State versions, outputs, locks and retention: what other slices and the edges may do with them."""
 
 from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
+from app.state.hcp_importing import import_from_hcp
+from app.state.importing import import_state
 from app.state.listing import diff, diff_quarantined, facets, resources
 from app.state.locks import (
     beat,
@@ -59,6 +61,8 @@ __all__ = [
     "force_unlock",
     "held_lock",
     "held_locks",
+    "import_from_hcp",
+    "import_state",
     "issue_run_credential",
     "lock",
     "lock_manually",

@@ -40,6 +40,8 @@ BODIES: dict[str, Any] = {
     "set_state_retention": {"keep_versions": 100},
     "adopt_quarantined_state": {"reason": "it is right"},
     "discard_quarantined_state": {"reason": "it is not"},
+    # No name of an organization, so that HCP Terraform is not asked.
+    "import_state_from_hcp": {"organization": ".", "workspace": "net", "token": "t", "with_variables": False},
 }
 """A body that each route with a path parameter accepts, so that a refusal is the tenant's and not the body's."""
 

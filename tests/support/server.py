@@ -51,9 +51,16 @@ class RunningSluice:
     pid: int
     home: Path
 
-    def run(self, *arguments: str | Path, token: str | None = None, stdin: str | None = None) -> Finished:
-        """Run `sluice` with these arguments, as the admin or with the given token."""
-        environment = clean_environment() | {"SLUICE_URL": self.url, "SLUICE_TOKEN": token or self.token}
+    def run(
+        self,
+        *arguments: str | Path,
+        token: str | None = None,
+        stdin: str | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> Finished:
+        """Run `sluice` with these arguments and environment variables, as the admin or with the given token."""
+        own = {"SLUICE_URL": self.url, "SLUICE_TOKEN": token or self.token}
+        environment = clean_environment() | own | (variables or {})
         with spawning("the command line under test"):
             done = subprocess.run(
                 [SLUICE, *map(str, arguments)],
@@ -68,10 +75,15 @@ class RunningSluice:
         return Finished(done.returncode, done.stdout, done.stderr)
 
     def ask(
-        self, *arguments: str | Path, token: str | None = None, stdin: str | None = None, code: int = 0
+        self,
+        *arguments: str | Path,
+        token: str | None = None,
+        stdin: str | None = None,
+        variables: dict[str, str] | None = None,
+        code: int = 0,
     ) -> dict[str, Any]:
         """Run `sluice … --json`, demand the exit code, and return its document."""
-        done = self.run(*arguments, "--json", token=token, stdin=stdin)
+        done = self.run(*arguments, "--json", token=token, stdin=stdin, variables=variables)
         said = " ".join(map(str, arguments))
         assert done.code == code, (
             f"sluice {said}: exit {done.code} instead of {code}\n{done.out}\n{done.err}\n{self.newest_log()}"

@@ -1329,6 +1329,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/workspaces/{workspace}/state-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import a state file
+         * @description Make the state file in the body the workspace's first state version. Refused where there is one already.
+         */
+        post: operations["import_state"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/workspaces/{workspace}/state-import/hcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import a workspace from HCP Terraform
+         * @description Make the current state of a workspace in HCP Terraform the first state version here, and set its variables.
+         *
+         *     Variables that HCP Terraform does not give out are listed, to be set by hand. Nothing is changed there.
+         */
+        post: operations["import_state_from_hcp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/workspaces/{workspace}/state-lock": {
         parameters: {
             query?: never;
@@ -2178,6 +2220,72 @@ export interface components {
             active: components["schemas"]["HaltOut"][];
         };
         /**
+         * HcpImportOut
+         * @description What an import from HCP Terraform brought in.
+         */
+        HcpImportOut: {
+            source: components["schemas"]["HcpSource"];
+            state_version: components["schemas"]["StateVersionOut"];
+            /** Variables */
+            variables: components["schemas"]["ImportedVariable"][];
+        };
+        /**
+         * HcpImportRequest
+         * @description Which workspace to import, and the token to read it with, which is used for this request and kept nowhere.
+         */
+        HcpImportRequest: {
+            /**
+             * Address
+             * @description Address of Terraform Enterprise; null is the installation's own setting
+             */
+            address?: string | null;
+            /**
+             * Organization
+             * @description Organization in HCP Terraform
+             */
+            organization: string;
+            /**
+             * Token
+             * Format: password
+             * @description API token of HCP Terraform that may read the workspace's state
+             */
+            token: string;
+            /**
+             * With Variables
+             * @description Set its variables here too, as far as they can be read
+             * @default true
+             */
+            with_variables: boolean;
+            /**
+             * Workspace
+             * @description Name of the workspace there
+             */
+            workspace: string;
+        };
+        /**
+         * HcpSource
+         * @description Where a state was imported from.
+         */
+        HcpSource: {
+            /** Address */
+            address: string;
+            /**
+             * Is Locked
+             * @description Whether the workspace was locked there; lock it, so that nothing changes twice
+             */
+            is_locked: boolean;
+            /** Organization */
+            organization: string;
+            /** Serial */
+            serial: number;
+            /** State Version Id */
+            state_version_id: string;
+            /** Workspace */
+            workspace: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
          * HeadRef
          * @description The spec version that a plan without a wish of its own is made from.
          */
@@ -2200,6 +2308,26 @@ export interface components {
              * @constant
              */
             status: "ok";
+        };
+        /**
+         * ImportedVariable
+         * @description What became of a variable of the workspace there; ``reason`` says why it was not set.
+         */
+        ImportedVariable: {
+            /** Key */
+            key: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "terraform" | "env";
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "set" | "kept" | "to_set_by_hand" | "refused";
+            /** Reason */
+            reason: string | null;
         };
         /**
          * Inbox
@@ -2936,7 +3064,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored";
+            kind: "applied" | "snapshot" | "errored" | "imported";
             /** Lineage */
             lineage: string | null;
             /** Reason */
@@ -3549,7 +3677,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored";
+            kind: "applied" | "snapshot" | "errored" | "imported";
             /** Lineage */
             lineage: string;
             /** Number */
@@ -3599,7 +3727,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored";
+            kind: "applied" | "snapshot" | "errored" | "imported";
             /** Lineage */
             lineage: string;
             /** Number */
@@ -8178,6 +8306,174 @@ export interface operations {
             };
             /** @description There is nothing to plan (`nothing_to_plan`); The Idempotency-Key belongs to another request (`idempotency_key_reused`) */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_state: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same key when you try again: the first answer comes back and nothing is done twice. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StateVersionOut"];
+                };
+            };
+            /** @description No such workspace (`workspace_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state lies in another backend (`state_elsewhere`); The workspace has a state (`state_exists`); The state is locked (`state_locked`); A halt stands (`halted`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large (`payload_too_large`) */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not a state (`state_unreadable`); The state is encrypted (`state_encrypted`); The Idempotency-Key belongs to another request (`idempotency_key_reused`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_state_from_hcp: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same key when you try again: the first answer comes back and nothing is done twice. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HcpImportRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HcpImportOut"];
+                };
+            };
+            /** @description Imports from this address are not allowed (`hcp_address_refused`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such workspace (`workspace_not_found`); The workspace in HCP Terraform has no state (`hcp_state_missing`); HCP Terraform has no such thing (`hcp_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state lies in another backend (`state_elsewhere`); The workspace has a state (`state_exists`); The state is locked (`state_locked`); A halt stands (`halted`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large (`payload_too_large`) */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not a state (`state_unreadable`); The state is encrypted (`state_encrypted`); The Idempotency-Key belongs to another request (`idempotency_key_reused`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description HCP Terraform does not know the token (`hcp_unauthorized`); HCP Terraform does not permit it (`hcp_forbidden`) */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description HCP Terraform limits the calls (`hcp_rate_limited`); HCP Terraform is not available now (`hcp_unavailable`) */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
