@@ -203,24 +203,28 @@ def refresh(
 
 
 def _carry_out(wish: Wish, manner: Manner) -> None:
+    with connect() as client:
+        follow(client, _request(client, wish), manner)
+
+
+def follow(client: "SluiceClient", run: "Run", manner: Manner) -> None:
+    """Wait for a requested run where that is wanted, show it, and exit by what became of it."""
     from app.cli.following import wait_for_plan
     from app.cli.output import print_json
     from app.cli.report import plan_exit_code, print_next_steps, print_run, run_document
 
-    with connect() as client:
-        run = _request(client, wish)
-        code = DONE
-        if manner.wait:
-            run = wait_for_plan(
-                client, run, quiet=manner.quiet, timeout_seconds=manner.timeout_seconds, as_json=manner.as_json
-            )
-            code = plan_exit_code(run)
-        if manner.as_json:
-            print_json(run_document(run))
-        else:
-            print_run(client, run)
-            print_next_steps(run)
-        raise typer.Exit(code)
+    code = DONE
+    if manner.wait:
+        run = wait_for_plan(
+            client, run, quiet=manner.quiet, timeout_seconds=manner.timeout_seconds, as_json=manner.as_json
+        )
+        code = plan_exit_code(run)
+    if manner.as_json:
+        print_json(run_document(run))
+    else:
+        print_run(client, run)
+        print_next_steps(run)
+    raise typer.Exit(code)
 
 
 def _request(client: "SluiceClient", wish: Wish) -> "Run":

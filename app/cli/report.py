@@ -92,6 +92,8 @@ def _print_counts(out: "Console", run: "Run") -> None:
     outputs = run.document.get("output_changes")
     if line.plain:
         out.print(styled("  ", "").append_text(line))
+    elif run.kind == "rollback" and run.has_changes is False:
+        out.print(styled("  No changes: that version says what the current state says.", "green"))
     elif run.has_changes:
         out.print(f"  No resource changes; {outputs or 'some'} output(s) or addresses change.")
     elif run.has_changes is False:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import state_changes, state_importing
+from app.cli import state_changes, state_importing, state_moves
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit, MaybeWorkspace, Workspace
 from app.cli.program import group, register
@@ -184,3 +184,4 @@ register(commands, "lock", state_changes.lock)
 register(commands, "unlock", state_changes.unlock)
 register(commands, "force-unlock", state_changes.force_unlock)
 register(commands, "import", state_importing.import_state)
+register(commands, "rollback", state_moves.rollback)

@@ -127,6 +127,20 @@ def request_run(
     )
 
 
+def request_rollback(
+    workspace: str, state_version_id: str, *, message: str = "", source: str = "api", idempotency_key: str | None = None
+) -> Call[Run]:
+    """Request a rollback of a workspace's state to one of its earlier versions; it waits at the gate like any plan."""
+    body = _given(state_version_id=state_version_id, message=message or None, source=source)
+    return Call(
+        "POST",
+        _path("terraform", "workspaces", workspace, "rollback"),
+        Run.read,
+        json=body,
+        idempotency_key=idempotency_key or f"client-{uuid.uuid4().hex}",
+    )
+
+
 def decide(run_id: str, decision: str, *, comment: str = "", fingerprint: str | None = None) -> Call[Run]:
     """``approve``, ``reject`` or ``revoke``; with the fingerprint that was read, refused when it is another now."""
     body = _given(comment=comment or None, fingerprint=fingerprint)

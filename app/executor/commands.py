@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, Protocol
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 PLAN_FILE = "tfplan.binary"
+PUSHED_FILE = "pushed.tfstate"
 
 
 class Command(Protocol):
@@ -156,6 +157,28 @@ class StatePullCommand:
     def arguments(self) -> tuple[str, ...]:
         """Return the arguments that follow the program."""
         return ("state", "pull")
+
+
+@dataclass(frozen=True)
+class StatePushCommand:
+    """``state push`` of one file to the configured backend, under the backend's own lock.
+
+    Never forced: the engine itself refuses another lineage, and a serial that is lower than what is there.
+    """
+
+    state_file: str = PUSHED_FILE
+    lock_timeout_seconds: int = 0
+    name: ClassVar[str] = "state push"
+
+    def __post_init__(self) -> None:
+        _check_relative(self.state_file)
+
+    def arguments(self) -> tuple[str, ...]:
+        """Return the arguments that follow the program."""
+        arguments = ["state", "push", "-no-color"]
+        if self.lock_timeout_seconds:
+            arguments.append(f"-lock-timeout={self.lock_timeout_seconds}s")
+        return (*arguments, self.state_file)
 
 
 @dataclass(frozen=True)

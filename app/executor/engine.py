@@ -154,6 +154,19 @@ class Engine(Protocol):
         `kept_state` has what is left.
         """
 
+    def pull_state(self) -> bytes | None:
+        """Return the state that the prepared backend holds, None when it holds none.
+
+        Raises ``EngineFailed``, ``EngineStopped`` and the gateway's errors.
+        """
+
+    def push_state(self, data: bytes) -> None:
+        """Write a state to the prepared backend: a later one of the same lineage, or the first.
+
+        Raises ``EngineFailed`` (also when the backend's state can't be followed by it), ``EngineStopped`` and the
+        gateway's errors.
+        """
+
     def kept_state(self) -> KeptState:
         """Return the states that lie in the directory now."""
 

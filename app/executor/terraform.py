@@ -13,7 +13,17 @@ from packaging.version import InvalidVersion, Version
 from app.core.errors import IntegrityError
 from app.executor import files, gateway, sandbox
 from app.executor.cancel import CancelSource, StopOrder
-from app.executor.commands import PLAN_FILE, ApplyCommand, Command, InitCommand, PlanCommand, ShowCommand
+from app.executor.commands import (
+    PLAN_FILE,
+    PUSHED_FILE,
+    ApplyCommand,
+    Command,
+    InitCommand,
+    PlanCommand,
+    ShowCommand,
+    StatePullCommand,
+    StatePushCommand,
+)
 from app.executor.discovery import Tool
 from app.executor.engine import Inputs, KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
 from app.executor.environment import DEFAULT_PATH, EnvironmentOptions, engine_environment
@@ -47,6 +57,7 @@ RESERVED_FILES = (
     "terraform.tfstate.d",
     ERRORED_STATE_FILE,
     PLAN_FILE,
+    PUSHED_FILE,
     VARIABLES_JSON,
     VARIABLES_HCL,
 )
@@ -206,6 +217,28 @@ class TerraformExecutor:
         if plan_file is None or hashlib.sha256(plan_file).hexdigest() != artifact_digest:
             raise IntegrityError("The plan file in the working directory is not the one that was approved.")
         ended = self._run(ApplyCommand(PLAN_FILE, artifact_digest))
+        if ended.exit_code != 0:
+            raise self._failure(ended)
+
+    def pull_state(self) -> bytes | None:
+        """Run `state pull`. Engines print nothing, or a state without a lineage, where there is none."""
+        ended = self._run(StatePullCommand(), capture_stdout=True)
+        if ended.exit_code != 0:
+            raise self._failure(ended)
+        if not ended.stdout.strip():
+            return None
+        try:
+            document = json.loads(ended.stdout)
+            return ended.stdout if document["lineage"] else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise EngineFailed(
+                "The engine pulled something that is no state from the backend.", command="state pull"
+            ) from error
+
+    def push_state(self, data: bytes) -> None:
+        """Run `state push`; the backend's own lock is held while it writes."""
+        files.write(self._site.module, PUSHED_FILE, data, owner=self._options.owner, mode=0o600)
+        ended = self._run(StatePushCommand())
         if ended.exit_code != 0:
             raise self._failure(ended)
 

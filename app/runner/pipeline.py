@@ -104,7 +104,7 @@ class Context:
 
 def plan(context: Context) -> str:
     """Plan, check the policies, and settle. Returns the run's status."""
-    job, port, engine, stage = context.job, context.port, context.engine, context.stage
+    job, engine, stage = context.job, context.engine, context.stage
     mode = _MODES.get(job.kind)
     if mode is None:
         raise KindUnsupported(f"This runner does not execute runs of the kind {job.kind}.")
@@ -144,13 +144,19 @@ def plan(context: Context) -> str:
         timings=stage.timings,
     )
 
+    return judge_and_settle(context, outcome)
+
+
+def judge_and_settle(context: Context, outcome: PlanOutcome) -> str:
+    """Have the policies judge a plan whose artifacts are stored, and settle it. Returns the run's status."""
+    job, port, stage = context.job, context.port, context.stage
     if job.has_policies:
         with stage.phase("checking_policies"):
             port.check(job.run_id, job.fencing_token, outcome)
 
     stage.flush()
-    outcome = outcome.model_copy(update={"timings": stage.timings})
-    return stage.insist("settle", lambda: port.settle(job.run_id, job.fencing_token, outcome)).status
+    told = outcome.model_copy(update={"timings": stage.timings})
+    return stage.insist("settle", lambda: port.settle(job.run_id, job.fencing_token, told)).status
 
 
 def apply(context: Context) -> str:

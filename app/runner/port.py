@@ -17,7 +17,7 @@ RunKind = Literal["plan", "destroy", "refresh", "rollback", "migration", "apply"
 Phase = Literal["preparing", "initializing", "planning", "checking_policies", "verifying", "applying", "snapshotting"]
 Verdict = Literal["passed", "advisory", "blocked_soft", "blocked_hard"]
 StopOrder = Literal["cancel", "halt", "lease_lost"]
-StateKind = Literal["applied", "snapshot", "errored"]
+StateKind = Literal["applied", "snapshot", "errored", "rolled_back"]
 ArtifactKind = Literal["plan_file", "plan_json", "plan_view", "lock_file", "side_files", "log"]
 
 
@@ -102,6 +102,7 @@ class RunnerJob(Message):
     plan_file: ArtifactRef | None = Field(None, description="Apply only: the saved plan")
     side_files: ArtifactRef | None = Field(None, description="Apply only: tar.gz of what the plan left beside it")
     planned_run_id: str | None = Field(None, description="Apply only: the run whose plan is applied")
+    planned_kind: RunKind | None = Field(None, description="Apply only: the kind of that run")
     working_directory: str | None = Field(None, description="Apply only: absolute path that the plan was made in")
     planned_engine: EngineInfo | None = Field(None, description="Apply only: the engine that planned; must be equal")
 
@@ -109,6 +110,11 @@ class RunnerJob(Message):
     def keeps_state_here(self) -> bool:
         """Whether the state lies in the run's directory; else the engine itself sends it to its backend."""
         return self.expected_backend == "local"
+
+    @property
+    def is_state_served(self) -> bool:
+        """Whether the control plane itself keeps the workspace's state; else its backend does, beyond our reach."""
+        return self.expected_backend in {"local", "http"}
 
 
 class ProgressRecord(Message):
@@ -170,6 +176,20 @@ class PlanOutcome(Message):
     state_lineage: str | None
     state_serial: int
     timings: tuple[Timing, ...]
+
+
+class MovePlan(Message):
+    """What a run that moves a state will do, as the control plane found and stored it.
+
+    ``plan_file`` is the state that an apply writes, byte for byte.
+    """
+
+    has_changes: bool
+    counts: Counts
+    output_changes: int = 0
+    plan_file: ArtifactRef
+    plan_json: ArtifactRef
+    plan_view: ArtifactRef
 
 
 class CheckAnswer(Message):
@@ -259,6 +279,12 @@ class RunnerPort(Protocol):
 
     def put_state(self, run_id: str, token: int, kind: StateKind, data: bytes) -> StateAnswer:
         """Store a state version in a transaction of its own, whatever the run's status."""
+
+    def outline(self, run_id: str, token: int, found: bytes | None) -> MovePlan:
+        """Say what a rollback or migration changes, and store its plan.
+
+        ``found`` is the state that the workspace's backend holds now, where the control plane doesn't keep it itself.
+        """
 
     def check(self, run_id: str, token: int, outcome: PlanOutcome) -> CheckAnswer:
         """Evaluate the workspace's policies over the stored plan."""

@@ -23,7 +23,7 @@ from app.executor.errors import EngineStopped, ProcessFailed
 from app.executor.nursery import Target
 from app.executor.options import ExecutorOptions
 from app.executor.terraform import TerraformExecutor
-from app.runner import engines, leftovers, pipeline, workdir
+from app.runner import engines, leftovers, moving, pipeline, workdir
 from app.runner.feed import Feed
 from app.runner.lease import LeaseKeeper
 from app.runner.masking import Masker, sensitive_texts
@@ -223,7 +223,7 @@ class Supervisor:
         context = pipeline.Context(
             job, self._port, self._engine, self, self._masker, engine_info=engines.describe(tool)
         )
-        return pipeline.apply(context) if job.kind == "apply" else pipeline.plan(context)
+        return moving.pipeline_of(job)(context)
 
     def _acknowledge(self, error: EngineStopped) -> str:
         order = self._order[0] if self._order is not None else StopOrder.CANCEL

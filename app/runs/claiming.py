@@ -18,12 +18,12 @@ from app.runner.port import EngineInfo, EngineRequest, Failure, JobVariable, Pro
 from app.runs import fingerprint, repository
 from app.runs.closing import close, keep_failure
 from app.runs.errors import GuardRefused
-from app.runs.machine import Facts, Kind, Status, Trigger
+from app.runs.machine import MOVES, Facts, Kind, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.requesting import EXECUTE_TASK
 from app.runs.transition import end_parent, transition
 from app.specs import service as specs
-from app.specs.schemas import root_directory
+from app.specs.schemas import TerraformStackSpec, root_directory
 from app.state import service as state
 from app.state.schemas import CurrentState
 from app.workspaces import service as workspaces
@@ -105,8 +105,11 @@ def _plan_job(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> R
     run.variable_version_ids = sorted(variable.version_id for variable in resolved)
     run.state_lineage = newest.lineage if newest is not None else None
     run.state_serial = newest.serial if newest is not None else 0
+    run.backend_digest = fingerprint.backend_digest(workspace)
     if not run.is_speculative:
         _take_lock(session, run)
+    if Kind(run.kind) in MOVES:
+        return _moving_job(session, run, workspace, resolved, newest)
     known = repository.latest_lock_file(session, run.workspace_id, run.configuration_digest)
     session.flush()
     return _job(session, run, workspace, resolved, newest, lock_file=_artifact(known, "lock_file"))
@@ -116,6 +119,9 @@ def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, worksp
     newest = state.current(session, run.workspace_id)
     run.working_directory = parent.working_directory
     session.flush()
+    if Kind(parent.kind) in MOVES:
+        resolved = workspaces.variables_for_run(session, run.workspace_id)
+        return _moving_job(session, run, workspace, resolved, newest, parent)
     return _job(
         session,
         run,
@@ -126,6 +132,7 @@ def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, worksp
         plan_file=_artifact(parent, "plan_file"),
         side_files=_artifact(parent, "side_files"),
         planned_run_id=parent.id,
+        planned_kind=Kind(parent.kind).value,
         working_directory=parent.working_directory,
         planned_engine=EngineInfo.model_validate(parent.engine) if parent.engine is not None else None,
     )
@@ -139,25 +146,13 @@ def _job(
     newest: CurrentState | None,
     **rest: Any,
 ) -> RunnerJob:
-    settings = get_settings()
     spec = specs.version(session, run.organization_id, run.spec_version_id).spec()
     configuration = configurations.get(session, run.organization_id, run.configuration_id or "")
     is_module = spec.module_source is not None
     module = configurations.interface(configuration, root_directory(spec)) if is_module else None
     given = codegen.run_variables(spec, resolved)
     return RunnerJob(
-        run_id=run.id,
-        organization_id=run.organization_id,
-        workspace_id=run.workspace_id,
-        workspace_name=workspace.name,
-        kind=Kind(run.kind).value,
-        speculative=run.is_speculative,
-        fencing_token=run.fencing_token,
-        lease_seconds=settings.lease_seconds,
-        heartbeat_seconds=settings.lease_seconds / 3,
-        grace_seconds=settings.grace_seconds,
-        timeout_seconds=settings.run_timeout_seconds,
-        engine=EngineRequest.model_validate(spec.engine_request(workspace.engine_kind)),
+        **_frame(run, workspace, spec),
         configuration=configuration.archive,
         module_path="" if is_module else spec.module_path,
         has_policies=fingerprint.is_judged(session, workspace),
@@ -174,11 +169,63 @@ def _job(
         state=newest.artifact if newest is not None and workspace.state_backend == "local" else None,
         state_lineage=newest.lineage if newest is not None else None,
         state_serial=newest.serial if newest is not None else 0,
-        variables=tuple(
-            JobVariable(key=item.key, value=item.value, kind=item.kind, sensitive=item.sensitive, hcl=item.hcl)
-            for item in given
-        ),
+        variables=_job_variables(given),
         **rest,
+    )
+
+
+def _moving_job(
+    session: Session,
+    run: TerraformRun,
+    workspace: WorkspaceOut,
+    resolved: list[ResolvedVariable],
+    newest: CurrentState | None,
+    parent: TerraformRun | None = None,
+) -> RunnerJob:
+    """Return the job of a run that moves a state: a backend and the credentials for it, and no configuration."""
+    spec = specs.version(session, run.organization_id, run.spec_version_id).spec()
+    return RunnerJob(
+        **_frame(run, workspace, spec),
+        configuration=None,
+        has_policies=fingerprint.is_judged(session, workspace),
+        generated_files={
+            codegen.BACKEND_FILE: codegen.render_backend(workspace.state_backend, workspace.state_backend_settings)
+        },
+        expected_backend=codegen.engine_backend(workspace.state_backend),
+        backend_settings=codegen.engine_settings(workspace.state_backend, workspace.state_backend_settings),
+        backend_environment=_backend_environment(session, run, workspace),
+        state_lineage=newest.lineage if newest is not None else None,
+        state_serial=newest.serial if newest is not None else 0,
+        variables=_job_variables([item for item in resolved if item.kind == "env"]),
+        plan_file=_artifact(parent, "plan_file"),
+        planned_run_id=parent.id if parent is not None else None,
+        planned_kind=Kind(parent.kind).value if parent is not None else None,
+    )
+
+
+def _frame(run: TerraformRun, workspace: WorkspaceOut, spec: TerraformStackSpec) -> dict[str, Any]:
+    """Return what every job says of its run, its lease and its engine."""
+    settings = get_settings()
+    return {
+        "run_id": run.id,
+        "organization_id": run.organization_id,
+        "workspace_id": run.workspace_id,
+        "workspace_name": workspace.name,
+        "kind": Kind(run.kind).value,
+        "speculative": run.is_speculative,
+        "fencing_token": run.fencing_token,
+        "lease_seconds": settings.lease_seconds,
+        "heartbeat_seconds": settings.lease_seconds / 3,
+        "grace_seconds": settings.grace_seconds,
+        "timeout_seconds": settings.run_timeout_seconds,
+        "engine": EngineRequest.model_validate(spec.engine_request(workspace.engine_kind)),
+    }
+
+
+def _job_variables(given: list[ResolvedVariable]) -> tuple[JobVariable, ...]:
+    return tuple(
+        JobVariable(key=item.key, value=item.value, kind=item.kind, sensitive=item.sensitive, hcl=item.hcl)
+        for item in given
     )
 
 

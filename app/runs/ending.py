@@ -196,7 +196,7 @@ def mark_halted(
 
 
 def expire(session: Session, run_id: str) -> None:
-    """End a run whose lease ran out as errored; the sweep's part.
+    """End a running run whose lease ran out as errored; the sweep's part.
 
     Its fencing token rises, so that what its runner still sends is refused but for state and evidence. One lease and
     one grace period later it is presumed dead.
@@ -206,7 +206,8 @@ def expire(session: Session, run_id: str) -> None:
     if run is None or run.quiesced_at is not None or run.lease_expires_at is None or run.lease_expires_at >= at:
         return
     settings = get_settings()
-    if Status(run.status) not in FINAL:
+    # A plan at the gate has done its work: only its death is left to be found.
+    if run.status == Status.RUNNING:
         run.fencing_token += 1
         failure = Failure(
             phase=run.phase or "preparing",  # type: ignore[arg-type]  # the column holds a Phase
@@ -239,8 +240,7 @@ def report_death(session: Session, run_id: str, token: int, proof: ProofOfDeath)
     run, parent = _locked(session, run_id, token)
     if run is None or run.quiesced_at is not None:
         return
-    was_running = Status(run.status) not in FINAL
-    if was_running:
+    if run.status == Status.RUNNING:
         failure = Failure(
             phase=run.phase or "preparing",  # type: ignore[arg-type]  # the column holds a Phase
             code="supervisor_died",

@@ -30,7 +30,24 @@ from app.runs.errors import (
     SpeculativeNeverApplies,
 )
 from app.runs.machine import Kind, Status
-from app.runs.schemas import DecisionRequest, PlanRequest, ReasonRequest, RequestKind, RunListItem, RunOut, RunRequest
+from app.runs.schemas import (
+    DecisionRequest,
+    PlanRequest,
+    ReasonRequest,
+    RequestKind,
+    RollbackRequest,
+    RunListItem,
+    RunOut,
+    RunRequest,
+)
+from app.state.errors import (
+    StateLineageDiffers,
+    StateLocked,
+    StateVersionCurrent,
+    StateVersionDamaged,
+    StateVersionNotFound,
+    StateVersionPruned,
+)
 
 router = APIRouter(prefix="/terraform", tags=["runs"])
 
@@ -95,6 +112,38 @@ for _kind in ("plan", "destroy", "refresh"):
         response_model=RunOut,
         responses=REQUEST_ERRORS,
     )
+
+
+@router.post(
+    "/workspaces/{workspace}/rollback",
+    operation_id="request_rollback",
+    summary="Request a rollback of the state",
+    status_code=201,
+    response_model=RunOut,
+    responses=error_responses(
+        Halted,
+        IdempotencyKeyReused,
+        StateLocked,
+        StateVersionNotFound,
+        StateVersionCurrent,
+        StateLineageDiffers,
+        StateVersionPruned,
+        StateVersionDamaged,
+    ),
+)
+def request_rollback(
+    workspace: str,
+    wanted: RollbackRequest,
+    session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.STATE_WRITE)],
+    idempotency_key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Queue a run that writes an earlier state version as a new one, once the right people have approved it.
+
+    Its plan shows what the state will say otherwise; no resource is changed by it. Refused while a run or a person
+    holds the state lock.
+    """
+    return service.request_rollback(session, actor, workspace, wanted, idempotency_key)
 
 
 @router.get("/runs", operation_id="list_runs", summary="List runs")

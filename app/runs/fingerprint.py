@@ -27,6 +27,8 @@ LABELS = {
     "plan_json": "Plan document",
     "lock_file": "Provider lock",
     "state": "State",
+    "backend": "State backend",
+    "target": "Target",
     "policy_bundles": "Policy bundles",
     "policy_results": "Policy results",
 }
@@ -40,6 +42,7 @@ class Inputs:
     variable_version_ids: list[str]
     state_lineage: str | None
     state_serial: int
+    backend_digest: str
     policy_bundles: str
 
 
@@ -51,8 +54,14 @@ def inputs_of(session: Session, workspace: WorkspaceOut) -> Inputs:
         variable_version_ids=workspaces.variable_version_ids(session, workspace.id),
         state_lineage=newest.lineage if newest is not None else None,
         state_serial=newest.serial if newest is not None else 0,
+        backend_digest=backend_digest(workspace),
         policy_bundles=bundles_digest(session, workspace.organization_id, workspace.id, workspace.tags),
     )
+
+
+def backend_digest(workspace: WorkspaceOut) -> str:
+    """Return one digest over where the workspace's state is kept: a saved plan names its backend."""
+    return digest([workspace.state_backend, workspace.state_backend_settings])
 
 
 def is_judged(session: Session, workspace: WorkspaceOut) -> bool:
@@ -84,7 +93,7 @@ def parts_of(run: TerraformRun, *, policy_bundles: str, policy_results: str) -> 
     def artifact(name: str) -> str:
         return str(artifacts[name]["digest"]) if artifacts.get(name) else ""
 
-    return {
+    parts = {
         "spec": run.spec_version_id,
         "configuration": run.configuration_digest,
         "variables": digest(run.variable_version_ids),
@@ -92,9 +101,11 @@ def parts_of(run: TerraformRun, *, policy_bundles: str, policy_results: str) -> 
         "plan_json": artifact("plan_json"),
         "lock_file": artifact("lock_file"),
         "state": digest([run.state_lineage, run.state_serial]),
+        "backend": run.backend_digest or "",
         "policy_bundles": policy_bundles,
         "policy_results": policy_results,
     }
+    return parts if run.target is None else {**parts, "target": digest(run.target)}
 
 
 def fingerprint(parts: dict[str, str]) -> str:
@@ -111,6 +122,8 @@ def moved_inputs(run: TerraformRun, now: Inputs) -> list[str]:
         moved.append("a variable changed")
     if (now.state_lineage, now.state_serial) != (run.state_lineage, run.state_serial or 0):
         moved.append(f"the state moved from serial {run.state_serial or 0} to {now.state_serial}")
+    if run.backend_digest is not None and now.backend_digest != run.backend_digest:
+        moved.append("the workspace's state backend changed")
     return moved
 
 
@@ -123,6 +136,8 @@ def moved_parts(run: TerraformRun, now: Inputs) -> set[str]:
         moved.add("variables")
     if (now.state_lineage, now.state_serial) != (run.state_lineage, run.state_serial or 0):
         moved.add("state")
+    if run.backend_digest is not None and now.backend_digest != run.backend_digest:
+        moved.add("backend")
     if run.fingerprint_parts and now.policy_bundles != run.fingerprint_parts.get("policy_bundles"):
         moved.add("policy_bundles")
     return moved

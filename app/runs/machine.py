@@ -95,6 +95,8 @@ FINAL = frozenset(
     }
 )
 PLANS = frozenset(set(Kind) - {Kind.APPLY})
+MOVES = frozenset({Kind.ROLLBACK, Kind.MIGRATION})
+"""Plans that move a state and change no resource. No rule approves them: a person does."""
 APPLY = frozenset({Kind.APPLY})
 ANY_KIND = frozenset(Kind)
 EVIDENCE_ON_FINAL = frozenset(
@@ -244,6 +246,7 @@ def _rows() -> tuple[Row, ...]:
         "no fence; the workspace's rule allows it; the fingerprint is current",
         lambda f: f.fence_is_clear and f.rule_allows_auto_apply and f.fingerprint_is_current,
         Status.APPROVED,
+        PLANS - MOVES,
     )
     row(
         (*_WAITING,),
@@ -381,6 +384,8 @@ def markdown_table() -> str:
             source += " (apply)"
         elif row.kinds == PLANS and row.trigger is Trigger.SETTLE:
             source += " (plans)"
+        elif row.kinds == PLANS - MOVES:
+            source += " (but rollback, migration)"
         target = "the child's status" if row.to is None else f"**{row.to}**" if row.to in FINAL else row.to.value
         lines.append(f"| {source} | {row.trigger.value} | {row.guard} | {target} |")
     return "\n".join(lines)

@@ -50,6 +50,8 @@ class TerraformRun(OrganizationOwned, Created, Base):
     configuration_id: Mapped[str | None] = mapped_column(ForeignKey("configurations.id"))
     configuration_digest: Mapped[str]
     variable_version_ids: Mapped[list[str]] = mapped_column(default=list)
+    target: Mapped[dict[str, Any] | None]
+    backend_digest: Mapped[str | None]
     engine: Mapped[dict[str, Any] | None]
     working_directory: Mapped[str | None]
 

@@ -20,6 +20,7 @@ from app.runner.port import (
     Failure,
     HeartbeatAnswer,
     LeaseLost,
+    MovePlan,
     Phase,
     PlanOutcome,
     ProgressRecord,
@@ -32,7 +33,7 @@ from app.runner.port import (
     VerifyAnswer,
     WorkerInfo,
 )
-from app.runs import claiming, ending, repository, settling
+from app.runs import claiming, ending, moving, repository, settling
 from app.runs.fingerprint import checked_bundles_digest
 from app.runs.machine import Status
 from app.runs.models import TerraformRun
@@ -137,6 +138,11 @@ class InProcessPort:
             if token != run.fencing_token:
                 note(session, run, "late_state", {"state_version_id": stored.id, "kind": kind})
         return StateAnswer(state_version_id=stored.id, serial=stored.serial)
+
+    def outline(self, run_id: str, token: int, found: bytes | None) -> MovePlan:
+        """Compare and store the plan of a run that moves a state. Raises ``LeaseLost``."""
+        with unit_of_work() as session:
+            return moving.outline(session, self._held(session, run_id, token), found)
 
     def check(self, run_id: str, token: int, outcome: PlanOutcome) -> CheckAnswer:
         """Evaluate the workspace's policies over the stored plan. Raises ``LeaseLost``."""

@@ -29,6 +29,7 @@ from app.runs.schemas import (
     QuorumShort,
     RunListItem,
     RunOut,
+    RunTarget,
     SpecVersionRef,
     StateVersionRef,
     Summary,
@@ -130,6 +131,7 @@ def detail(session: Session, actor: Actor, run: TerraformRun, workspace: Workspa
     return RunOut(
         **item.model_dump(),
         configuration=ConfigurationRef(id=run.configuration_id, digest=run.configuration_digest),
+        target=RunTarget.model_validate(run.target) if run.target is not None else None,
         engine=run.engine,
         variable_count=len(run.variable_version_ids),
         sensitive_variable_count=len(sensitive & set(run.variable_version_ids)),
@@ -213,6 +215,7 @@ def _fingerprint(
         parts=[
             FingerprintPart(name=name, label=label, digest=parts.get(name, ""), moved=name in moved)
             for name, label in labels.items()
+            if name in parts
         ],
         is_current=waits and not moved,
         expires_at=run.planned_at + timedelta(seconds=age) if age is not None and run.planned_at is not None else None,

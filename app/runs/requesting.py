@@ -97,6 +97,8 @@ def queue_apply(session: Session, parent: TerraformRun) -> TerraformRun:
         fingerprint=parent.fingerprint,
         state_lineage=parent.state_lineage,
         state_serial=parent.state_serial,
+        backend_digest=parent.backend_digest,
+        target=parent.target,
     )
     insert(session, child)
     return child

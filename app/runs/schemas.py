@@ -76,6 +76,16 @@ class RunRequest(PlanRequest):
     kind: RequestKind = "plan"
 
 
+class RollbackRequest(BaseModel):
+    """A state version to roll the workspace's state back to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state_version_id: str = Field(description="Id of an earlier state version of this workspace")
+    message: Text = Field("", description="Title of the run; default: to which version")
+    source: RunSource = "api"
+
+
 class DecisionRequest(BaseModel):
     """A decision on a plan."""
 
@@ -218,10 +228,22 @@ class StateVersionRef(BaseModel):
     serial: int
 
 
+class RunTarget(BaseModel):
+    """Where a rollback or a migration brings the state: to a state version, or to another backend."""
+
+    state_version_id: str | None = None
+    state_version_number: int | None = None
+    state_version_serial: int | None = None
+    state_version_digest: str | None = None
+    state_backend: str | None = None
+    state_backend_settings: dict[str, Any] | None = None
+
+
 class RunOut(RunListItem):
     """A run in full."""
 
     configuration: ConfigurationRef
+    target: RunTarget | None = Field(None, description="Of a rollback or a migration; null otherwise")
     engine: dict[str, Any] | None
     variable_count: int
     sensitive_variable_count: int

@@ -14,11 +14,11 @@ from app.core.idempotency import once
 from app.core.jobs import send
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
-from app.runs import claiming, deciding, ending, presenting, repository, requesting
+from app.runs import claiming, deciding, ending, moving, presenting, repository, requesting
 from app.runs.errors import RunNotFound
 from app.runs.models import TerraformRun
 from app.runs.requesting import EXECUTE_TASK
-from app.runs.schemas import DecisionRequest, RunListItem, RunMark, RunOut, RunRequest
+from app.runs.schemas import DecisionRequest, RollbackRequest, RunListItem, RunMark, RunOut, RunRequest
 from app.workspaces import service as workspaces
 
 GATE_STATUSES = tuple(status.value for status in presenting.GATE)
@@ -36,6 +36,18 @@ def request(session: Session, actor: Actor, wanted: RunRequest, key: str | None)
         return presenting.detail(session, actor, run, workspace)
 
     return once(session, actor, key, ("request_run", wanted), act)
+
+
+def request_rollback(
+    session: Session, actor: Actor, workspace: str, wanted: RollbackRequest, key: str | None
+) -> dict[str, Any]:
+    """Request a rollback of a workspace's state, once per idempotency key; return the run as JSON data."""
+
+    def act() -> BaseModel:
+        run, found = moving.request_rollback(session, actor, workspace, wanted)
+        return presenting.detail(session, actor, run, found)
+
+    return once(session, actor, key, (f"rollback {workspace}", wanted), act)
 
 
 def get(session: Session, actor: Actor, run_id: str) -> RunOut:

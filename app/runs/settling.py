@@ -17,7 +17,7 @@ from app.policy import service as policy
 from app.policy.schemas import CheckReport, PinnedAttachment, Stage
 from app.runner.port import CheckAnswer, PlanOutcome, SettleAnswer
 from app.runs import fingerprint, repository
-from app.runs.machine import FINAL, Facts, Status, Trigger
+from app.runs.machine import FINAL, MOVES, Facts, Kind, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.requesting import queue_apply
 from app.runs.rules import destroys
@@ -182,7 +182,12 @@ def _keep(run: TerraformRun, outcome: PlanOutcome) -> None:
 
 
 def _approve_by_rule(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> None:
-    """Approve at once where the workspace's rule allows it; never with a destroy or replace unless it says so."""
+    """Approve at once where the workspace's rule allows it.
+
+    Never with a destroy or replace unless the rule says so, and never what moves a state.
+    """
+    if Kind(run.kind) in MOVES:
+        return
     allowed = workspace.auto_apply and (workspace.auto_apply_allows_destroy or not destroys(run))
     if not allowed:
         return

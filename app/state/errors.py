@@ -73,6 +73,27 @@ class StateVersionPruned(Gone):
     title = "The state version's content is no longer kept"
 
 
+class StateVersionCurrent(Conflict):
+    """The state version that is to be rolled back to is the current one."""
+
+    code = "state_version_current"
+    title = "This is the current state version"
+
+
+class StateLineageDiffers(Conflict):
+    """The state version belongs to another state than the workspace's present one: its lineage differs."""
+
+    code = "state_lineage_differs"
+    title = "The state version is another state's"
+
+
+class StateVersionDamaged(Conflict):
+    """The content of the state version can't be put together any more: it does not match its digest or its seal."""
+
+    code = "state_version_damaged"
+    title = "The state version can't be read"
+
+
 class StateNotLocked(Conflict):
     """Nobody holds the state lock."""
 

@@ -15,6 +15,7 @@ from app.state.schemas import (
     ResourceChange,
     ResourceFacets,
     ResourceFilter,
+    StateChanges,
     StateDiff,
     StateResource,
     StateVersionOut,
@@ -137,6 +138,17 @@ def _changes(
     end = start + len(page)
     cursor = encode_cursor(end) if end < len(difference.addresses) else None
     return [comparing.change_of(old, new, address, op) for address, op in page], cursor
+
+
+def changes(session: Session, workspace_id: str, before: bytes, after: bytes) -> StateChanges:
+    """Return all that differs from one state of the workspace to another; sensitive values are null and marked so."""
+    secrets = _secrets_of(session, {workspace_id})
+    old, new = comparing.read(before, secrets), comparing.read(after, secrets)
+    difference = comparing.compare(old, new)
+    return StateChanges(
+        resources=[comparing.change_of(old, new, address, op) for address, op in difference.addresses],
+        outputs=difference.outputs,
+    )
 
 
 def _position(params: PageParams) -> int:

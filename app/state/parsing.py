@@ -60,6 +60,34 @@ def _output(name: str, value: dict[str, Any]) -> Output:
     )
 
 
+def with_serial(data: bytes, serial: int) -> bytes:
+    """Return the state with another serial; every other byte stays, numbers as precise as the engine wrote them.
+
+    Raises ``StateUnreadable``.
+    """
+    text, decoder = data.decode(errors="strict"), json.JSONDecoder()
+    try:
+        position = _skip(text, text.index("{") + 1)
+        while text[position] != "}":
+            name, position = decoder.raw_decode(text, position)
+            start = _skip(text, text.index(":", position) + 1)
+            _, end = decoder.raw_decode(text, start)
+            if name == "serial":
+                return f"{text[:start]}{serial}{text[end:]}".encode()
+            position = _skip(text, end)
+            if text[position] == ",":
+                position = _skip(text, position + 1)
+    except (ValueError, IndexError):
+        raise StateUnreadable("The state is not JSON; it may be cut short.") from None
+    raise StateUnreadable("The state has no serial.")
+
+
+def _skip(text: str, position: int) -> int:
+    while text[position] in " \t\r\n":
+        position += 1
+    return position
+
+
 def instances_of(block: dict[str, Any]) -> Iterator[tuple[StateResource, dict[str, Any]]]:
     """Yield the instances of one block of a state's ``resources``, each with what the state says of it."""
     module = str(block.get("module", ""))

@@ -1,6 +1,5 @@
 """States that could not become versions: kept as they came, until a person adopts or discards them."""
 
-import json
 import logging
 from typing import Any
 
@@ -139,7 +138,7 @@ def adopt(session: Session, actor: Actor, quarantine_id: str, wanted: AdoptReque
                 errors=[{"field": "replace_lineage", "message": "must be true to adopt another lineage"}],
             )
         if parsed.serial <= newest.serial and newest.digest != row.digest:
-            data = _with_serial(data, newest.serial + 1)
+            data = parsing.with_serial(data, newest.serial + 1)
     made = versions.store_version(
         session,
         organization_id=row.organization_id,
@@ -182,10 +181,6 @@ def _content(session: Session, row: TerraformQuarantinedState) -> bytes:
         raise QuarantineDecided(f"{row.id} was {row.status}; its content is no longer kept here.")
     vault = Vault(row.organization_id, row.workspace_id)
     return vault.get_content(session, vault.open_manifest(row.manifest, owner=row.id, digest=row.digest), row.digest)
-
-
-def _with_serial(data: bytes, serial: int) -> bytes:
-    return json.dumps(json.loads(data) | {"serial": serial}, indent=2).encode() + b"\n"
 
 
 def _get(session: Session, actor: Actor, quarantine_id: str, *, for_update: bool = False) -> TerraformQuarantinedState:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from app.core.artifacts import ArtifactRef
 from app.core.events import Fact
 
-StateKind = Literal["applied", "snapshot", "errored", "imported"]
+StateKind = Literal["applied", "snapshot", "errored", "imported", "rolled_back"]
 LockKind = Literal["run", "manual"]
 ChangeOp = Literal["add", "remove", "change"]
 QuarantineStatus = Literal["held", "adopted", "discarded"]
@@ -132,6 +132,15 @@ class StateDiff(BaseModel):
     outputs: list[OutputChange]
     items: list[ResourceChange]
     next_cursor: str | None
+
+
+class StateChanges(BaseModel):
+    """All that differs between two states. Sensitive values are null."""
+
+    model_config = ConfigDict(frozen=True)
+
+    resources: list[ResourceChange]
+    outputs: list[OutputChange]
 
 
 class LockOut(BaseModel):

@@ -3,7 +3,7 @@
 from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
 from app.state.hcp_importing import import_from_hcp
 from app.state.importing import import_state
-from app.state.listing import diff, diff_quarantined, facets, resources
+from app.state.listing import changes, diff, diff_quarantined, facets, resources
 from app.state.locks import (
     beat,
     force_unlock,
@@ -28,6 +28,7 @@ from app.state.quarantine import (
 )
 from app.state.retention import due as retention_due
 from app.state.retention import prune, retention, set_retention
+from app.state.rollback import rollback_target, rolled_back
 from app.state.versions import (
     ARTIFACT_KIND,
     by_id,
@@ -48,6 +49,7 @@ __all__ = [
     "adopt",
     "beat",
     "by_id",
+    "changes",
     "content",
     "current",
     "current_outputs",
@@ -80,6 +82,8 @@ __all__ = [
     "retention_due",
     "reveal_output",
     "revoke_run_credentials",
+    "rollback_target",
+    "rolled_back",
     "set_retention",
     "settle_snapshots",
     "store_version",

@@ -10,6 +10,7 @@ from app.executor.commands import (
     PythonEvaluatorCommand,
     ShowCommand,
     StatePullCommand,
+    StatePushCommand,
     VersionCommand,
 )
 
@@ -24,6 +25,7 @@ DEFAULTS: list[tuple[Command, str]] = [
         "apply -input=false -no-color -json tfplan.binary",
     ),
     (StatePullCommand(), "state pull"),
+    (StatePushCommand(), "state push -no-color pushed.tfstate"),
     (OpaVersionCommand(), "version"),
     (
         OpaEvalCommand("data.policy", ("bundle",)),
@@ -64,6 +66,7 @@ EVERYTHING: list[tuple[Command, str]] = [
         ApplyCommand("plan", DIGEST, is_locked=False),
         "apply -input=false -no-color -json -lock=false plan",
     ),
+    (StatePushCommand("other.tfstate", lock_timeout_seconds=7), "state push -no-color -lock-timeout=7s other.tfstate"),
     (
         OpaEvalCommand(
             "data.x",
@@ -113,3 +116,5 @@ def test_plan_file_that_leaves_the_directory_or_is_an_option_is_refused(path: st
         PlanCommand(out=path)
     with pytest.raises(ValueError, match="relative path"):
         ShowCommand(path)
+    with pytest.raises(ValueError, match="relative path"):
+        StatePushCommand(path)

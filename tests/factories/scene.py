@@ -34,7 +34,7 @@ from app.runner.port import (
 from app.runs import repository, service
 from app.runs.models import RunEvidence, TerraformRun
 from app.runs.port import InProcessPort
-from app.runs.schemas import DecisionRequest, RunOut, RunRequest
+from app.runs.schemas import DecisionRequest, RollbackRequest, RunOut, RunRequest
 from app.specs import service as specs
 from app.specs.schemas import StackIn
 from app.workspaces import service as workspaces
@@ -114,6 +114,12 @@ class Scene:
         with unit_of_work() as session:
             return str(service.request(session, self.planner, wanted, None)["id"])
 
+    def rollback(self, state_version_id: str, actor: Actor | None = None) -> str:
+        """Request a rollback of the workspace's state and return the run's id."""
+        wanted = RollbackRequest(state_version_id=state_version_id)
+        with unit_of_work() as session:
+            return str(service.request_rollback(session, actor or self.admin, self.workspace.id, wanted, None)["id"])
+
     def approve(self, run_id: str, actor: Actor | None = None) -> RunOut:
         with unit_of_work() as session:
             return service.approve(session, actor or self.approvers[0], run_id, DecisionRequest())
@@ -175,6 +181,8 @@ class Scene:
     def outcome(self, job: RunnerJob, *, has_changes: bool = True, destroys: int = 0) -> PlanOutcome:
         """Store a plan's artifacts and return what the runner says of it."""
         run = self.run(job.run_id)
+        if job.kind in {"rollback", "migration"}:
+            return self._outlined(job)
 
         def put(kind: Any, text: str = "{}") -> Any:
             return self.port.put_artifact(job.run_id, job.fencing_token, kind, text.encode())
@@ -194,11 +202,32 @@ class Scene:
             timings=(),
         )
 
+    def _outlined(self, job: RunnerJob) -> PlanOutcome:
+        outlined = self.port.outline(job.run_id, job.fencing_token, None)
+        return PlanOutcome(
+            engine=EngineInfo(kind="tofu", version="1.12.6", sha256="0"),
+            **outlined.model_dump(),
+            lock_file=None,
+            side_files=None,
+            working_directory="/run/work",
+            state_lineage=job.state_lineage,
+            state_serial=job.state_serial,
+            timings=(),
+        )
+
     def settle(self, job: RunnerJob, **options: Any) -> SettleAnswer:
         """Check the policies and settle."""
         outcome = self.outcome(job, **options)
         self.port.check(job.run_id, job.fencing_token, outcome)
         return self.port.settle(job.run_id, job.fencing_token, outcome)
+
+    def roll_back(self, job: RunnerJob) -> str:
+        """Do what the runner does in a verified rollback; return the id of the state version that it wrote."""
+        assert job.plan_file is not None
+        data = self.port.get_artifact(job.run_id, job.fencing_token, job.plan_file)
+        kept = self.port.put_state(job.run_id, job.fencing_token, "rolled_back", data)
+        self.finish(job, kept.state_version_id)
+        return kept.state_version_id
 
     def quiesce(self, job: RunnerJob) -> None:
         self.port.quiesce(job.run_id, job.fencing_token, proof())

@@ -18,12 +18,14 @@ from app.runner.port import (
     ApplyOutcome,
     ArtifactKind,
     CheckAnswer,
+    Counts,
     EngineInfo,
     EngineRequest,
     Failure,
     HeartbeatAnswer,
     JobVariable,
     LeaseLost,
+    MovePlan,
     Phase,
     PlanOutcome,
     ProgressRecord,
@@ -101,6 +103,17 @@ class MemoryPort:
         self._note("put_state", needs_lease=False)
         self.states.append((kind, data))
         return StateAnswer(state_version_id=f"sv-{len(self.states)}", serial=json.loads(data)["serial"])
+
+    def outline(self, run_id: str, token: int, found: bytes | None) -> MovePlan:
+        self._note("outline")
+        new = b'{"version": 4, "serial": 3, "lineage": "l", "outputs": {}, "resources": []}'
+        return MovePlan(
+            has_changes=True,
+            counts=Counts(forget=1),
+            plan_file=self.store("plan_file", new),
+            plan_json=self.store("plan_json", b"{}"),
+            plan_view=self.store("plan_view", b"{}"),
+        )
 
     def check(self, run_id: str, token: int, outcome: PlanOutcome) -> CheckAnswer:
         self._note("check")

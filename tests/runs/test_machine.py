@@ -102,7 +102,7 @@ ORACLE: dict[Trigger, Callable[[Kind, Status | None, Facts], Expectation]] = {
     ),
     T.AUTO_APPROVE: lambda k, s, f: (
         _to(S.APPROVED, f.fence_is_clear and f.rule_allows_auto_apply and f.fingerprint_is_current)
-        if s is S.AWAITING_APPROVAL and k is not Kind.APPLY
+        if s is S.AWAITING_APPROVAL and k in {Kind.PLAN, Kind.DESTROY, Kind.REFRESH}
         else OUTSIDE
     ),
     T.DISCARD: lambda k, s, f: (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 
 from app.runs.errors import GuardRefused, IllegalTransition
-from app.runs.machine import FINAL, TABLE, Facts, Kind, Status, Trigger, decide
+from app.runs.machine import FINAL, MOVES, TABLE, Facts, Kind, Status, Trigger, decide
 
 BOOLEANS = [field.name for field in fields(Facts) if field.name != "child_status"]
 VERDICTS = ("passed", "advisory", "blocked_soft", "blocked_hard")
@@ -137,6 +137,12 @@ def test_applied_is_never_reached_past_policy_and_approval() -> None:
         assert node.passed_policy, node
         assert node.gate in (Trigger.APPROVE, Trigger.AUTO_APPROVE), node
         assert not node.is_speculative, node
+
+
+def test_what_moves_a_state_is_applied_by_people_alone() -> None:
+    moved = [node for node in GRAPH if node.kind in MOVES and node.child is not None]
+    assert {node.kind for node in moved if node.child is Status.APPLIED} == MOVES
+    assert {node.gate for node in moved} == {Trigger.APPROVE}
 
 
 def test_only_approve_and_auto_approve_make_an_apply() -> None:

@@ -32,12 +32,19 @@ from app.runs.machine import FINAL, Kind, Status
 from app.runs.models import TerraformRun
 from app.runs.rules import approval_rules
 from app.state import service as state
+from app.state.models import TerraformStateVersion
 from app.workspaces import service as workspaces
 from tests.factories.scene import Scene, new_scene
 
 GATE = {Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED}
 POLICY = "policies/no_local_exec"
 ENGINE: Engine | None = None
+
+
+def state_versions(session: Session, scene: Scene) -> list[str]:
+    """Return the ids of the workspace's state versions, oldest first."""
+    query = select(TerraformStateVersion.id).filter_by(workspace_id=scene.workspace.id)
+    return list(session.scalars(query.order_by(TerraformStateVersion.number)))
 
 
 class Gate(RuleBasedStateMachine):
@@ -55,7 +62,6 @@ class Gate(RuleBasedStateMachine):
         self.jobs: dict[str, RunnerJob] = {}
         self.verified: dict[str, str] = {}
         self.ended: dict[str, str] = {}
-        self.serial = 0
         self.halted = False
         self.attachment: str | None = None
 
@@ -120,6 +126,14 @@ class Gate(RuleBasedStateMachine):
     )
     def request(self, kind: str, speculative: bool) -> None:
         self.attempt(lambda: self.scene.request(kind, speculative=speculative))
+
+    @precondition(lambda self: len(self.runs(*(set(Status) - FINAL))) < 5)
+    @rule(number=numbers)
+    def roll_back(self, number: int) -> None:
+        with unit_of_work() as session:
+            found = state_versions(session, self.scene)
+        if found:
+            self.attempt(lambda: self.scene.rollback(found[number % len(found)]))
 
     @rule(number=numbers, who=st.integers(0, 2))
     def approve(self, number: int, who: int) -> None:
@@ -248,10 +262,17 @@ class Gate(RuleBasedStateMachine):
     def finish(self, number: int) -> None:
         jobs = [job for job in self.jobs.values() if job.run_id in self.verified]
         if jobs:
-            job = jobs[number % len(jobs)]
-            self.serial += 1
-            stored = self.attempt(lambda: self.scene.put_state(job, self.serial))
-            self.attempt(lambda: self.scene.finish(job, stored.state_version_id if stored is not None else None))
+            self._finish(jobs[number % len(jobs)])
+
+    def _finish(self, job: RunnerJob) -> None:
+        if job.planned_kind == "rollback":
+            self.attempt(lambda: self.scene.roll_back(job))
+            return
+        with unit_of_work() as session:
+            newest = state.current(session, self.scene.workspace.id)
+        serial = newest.serial + 1 if newest is not None else 1
+        stored = self.attempt(lambda: self.scene.put_state(job, serial, names=(f"a{serial}",)))
+        self.attempt(lambda: self.scene.finish(job, stored.state_version_id if stored is not None else None))
 
     @precondition(lambda self: bool(self.jobs))
     @rule(number=numbers)
@@ -300,9 +321,7 @@ class Gate(RuleBasedStateMachine):
                     self.verified[job.run_id] = self._signed(job.run_id)
             if finishes:
                 if job.run_id in self.verified:
-                    self.serial += 1
-                    stored = self.scene.put_state(job, self.serial)
-                    self.scene.finish(job, stored.state_version_id)
+                    self._finish(job)
                 self.scene.quiesce(job)
                 self.jobs.pop(job.run_id)
 
@@ -321,6 +340,13 @@ class Gate(RuleBasedStateMachine):
         self.attempt(release)
 
     # What must always hold.
+
+    @invariant()
+    def a_rollback_is_approved_by_people(self) -> None:
+        with unit_of_work() as session:
+            moved = [run.id for run in self.runs(Status.APPROVED, Status.APPLIED, kind=Kind.ROLLBACK)]
+            for decisions in approvals.decisions_of(session, moved).values():
+                assert {item.actor.kind for item in decisions} == {"person"}
 
     @invariant()
     def what_was_applied_was_verified_with_its_quorum(self) -> None:

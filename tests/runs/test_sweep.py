@@ -124,3 +124,26 @@ def test_dead_supervisor_seen_by_its_worker_ends_the_run_at_once(scene: Scene) -
     assert (scene.status(job.run_id), scene.status(plan)) == ("errored", "errored")
     assert scene.run(job.run_id).quiesced_at is not None
     assert scene.claim(scene.request()) is None, "its lock is orphaned"
+
+
+def test_supervisor_that_falls_silent_after_it_settled_leaves_its_plan_at_the_gate(scene: Scene) -> None:
+    run_id = scene.request()
+    scene.settle(scene.claimed(run_id))
+    with later(31):
+        tasks.sweep()
+    assert scene.status(run_id) == "awaiting_approval"
+    with later(3600):
+        tasks.sweep()
+    run = scene.run(run_id)
+    assert (run.status, run.proof_of_death and run.proof_of_death["kind"]) == ("awaiting_approval", "presumed_by_lease")
+
+
+def test_supervisor_seen_dead_after_it_settled_leaves_its_plan_at_the_gate(scene: Scene) -> None:
+    run_id = scene.request()
+    job = scene.claimed(run_id)
+    scene.settle(job)
+    scene.port.report_death(run_id, job.fencing_token, proof())
+    run = scene.run(run_id)
+    assert (run.status, run.quiesced_at is not None) == ("awaiting_approval", True)
+    scene.approve(run_id)
+    assert scene.claim(scene.child(run_id)) is not None

@@ -1329,6 +1329,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/workspaces/{workspace}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request a rollback of the state
+         * @description Queue a run that writes an earlier state version as a new one, once the right people have approved it.
+         *
+         *     Its plan shows what the state will say otherwise; no resource is changed by it. Refused while a run or a person
+         *     holds the state lock.
+         */
+        post: operations["request_rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/workspaces/{workspace}/state-import": {
         parameters: {
             query?: never;
@@ -3064,7 +3087,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back";
             /** Lineage */
             lineage: string | null;
             /** Reason */
@@ -3264,6 +3287,29 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
         };
         /**
+         * RollbackRequest
+         * @description A state version to roll the workspace's state back to.
+         */
+        RollbackRequest: {
+            /**
+             * Message
+             * @description Title of the run; default: to which version
+             * @default
+             */
+            message: string;
+            /**
+             * Source
+             * @default api
+             * @enum {string}
+             */
+            source: "ui" | "api" | "ci" | "mcp" | "schedule";
+            /**
+             * State Version Id
+             * @description Id of an earlier state version of this workspace
+             */
+            state_version_id: string;
+        };
+        /**
          * RunListItem
          * @description A run in a list.
          */
@@ -3400,6 +3446,8 @@ export interface components {
             /** Status Reason */
             status_reason: string | null;
             summary: components["schemas"]["Summary"] | null;
+            /** @description Of a rollback or a migration; null otherwise */
+            target?: components["schemas"]["RunTarget"] | null;
             /** Test Id */
             test_id: string | null;
             timings: components["schemas"]["Timings"];
@@ -3456,6 +3504,26 @@ export interface components {
              * @description Name or id of the workspace
              */
             workspace: string;
+        };
+        /**
+         * RunTarget
+         * @description Where a rollback or a migration brings the state: to a state version, or to another backend.
+         */
+        RunTarget: {
+            /** State Backend */
+            state_backend?: string | null;
+            /** State Backend Settings */
+            state_backend_settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** State Version Digest */
+            state_version_digest?: string | null;
+            /** State Version Id */
+            state_version_id?: string | null;
+            /** State Version Number */
+            state_version_number?: number | null;
+            /** State Version Serial */
+            state_version_serial?: number | null;
         };
         /**
          * ServiceAccountChange
@@ -3677,7 +3745,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back";
             /** Lineage */
             lineage: string;
             /** Number */
@@ -3727,7 +3795,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back";
             /** Lineage */
             lineage: string;
             /** Number */
@@ -8305,6 +8373,75 @@ export interface operations {
                 };
             };
             /** @description There is nothing to plan (`nothing_to_plan`); The Idempotency-Key belongs to another request (`idempotency_key_reused`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_rollback: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same key when you try again: the first answer comes back and nothing is done twice. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+            /** @description No such state version (`state_version_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A halt stands (`halted`); The state is locked (`state_locked`); This is the current state version (`state_version_current`); The state version is another state's (`state_lineage_differs`); The state version can't be read (`state_version_damaged`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state version's content is no longer kept (`state_version_pruned`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Idempotency-Key belongs to another request (`idempotency_key_reused`) */
             422: {
                 headers: {
                     [name: string]: unknown;
