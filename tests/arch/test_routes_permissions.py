@@ -30,6 +30,7 @@ BODIES: dict[str, Any] = {
     "request_plan": {},
     "request_destroy": {},
     "request_refresh": {},
+    "request_rollback": {"state_version_id": "sv-none"},
     "approve_run": {},
     "reject_run": {},
     "revoke_run": {},
@@ -48,8 +49,8 @@ BODIES: dict[str, Any] = {
 BORN_BY_NAME = {"push_spec"}
 """Routes that make a thing of the caller's own when the caller's organization has none of that name."""
 
-NOT_YET_THERE = {"get_plan"}
-"""Routes whose thing a queued run does not have yet, so that its own organization gets the same 404."""
+NOT_YET_THERE = {"get_plan", "request_rollback"}
+"""Routes whose thing a queued run does not have yet or a fixed body can't name, so that its own organization gets the same 404."""
 
 
 def _checks(dependant: Dependant) -> Iterator[object]:
@@ -212,6 +213,7 @@ def test_lists_hold_nothing_of_another_organization(tenants: tuple[tenancy.Tenan
         ),
         ("halt", "/terraform/halt", {"scope": "workspace", "workspace": "$workspace", "reason": "x"}),
         ("resume", "/terraform/resume", {"scope": "workspace", "workspace": "$workspace", "reason": "x"}),
+        ("rollback", "/terraform/workspaces/prod/rollback", {"state_version_id": "$state_version"}),
         ("token", "/tokens", {"name": "x", "service_account": "$service_account"}),
         ("user of a team", "/users", {"email": "new@example.org", "name": "New", "teams": ["$team"]}),
     ],
