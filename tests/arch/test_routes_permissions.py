@@ -50,7 +50,7 @@ BORN_BY_NAME = {"push_spec"}
 """Routes that make a thing of the caller's own when the caller's organization has none of that name."""
 
 NOT_YET_THERE = {"get_plan", "request_rollback"}
-"""Routes whose thing a queued run does not have yet, or a fixed body can't name: its own organization gets the same 404."""
+"""Routes whose thing a queued run hasn't yet or a fixed body can't name: its own organization gets the same 404."""
 
 
 def _checks(dependant: Dependant) -> Iterator[object]:
