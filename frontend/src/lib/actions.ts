@@ -22,8 +22,18 @@ const LOOKS: Record<Action, Look> = {
   import: { sign: "↓", word: "import", tone: "create" },
 };
 
-export function actionLook(action: Action): Look {
-  return LOOKS[action];
+/**
+ * Whether things themselves change (a plan), or only what a state says of them (a difference between states, a rollback,
+ * a migration): there nothing is created or destroyed.
+ */
+export type Wording = "plan" | "state";
+
+const STATE_WORDS: Partial<Record<Action, string>> = { create: "add", destroy: "remove" };
+
+export function actionLook(action: Action, wording: Wording = "plan"): Look {
+  const look = LOOKS[action];
+  const word = wording === "state" ? STATE_WORDS[action] : undefined;
+  return word ? { ...look, word } : look;
 }
 
 /** Whether something that exists now will be gone. */
@@ -69,12 +79,12 @@ export interface CountPart {
 }
 
 /** The counts that are not zero, in the order in which they are always said. */
-export function countParts(counts: Counts): CountPart[] {
+export function countParts(counts: Counts, wording: Wording = "plan"): CountPart[] {
   const all: CountPart[] = [
-    { key: "add", sign: "+", n: counts.add, word: "create", tone: "create" },
+    { key: "add", sign: "+", n: counts.add, word: actionLook("create", wording).word, tone: "create" },
     { key: "change", sign: "~", n: counts.change, word: "change", tone: "change" },
     { key: "replace", sign: "−/+", n: counts.replace, word: "replace", tone: "replace" },
-    { key: "destroy", sign: "−", n: counts.destroy, word: "destroy", tone: "destroy" },
+    { key: "destroy", sign: "−", n: counts.destroy, word: actionLook("destroy", wording).word, tone: "destroy" },
   ];
   return all.filter((part) => part.n > 0);
 }

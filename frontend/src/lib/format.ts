@@ -105,3 +105,9 @@ export function listed(names: readonly string[]): string {
   if (names.length < 2) return names.join("");
   return `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
 }
+
+/** Ids sort by time and are long; their end tells them apart. */
+export function shortId(id: string): string {
+  const [kind, rest = ""] = id.split("-", 2);
+  return rest.length > 10 ? `${kind ?? ""}-…${rest.slice(-8)}` : id;
+}

@@ -1,8 +1,8 @@
 import { useParams, useSearch, Navigate } from "@tanstack/react-router";
 import { RunView } from "@/features/runs/components/run-view";
-import { shortRunId } from "@/features/runs/components/header";
 import { useRunData } from "@/features/runs/hooks/use-run-data";
 import { usePlace } from "@/lib/crumbs";
+import { shortId } from "@/lib/format";
 
 export function RunPage() {
   const { id } = useParams({ from: "/shell/infra/terraform/runs/$id" });
@@ -12,7 +12,7 @@ export function RunPage() {
   usePlace([
     { label: "Workspaces", to: "/infra/terraform" },
     { label: run.workspace.name, to: `/infra/terraform/workspaces/${run.workspace.id}` },
-    { label: shortRunId(run.id), code: true },
+    { label: shortId(run.id), code: true },
   ]);
   // An apply is part of the run whose plan it applies, and is shown there.
   if (run.parent_run_id) return <Navigate to="/infra/terraform/runs/$id" params={{ id: run.parent_run_id }} search={{ tab: tab === "log" ? "apply" : tab ?? "apply" }} replace />;

@@ -1,6 +1,7 @@
 import { cx } from "@/lib/cx";
 import { type Action, actionLook, type ActionTone, countParts, type Counts } from "@/lib/actions";
 import { plural } from "@/lib/format";
+import { useWording } from "./wording";
 
 export const ACTION_TEXT: Record<ActionTone, string> = {
   create: "text-create",
@@ -19,8 +20,9 @@ export const ACTION_GROUND: Record<ActionTone, string> = {
 
 /** `+3 ~4 −/+2 −2`: one line, zeros left out, said in words to a screen reader. */
 export function CountLine({ counts, none = "none", className }: { counts: Counts | null; none?: string; className?: string }) {
+  const wording = useWording();
   if (!counts) return <span className={cx("text-ink-3", className)}>not known yet</span>;
-  const parts = countParts(counts);
+  const parts = countParts(counts, wording);
   if (parts.length === 0) return <span className={cx("text-ink-3", className)}>{none}</span>;
   return (
     <span className={cx("inline-flex gap-2 font-mono text-12", className)}>
@@ -36,7 +38,7 @@ export function CountLine({ counts, none = "none", className }: { counts: Counts
 
 /** The counts of a header: large, replace and destroy on their grounds. */
 export function CountBoxes({ counts, compact = false }: { counts: Counts; compact?: boolean }) {
-  const parts = countParts(counts);
+  const parts = countParts(counts, useWording());
   return (
     <div className="flex shrink-0">
       {parts.map((part) => {
@@ -63,7 +65,7 @@ export function CountBoxes({ counts, compact = false }: { counts: Counts; compac
 
 /** Sign and word in fixed columns, the sign right-aligned. */
 export function ActionMark({ action, className }: { action: Action; className?: string }) {
-  const look = actionLook(action);
+  const look = actionLook(action, useWording());
   return (
     <span className={cx("inline-flex shrink-0 items-baseline gap-1.5", ACTION_TEXT[look.tone], className)}>
       <span className="w-[26px] text-right font-mono text-12 font-semibold" aria-hidden>{look.sign}</span>

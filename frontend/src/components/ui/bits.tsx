@@ -68,3 +68,17 @@ export function Fact({ label, children, className }: { label: ReactNode; childre
     </div>
   );
 }
+
+/** Facts side by side under a page's header; it scrolls sideways where it must. */
+export function FactStrip({ className, children }: { className?: string; children: ReactNode }) {
+  return <dl className={cx("inset-focus flex min-h-[46px] shrink-0 overflow-x-auto border-b border-line [scrollbar-width:none]", className)} tabIndex={0} aria-label="Facts">{children}</dl>;
+}
+
+export function FactCell({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <div className="flex min-w-0 flex-col justify-center border-r border-line px-4 py-1.5 first:pl-5 last:border-r-0 max-sm:shrink-0 max-sm:first:pl-4">
+      <dt className="text-11 whitespace-nowrap text-ink-3">{label}</dt>
+      <dd className="truncate text-12 whitespace-nowrap">{children}</dd>
+    </div>
+  );
+}

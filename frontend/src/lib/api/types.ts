@@ -21,7 +21,7 @@ export type RunListItem = With<Schemas["RunListItem"], { summary: RunSummary | n
 export type Timing = Schemas["Timing"];
 export type PolicyCheck = Schemas["PolicyCheckOut"];
 export type Decision = Schemas["DecisionOut"];
-export type Lock = With<Schemas["LockOut"], { holder: { name?: string; host?: string; kind?: string } }>;
+export type Lock = With<Schemas["LockOut"], { holder: { id?: string; name?: string; host?: string; kind?: string } }>;
 
 export interface Diagnostic {
   severity?: string;
@@ -97,6 +97,14 @@ export type WorkspaceRow = With<Schemas["WorkspaceRow"], { latest_run: RunListIt
 export type Variable = With<Schemas["VariableOut"], { updated_by: Who }>;
 export type StateVersion = With<Schemas["StateVersionOut"], { created_by: Who }>;
 export type StateResource = Schemas["StateResource"];
+export type ResourceFacets = Schemas["ResourceFacets"];
+export type StateChange = Schemas["ResourceChange"];
+export type StateOutputChange = Schemas["OutputChange"];
+/** A page of what differs between two states; the older side is null when there was no state yet. */
+export type StateDiff = With<Schemas["StateDiff"], { before: StateVersion | null; after: StateVersion }>;
+export type QuarantinedState = With<Schemas["QuarantinedState"], { created_by: Who; decided_by: Who | null }>;
+export type QuarantineDiff = With<Schemas["QuarantineDiff"], { before: StateVersion | null; after: QuarantinedState }>;
+export type Retention = Schemas["Retention"];
 
 export interface OutputValue {
   name: string;

@@ -10,10 +10,11 @@ export const workspaceQuery = (id: string) =>
     staleTime: 5_000,
   });
 
-export const stateVersionsQuery = (workspace: string) =>
+/** The newest state version of a workspace, if there is one; its number says how many there were. */
+export const currentStateQuery = (workspace: string) =>
   queryOptions({
-    queryKey: [...keys.workspace(workspace), "state-versions"],
-    queryFn: ({ signal }) => http.get<Page<StateVersion>>(`/terraform/workspaces/${workspace}/state-versions`, { limit: 100 }, signal),
+    queryKey: [...keys.stateVersions(workspace), "current"],
+    queryFn: async ({ signal }) => (await http.get<Page<StateVersion>>(`/terraform/workspaces/${workspace}/state-versions`, { limit: 1 }, signal)).items[0] ?? null,
     refetchInterval: 10_000,
   });
 

@@ -1,23 +1,15 @@
 import { Link } from "@tanstack/react-router";
 import { Download, Ellipsis, Link2, RefreshCw } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { useState } from "react";
 import { StatusBadge } from "@/components/domain/status";
+import { FactCell, FactStrip } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { Menu, MenuItem } from "@/components/ui/menu";
 import type { Run, RunListItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { moment, shortDigest, since } from "@/lib/format";
+import { moment, shortDigest, shortId, since } from "@/lib/format";
 import { runTitle, sourceWords } from "@/lib/run-title";
 import { isFinal } from "@/lib/run-status";
-
-function Cell({ label, children }: { label: string; children: ReactNode }) {
-  return (
-    <div className="flex min-w-0 flex-col justify-center border-r border-line px-4 py-1.5 first:pl-5 last:border-r-0">
-      <dt className="text-11 whitespace-nowrap text-ink-3">{label}</dt>
-      <dd className="truncate text-12 whitespace-nowrap">{children}</dd>
-    </div>
-  );
-}
 
 export interface HeaderProps {
   run: Run;
@@ -52,42 +44,36 @@ export function RunHeader({ run, shown, child, onPlanAgain, planAgainBlocked, on
           </Menu>
         </div>
       </div>
-      <FactStrip run={run} child={child} />
+      <RunFacts run={run} child={child} />
     </>
   );
 }
 
-function FactStrip({ run, child }: { run: Run; child: Run | undefined }) {
+function RunFacts({ run, child }: { run: Run; child: Run | undefined }) {
   const now = useNow();
   const at = run.planned_at ?? run.created_at;
   return (
-    <dl className="flex min-h-[46px] shrink-0 overflow-x-auto border-b border-line [scrollbar-width:none] max-sm:hidden" tabIndex={0} aria-label="Facts">
-      <Cell label="Run">
-        <span className="font-mono">{shortRunId(run.id)}</span> <span className="text-ink-3">{run.is_speculative ? "speculative " : ""}{run.kind}</span>
-      </Cell>
-      <Cell label="Workspace">
+    <FactStrip className="max-sm:hidden">
+      <FactCell label="Run">
+        <span className="font-mono">{shortId(run.id)}</span> <span className="text-ink-3">{run.is_speculative ? "speculative " : ""}{run.kind}</span>
+      </FactCell>
+      <FactCell label="Workspace">
         <Link to="/infra/terraform/workspaces/$id" params={{ id: run.workspace.id }} className="font-medium hover:underline">{run.workspace.name}</Link> <span className="text-ink-3">{run.workspace.tags.join(", ")}</span>
-      </Cell>
-      <Cell label="Requested by">
+      </FactCell>
+      <FactCell label="Requested by">
         {run.requested_by.name} <span className="text-ink-3">{sourceWords(run)}</span>
-      </Cell>
-      <Cell label="Stack spec">
+      </FactCell>
+      <FactCell label="Stack spec">
         <Link to="/infra/terraform/stacks/$id" params={{ id: run.stack.name }} search={run.spec_version.number ? { b: String(run.spec_version.number) } : {}} className="hover:underline">
           <span className="font-medium">{run.stack.name} {run.spec_version.number ? `v${run.spec_version.number}` : shortDigest(run.spec_version.hash)}</span>
         </Link>
-      </Cell>
-      <Cell label="Configuration"><span className="font-mono">{shortDigest(run.configuration.digest)}</span></Cell>
-      {run.engine ? <Cell label="Engine">{run.engine.kind === "tofu" ? "OpenTofu" : "Terraform"} <span className="text-ink-3">{run.engine.version}</span></Cell> : null}
-      {child?.claimed_by?.name ? <Cell label="Runner"><span className="font-mono">{child.claimed_by.name}</span></Cell> : null}
-      <Cell label={child ? "Apply started" : run.planned_at ? "Planned" : "Requested"}>
+      </FactCell>
+      <FactCell label="Configuration"><span className="font-mono">{shortDigest(run.configuration.digest)}</span></FactCell>
+      {run.engine ? <FactCell label="Engine">{run.engine.kind === "tofu" ? "OpenTofu" : "Terraform"} <span className="text-ink-3">{run.engine.version}</span></FactCell> : null}
+      {child?.claimed_by?.name ? <FactCell label="Runner"><span className="font-mono">{child.claimed_by.name}</span></FactCell> : null}
+      <FactCell label={child ? "Apply started" : run.planned_at ? "Planned" : "Requested"}>
         {moment(child?.claimed_at ?? child?.created_at ?? at, now)} <span className="text-ink-3">{since(child?.claimed_at ?? child?.created_at ?? at, now)} ago</span>
-      </Cell>
-    </dl>
+      </FactCell>
+    </FactStrip>
   );
-}
-
-/** Ids sort by time and are long; their end tells them apart. */
-export function shortRunId(id: string): string {
-  const [kind, rest = ""] = id.split("-", 2);
-  return rest.length > 10 ? `${kind ?? ""}-…${rest.slice(-8)}` : id;
 }

@@ -4,7 +4,7 @@ import { OutputValues } from "@/components/domain/output-values";
 import { Skeleton } from "@/components/ui/bits";
 import type { PlanView, Run } from "@/lib/api/types";
 import { versionOutputsQuery } from "@/lib/api/workspaces";
-import { OutputChanges } from "./outputs";
+import { OutputChanges } from "@/components/changes/output-changes";
 
 /** After the apply, the values as they are; before it, what the plan would do to them. */
 export function OutputsTab({ run, child, plan }: { run: Run; child: Run | undefined; plan: PlanView | undefined }) {

@@ -10,7 +10,7 @@ import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { hourMinute, moment } from "@/lib/format";
 import type { ResourceNode } from "@/lib/plan/tree";
-import type { ChangeView } from "@/features/runs/changes/use-change-view";
+import type { ChangeView } from "@/components/changes/use-change-view";
 import { latestChecks } from "@/features/runs/rail/policies";
 
 function Row({ id, tab, icon, children }: { id: string; tab: string; icon: ReactNode; children: ReactNode }) {

@@ -3,10 +3,10 @@ import { useEffect, useRef } from "react";
 import { StatusBadge } from "@/components/domain/status";
 import { applyProgress } from "@/features/runs/apply/model";
 import { ApplyStrip } from "@/features/runs/apply/table";
-import { useChangeView } from "@/features/runs/changes/use-change-view";
-import { useSeen } from "@/features/runs/changes/use-seen";
+import { useChangeView } from "@/components/changes/use-change-view";
+import { useSeen } from "@/components/changes/use-seen";
 import { DecisionBar } from "@/features/runs/decide/bar";
-import { ReasonDialog } from "@/features/runs/decide/reason-dialog";
+import { ReasonDialog } from "@/components/ui/reason-dialog";
 import { WorkingBar } from "@/features/runs/decide/working-bar";
 import { useRunActions } from "@/features/runs/hooks/use-run-actions";
 import type { RunData } from "@/features/runs/hooks/use-run-data";
@@ -20,14 +20,14 @@ import { Result } from "@/features/runs/rail/result";
 import { Timings } from "@/features/runs/rail/timings";
 import { useMay, useMe } from "@/lib/api/session";
 import type { Run } from "@/lib/api/types";
-import { stateVersionsQuery } from "@/lib/api/workspaces";
+import { currentStateQuery } from "@/lib/api/workspaces";
 import { useNow } from "@/lib/clock";
-import { span } from "@/lib/format";
+import { shortId, span } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { isFinal, isWorking } from "@/lib/run-status";
 import { runTitle } from "@/lib/run-title";
 import { PHONE, useMedia } from "@/lib/use-media";
-import { RunHeader, shortRunId } from "./header";
+import { RunHeader } from "./header";
 import { LossStrip } from "./loss-strip";
 import { RunNotices } from "./notices";
 import { PhoneSummary } from "./phone-summary";
@@ -44,7 +44,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
   const me = useMe();
   const mayPlan = useMay()(run.kind === "destroy" ? "runs:destroy" : "runs:plan");
   const phone = useMedia(PHONE);
-  const workspaceTotal = useQuery(stateVersionsQuery(run.workspace.id)).data?.items[0]?.resource_count ?? null;
+  const workspaceTotal = useQuery(currentStateQuery(run.workspace.id)).data?.resource_count ?? null;
   const typedRef = useRef<HTMLInputElement>(null);
   const seen = useSeen(me.id, run.id, run.fingerprint?.digest ?? "");
   const none = useSeen(me.id, run.id, "drift");
@@ -157,7 +157,7 @@ function PhoneTitle({ data: { run, child }, small }: { data: RunData; small: boo
     <div className="shrink-0 border-b border-line px-4 pt-3 pb-2">
       <p className="flex items-center justify-between">
         <StatusBadge status={shown.status} kind={shown.kind} phase={shown.phase} halted={shown.halted} />
-        <span className="font-mono text-12 text-ink-2">{shortRunId(run.id)}</span>
+        <span className="font-mono text-12 text-ink-2">{shortId(run.id)}</span>
       </p>
       <h1 className="mt-2 text-18 font-semibold">{runTitle(run)}</h1>
       <p className="mt-1 text-13"><span className="font-medium">{run.workspace.name}</span>, {run.stack.name} {run.spec_version.number ? `v${run.spec_version.number}` : ""}</p>

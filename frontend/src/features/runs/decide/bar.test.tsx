@@ -1,8 +1,8 @@
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it, vi } from "vitest";
-import { useChangeView } from "@/features/runs/changes/use-change-view";
-import { useSeen } from "@/features/runs/changes/use-seen";
+import { useChangeView } from "@/components/changes/use-change-view";
+import { useSeen } from "@/components/changes/use-seen";
 import { changeTree, destructiveChanges } from "@/lib/plan/tree";
 import { ledgerPlan } from "@/testing/fixtures/plan";
 import { LEDGER, runOf } from "@/testing/fixtures/runs";

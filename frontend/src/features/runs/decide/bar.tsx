@@ -1,11 +1,12 @@
-import { Check, Lock } from "lucide-react";
+import { Lock } from "lucide-react";
 import { type Ref, useState } from "react";
 import { Address } from "@/components/domain/address";
 import { Button } from "@/components/ui/button";
 import { Input } from "@/components/ui/field";
 import { Kbd } from "@/components/ui/kbd";
+import { TypedName } from "@/components/ui/typed-name";
 import type { Run } from "@/lib/api/types";
-import type { ChangeView } from "@/features/runs/changes/use-change-view";
+import type { ChangeView } from "@/components/changes/use-change-view";
 import { gate } from "./gate";
 import { SeenPips } from "./seen-pips";
 
@@ -78,26 +79,5 @@ export function DecisionBar({ run, view, busy, error, typedRef, onApprove, onRej
       </div>
       <p className="text-center text-12 text-ink-2 sm:hidden" role="status">{error ? <span className="text-destroy">{error}</span> : (state.missing ?? state.effect)}</p>
     </section>
-  );
-}
-
-/** The name, typed over its own shadow. */
-export function TypedName({ name, typed, onTyped, inputRef }: { name: string; typed: string; onTyped: (typed: string) => void; inputRef?: Ref<HTMLInputElement> }) {
-  const rest = name.startsWith(typed) ? name.slice(typed.length) : "";
-  return (
-    <span className="relative inline-block max-sm:block">
-      <span aria-hidden className="pointer-events-none absolute inset-y-0 left-[11px] flex items-center font-mono text-12 whitespace-pre text-ink-3 max-sm:text-16">
-        <span className="invisible">{typed}</span>{rest}
-      </span>
-      <Input
-        ref={inputRef}
-        aria-label={`Type ${name}`}
-        value={typed}
-        onChange={(event) => onTyped(event.target.value)}
-        onPaste={(event) => event.preventDefault()}
-        className="w-[184px] bg-transparent font-mono !text-12 max-sm:w-full max-sm:!text-16"
-      />
-      {typed === name ? <Check size={15} className="absolute top-1/2 right-2.5 -translate-y-1/2 text-create" aria-hidden /> : null}
-    </span>
   );
 }

@@ -5,7 +5,7 @@ import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import { decide, requestRun, stopRun } from "@/lib/api/runs";
 import type { Run } from "@/lib/api/types";
-import type { ReasonAsk } from "@/features/runs/decide/reason-dialog";
+import type { ReasonAsk } from "@/components/ui/reason-dialog";
 
 /** What a person can do to a run, with what it says when it was refused. */
 export function useRunActions(run: Run, child: Run | undefined) {

@@ -4,9 +4,8 @@ import { Fact, SectionHead } from "@/components/ui/bits";
 import type { Run } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
-import { clock, duration, fingerprint as inFours, plural, since } from "@/lib/format";
+import { clock, duration, fingerprint as inFours, plural, shortId, since } from "@/lib/format";
 import { isFinal, phaseWord } from "@/lib/run-status";
-import { shortRunId } from "@/features/runs/components/header";
 
 const PLAN = ["preparing", "initializing", "planning", "checking_policies"];
 const APPLY = ["preparing", "initializing", "verifying", "applying", "snapshotting"];
@@ -62,7 +61,7 @@ export function LockFacts({ run }: { run: Run }) {
         aside={<span className={cx("flex items-center gap-1.5", lock.is_orphaned && "text-replace")}><span className={cx("size-[7px] rounded-full", lock.is_orphaned ? "bg-mark-replace" : "bg-mark-create")} aria-hidden />{lock.is_orphaned ? "holder dead" : "holder alive"}</span>}
       />
       <dl className="mt-0.5">
-        <Fact label="Holder">{lock.run_id ? <span className="font-mono">{shortRunId(lock.run_id)}</span> : `${lock.holder.name ?? "a person"}, by hand`}{lock.holder.host ? <> on <span className="font-mono">{lock.holder.host}</span></> : null}</Fact>
+        <Fact label="Holder">{lock.run_id ? <span className="font-mono">{shortId(lock.run_id)}</span> : `${lock.holder.name ?? "a person"}, by hand`}{lock.holder.host ? <> on <span className="font-mono">{lock.holder.host}</span></> : null}</Fact>
         <Fact label="Heartbeat">{since(lock.heartbeat_at, now)} ago</Fact>
         <Fact label="Taken">{clock(lock.acquired_at)}</Fact>
       </dl>

@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { http, type Page } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
-import type { OutputValue, PolicyAttachment, Stack, StateResource, StateVersion, Team, Variable, Workspace, WorkspaceRow } from "@/lib/api/types";
+import type { OutputValue, PolicyAttachment, Stack, Team, Variable, Workspace, WorkspaceRow } from "@/lib/api/types";
 
 export interface WorkspaceFilter {
   search?: string | undefined;
@@ -39,13 +39,6 @@ export const outputsQuery = (workspace: string) =>
     queryKey: [...keys.workspace(workspace), "outputs"],
     queryFn: ({ signal }) => http.get<OutputValue[]>(`/terraform/workspaces/${workspace}/outputs`, undefined, signal),
     refetchInterval: 10_000,
-  });
-
-export const stateVersionQuery = (version: string) =>
-  queryOptions({
-    queryKey: ["state-version", version],
-    queryFn: ({ signal }) => http.get<StateVersion & { resources: StateResource[] }>(`/terraform/state-versions/${version}`, undefined, signal),
-    staleTime: Infinity,
   });
 
 export const attachmentsQuery = queryOptions({

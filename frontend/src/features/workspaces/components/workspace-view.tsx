@@ -9,21 +9,26 @@ import { outputsQuery, variablesQuery } from "@/features/workspaces/api/workspac
 import { haltOver, haltsQuery } from "@/lib/api/halts";
 import { runsQuery } from "@/lib/api/runs";
 import { useMay } from "@/lib/api/session";
-import { stateVersionsQuery, workspaceQuery } from "@/lib/api/workspaces";
+import { currentStateQuery, workspaceQuery } from "@/lib/api/workspaces";
+import { count } from "@/lib/format";
 import { DestroyPopover } from "./destroy-popover";
-import { OutputsTab } from "./outputs-tab";
 import { PoliciesTab } from "./policies-tab";
-import { ResourcesTab } from "./resources-tab";
 import { RunsTab } from "./runs-tab";
 import { SettingsTab } from "./settings-tab";
-import { StateTab } from "./state-tab";
 import { useRequestRun } from "./use-row-runs";
 import { VariablesTab } from "./variables-tab";
 
-export function WorkspaceView({ id, tab = "runs", version }: { id: string; tab: string | undefined; version: string | undefined }) {
+/** What other features show in the workspace's tabs. */
+export interface WorkspaceParts {
+  state: ReactNode;
+  outputs: ReactNode;
+  resources: ReactNode;
+}
+
+export function WorkspaceView({ id, tab = "runs", parts }: { id: string; tab: string | undefined; parts: WorkspaceParts }) {
   const workspace = useSuspenseQuery(workspaceQuery(id)).data;
   const runs = useQuery(runsQuery({ workspace: workspace.id, limit: 50 })).data;
-  const versions = useQuery(stateVersionsQuery(workspace.id)).data;
+  const current = useQuery(currentStateQuery(workspace.id)).data ?? null;
   const variables = useQuery(variablesQuery(workspace.id)).data;
   const outputs = useQuery(outputsQuery(workspace.id)).data;
   const halt = haltOver(useQuery(haltsQuery).data?.active ?? [], workspace.id);
@@ -32,22 +37,19 @@ export function WorkspaceView({ id, tab = "runs", version }: { id: string; tab: 
   const [destroying, setDestroying] = useState(false);
   const stopped = halt ? `A halt stands: ${halt.reason}` : null;
   const latest = runs?.items.find((each) => each.kind !== "apply");
-  const current = versions?.items[0];
 
   const items: TabItem[] = [
     { id: "runs", label: "Runs" },
-    { id: "state", label: "State", count: versions && versions.items.length > 0 ? `${versions.items.length}${versions.next_cursor ? "+" : ""}` : undefined },
+    { id: "state", label: "State", count: current ? count(current.number) : undefined },
     { id: "outputs", label: "Outputs", count: outputs && outputs.length > 0 ? outputs.length : undefined },
-    { id: "resources", label: "Resources", count: current?.resource_count },
+    { id: "resources", label: "Resources", count: current ? count(current.resource_count) : undefined },
     { id: "variables", label: "Variables", count: variables && variables.length > 0 ? variables.length : undefined },
     { id: "policies", label: "Policies" },
     { id: "settings", label: "Settings" },
   ];
   const body: Record<string, ReactNode> = {
     runs: <RunsTab runs={runs?.items} />,
-    state: <StateTab workspace={workspace} versions={versions?.items} chosen={version} />,
-    outputs: <OutputsTab outputs={outputs} version={current} />,
-    resources: <ResourcesTab version={current} loaded={versions !== undefined} />,
+    ...parts,
     variables: <VariablesTab workspace={workspace.id} variables={variables} />,
     policies: <PoliciesTab workspace={workspace} />,
     settings: <SettingsTab key={workspace.id} workspace={workspace} resources={current?.resource_count ?? 0} />,

@@ -1,7 +1,8 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Empty } from "@/components/ui/bits";
 import type { PolicyCheck } from "@/lib/api/types";
+import { cx } from "@/lib/cx";
 import { plural } from "@/lib/format";
 import type { ModuleNode } from "@/lib/plan/tree";
 import type { ChangeView } from "./use-change-view";
@@ -9,6 +10,8 @@ import { type ChangeRow, estimate } from "./rows";
 import { JsonBlock } from "./json-block";
 import { ModuleRow, ResourceRow } from "./resource-row";
 import { AttributeRow } from "./side";
+
+const NO_CHECKS: readonly PolicyCheck[] = [];
 
 /** The rules that speak of an address, worst first. */
 function findingsByAddress(checks: readonly PolicyCheck[]): Map<string, string> {
@@ -18,9 +21,25 @@ function findingsByAddress(checks: readonly PolicyCheck[]): Map<string, string> 
 }
 
 /** The change tree, virtualized: thousands of resources scroll like ten. The module in sight stays on top. */
-export function ChangeTree({ view, checks, markable, label }: { view: ChangeView; checks: readonly PolicyCheck[]; markable: boolean; label: string }) {
+export function ChangeTree({ view, checks = NO_CHECKS, markable = false, label, empty, lead, tail }: {
+  view: ChangeView;
+  checks?: readonly PolicyCheck[];
+  /** Whether what is lost can be marked as seen. */
+  markable?: boolean;
+  label: string;
+  empty?: { title: string; text: string };
+  /** What scrolls with the tree, above and below it. */
+  lead?: ReactNode;
+  tail?: ReactNode;
+}) {
   const scroller = useRef<HTMLDivElement>(null);
+  const above = useRef<HTMLDivElement>(null);
+  const [margin, setMargin] = useState(0);
   const { rows, cursor } = view;
+  useLayoutEffect(() => {
+    const height = above.current?.offsetHeight ?? 0;
+    if (height !== margin) setMargin(height);
+  }, [lead, margin]);
   const findings = useMemo(() => findingsByAddress(checks), [checks]);
   const virtual = useVirtualizer({
     count: rows.length,
@@ -28,6 +47,7 @@ export function ChangeTree({ view, checks, markable, label }: { view: ChangeView
     estimateSize: (i) => estimate(rows[i]),
     getItemKey: (i) => rows[i]?.key ?? i,
     overscan: 24,
+    scrollMargin: margin,
     initialRect: { width: 800, height: 600 },
   });
   const cursorRow = rows.findIndex((row) => row.kind === "resource" && row.node.resource.address === cursor);
@@ -38,7 +58,7 @@ export function ChangeTree({ view, checks, markable, label }: { view: ChangeView
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [jump]);
 
-  if (rows.length === 0) return <Empty title={view.filtered ? "No change matches the filter." : "This plan changes no resource."}>{view.filtered ? "Clear it to see the others." : "What it changes, if anything, is under Outputs."}</Empty>;
+  const none = view.filtered ? { title: "No change matches the filter.", text: "Clear it to see the others." } : empty ?? { title: "This plan changes no resource.", text: "What it changes, if anything, is under Outputs." };
   const items = virtual.getVirtualItems();
   const top = items.find((item) => item.end > (virtual.scrollOffset ?? 0));
   const sticky = top ? moduleAt(rows, top.index) : undefined;
@@ -71,21 +91,24 @@ export function ChangeTree({ view, checks, markable, label }: { view: ChangeView
   };
   return (
     <div ref={scroller} tabIndex={0} role="group" aria-label={label} className="inset-focus relative min-h-0 grow overflow-auto">
-      {sticky && (virtual.scrollOffset ?? 0) > 0 ? (
+      {sticky && (virtual.scrollOffset ?? 0) > margin ? (
         <div className="sticky top-0 z-10 -mb-7" aria-hidden inert>
           <ModuleRow module={sticky} open onToggle={() => undefined} />
         </div>
       ) : null}
-      <div className="relative pb-2" style={{ height: virtual.getTotalSize() + 8 }}>
+      {lead ? <div ref={above}>{lead}</div> : null}
+      {rows.length === 0 ? <Empty title={none.title}>{none.text}</Empty> : null}
+      <div className={cx("relative", rows.length > 0 && "pb-2")} style={{ height: rows.length > 0 ? virtual.getTotalSize() + 8 : 0 }}>
         {items.map((item) => {
           const row = rows[item.index];
           return (
-            <div key={item.key} data-index={item.index} ref={virtual.measureElement} className="absolute inset-x-0 top-0" style={{ transform: `translateY(${item.start}px)` }}>
+            <div key={item.key} data-index={item.index} ref={virtual.measureElement} className="absolute inset-x-0 top-0" style={{ transform: `translateY(${item.start - margin}px)` }}>
               {row ? draw(row) : null}
             </div>
           );
         })}
       </div>
+      {tail}
     </div>
   );
 }

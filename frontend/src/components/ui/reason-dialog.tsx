@@ -1,7 +1,7 @@
 import { useState } from "react";
-import { Button } from "@/components/ui/button";
-import { Dialog } from "@/components/ui/dialog";
-import { Field, Textarea } from "@/components/ui/field";
+import { Button } from "./button";
+import { Dialog } from "./dialog";
+import { Field, Textarea } from "./field";
 
 export interface ReasonAsk {
   title: string;

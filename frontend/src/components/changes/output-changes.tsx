@@ -1,8 +1,8 @@
 import { EyeOff } from "lucide-react";
 import { Empty } from "@/components/ui/bits";
-import { SideView } from "@/features/runs/changes/side";
 import type { PlanOutput } from "@/lib/api/types";
 import { attributeLine } from "@/lib/diff/attributes";
+import { SideView } from "./side";
 
 /** What the plan does to outputs: before and after. */
 export function OutputChanges({ outputs }: { outputs: readonly PlanOutput[] }) {
