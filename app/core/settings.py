@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     sandbox: Literal["auto", "required", "off"] = Field("auto", description="Run engines under bubblewrap.")
     work_dir: Path | None = Field(None, description="Where runs are laid out; else below the temporary directory.")
     worker_concurrency: int = Field(4, ge=1, le=256, description="Supervisors that one worker runs at once.")
+    engine_gogc: int = Field(
+        400, ge=25, le=10_000, description="GOGC of engines and providers: higher is faster and takes more memory."
+    )
     lease_seconds: int = Field(30, ge=3, le=600, description="A running run's lease; its heartbeat is a third of it.")
     grace_seconds: int = Field(20, ge=1, le=600, description="Between SIGINT and SIGKILL.")
     run_timeout_seconds: int = Field(7200, ge=10, description="A phase of a run is ended after this long.")

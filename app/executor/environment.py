@@ -5,7 +5,7 @@ Nothing of the worker's environment passes but what `_INHERITED` names: the engi
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.executor.errors import ForbiddenVariable
 
@@ -40,6 +40,7 @@ class EnvironmentOptions:
     temporary: str
     path: str = DEFAULT_PATH
     cli_config_file: str | None = None
+    collector: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_user_variable(name: str, value: str = "") -> None:
@@ -73,12 +74,13 @@ def engine_environment(
     """Return the whole environment of an engine's process.
 
     ``inherited`` is the worker's environment, of which a short list passes; ``variables`` are the workspace's, which
-    win over it; Sluice's own settings and the ``backend``'s address and credentials win over both. Raises
-    ``ForbiddenVariable`` for a reserved variable.
+    win over it and over the tuning of Go's collector; Sluice's own settings and the ``backend``'s address and
+    credentials win over all of them. Raises ``ForbiddenVariable`` for a reserved variable.
     """
     for name, value in variables.items():
         check_user_variable(name, value)
     environment = {name: inherited[name] for name in _INHERITED if name in inherited}
+    environment.update(options.collector)
     environment.update(PATH=options.path, HOME=options.home, TMPDIR=options.temporary)
     environment.update(variables)
     environment.update(

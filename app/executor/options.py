@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from app.core.settings import Settings
 from app.executor import files, gateway, probe, sandbox
 from app.executor.cli_config import CliConfiguration, compose
+from app.executor.collector import collector_variables
 from app.executor.errors import ProcessFailed
 from app.executor.retry import RetryPolicy
 
@@ -20,6 +21,7 @@ class ExecutorOptions:
     limits: gateway.Limits = field(default_factory=gateway.Limits)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    collector: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_settings(cls, settings: Settings, *, grace_seconds: float, timeout_seconds: float) -> "ExecutorOptions":
@@ -41,6 +43,7 @@ class ExecutorOptions:
             tools=probe.sandbox_tools(settings.sandbox),
             cli_config=compose(text, settings.terraform_plugin_cache_dir),
             limits=gateway.Limits(timeout_seconds=timeout_seconds, grace_seconds=grace_seconds),
+            collector=collector_variables(settings),
         )
 
     @property

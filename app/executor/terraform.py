@@ -329,6 +329,7 @@ class TerraformExecutor:
                 temporary=sandbox.TEMPORARY if is_confined else str(self._site.temporary),
                 path=DEFAULT_PATH if is_confined else options.inherited.get("PATH", DEFAULT_PATH),
                 cli_config_file=path,
+                collector=options.collector,
             ),
             self._backend_environment,
         )

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from app.core.settings import Settings
+from app.executor.collector import collector_variables, memory_bytes
+from app.executor.environment import EnvironmentOptions, engine_environment
+
+MEBIBYTE = 1024 * 1024
+
+
+def test_memory_bytes_limited_control_group_returns_its_limit(tmp_path: Path) -> None:
+    limit = tmp_path / "memory.max"
+    limit.write_text("1048576\n")
+
+    assert memory_bytes(limit) == MEBIBYTE
+
+
+@pytest.mark.parametrize("content", ["max\n", None])
+def test_memory_bytes_unlimited_returns_the_machine_s(tmp_path: Path, content: str | None) -> None:
+    limit = tmp_path / "memory.max"
+    if content is not None:
+        limit.write_text(content)
+
+    assert memory_bytes(limit) > 64 * MEBIBYTE
+
+
+def test_collector_variables_share_the_memory_among_supervisors() -> None:
+    alone = collector_variables(Settings(worker_concurrency=1))
+    crowded = collector_variables(Settings(worker_concurrency=256))
+
+    assert alone["GOGC"] == "400"
+    assert alone["GOMEMLIMIT"] == f"{max(1024, memory_bytes() // MEBIBYTE)}MiB"
+    assert crowded["GOMEMLIMIT"] == f"{max(1024, memory_bytes() // 256 // MEBIBYTE)}MiB"
+
+
+def test_collector_variables_go_s_own_default_sets_nothing() -> None:
+    assert collector_variables(Settings(engine_gogc=100)) == {}
+
+
+def test_engine_environment_workspace_s_gogc_wins() -> None:
+    options = EnvironmentOptions(home="/h", temporary="/t", collector={"GOGC": "400", "GOMEMLIMIT": "1024MiB"})
+
+    environment = engine_environment({}, {"GOGC": "50"}, options)
+
+    assert (environment["GOGC"], environment["GOMEMLIMIT"]) == ("50", "1024MiB")
