@@ -35,7 +35,7 @@ class NurseryOfWorker:
             runs_tasks.SUPERVISE: supervisor.target(InProcessPort),
             runs_tasks.RECOVER: leftovers.target(InProcessPort),
         }
-        self._nursery = Nursery.fork(targets, prepare=warmup.warm)
+        self._nursery = Nursery.fork(targets, prepare=warmup.warm, ready=warmup.be_ready)
         _log.info("nursery forked", extra={"pid": self._nursery.pid})
         self._nursery.start(runs_tasks.RECOVER, b"").close()
 

@@ -28,6 +28,7 @@ output "items" {
 """
 MOST_ADDED_SECONDS = 0.150
 MOST_RATIO = 1.10
+REST_SECONDS = 0.3
 
 
 def measure(
@@ -47,15 +48,23 @@ def measure(
     for number in range(rounds + 1):
         if number % 2:
             through = plan_through(server, client, name, configuration)
+            rest()
             by_hand = harness.raw_plan(tool, configuration, variables)
         else:
             by_hand = harness.raw_plan(tool, configuration, variables)
+            rest()
             through = plan_through(server, client, name, configuration)
+        rest()
         harness.say(f"  {number}: raw {sum(by_hand.values()):.3f} s, Sluice {sum(through.values()):.3f} s")
         if number:
             raw.append(by_hand)
             ours.append(through)
     return figures(raw, ours)
+
+
+def rest() -> None:
+    """Wait until what came before has ended with all that it does afterwards, so that neither side pays for it."""
+    time.sleep(REST_SECONDS)
 
 
 def plan_through(server: harness.Server, client: SluiceClient, workspace: str, configuration: Path) -> dict[str, float]:

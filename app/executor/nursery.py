@@ -7,29 +7,19 @@ answer comes back the same way. Nothing of a job is ever in arguments, in an env
 """
 
 import contextlib
-import ctypes
-import gc
 import json
-import logging
 import os
-import selectors
-import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from app.executor import frames
 from app.executor.errors import NurseryGone, ProcessFailed
+from app.executor.keeper import MAX_NAME_BYTES, Keeper, Target
 
-_log = logging.getLogger(__name__)
-_HEADER = struct.Struct("!cQ")
-_BORN, _RESULT, _ENDED, _REFUSED = b"B", b"R", b"E", b"X"
-_PR_SET_NAME = 15
-_MAX_NAME_BYTES = 256
-
-Target = Callable[[bytes], bytes]
+__all__ = ["Child", "ChildEnd", "Nursery", "Target"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +54,9 @@ class Child:
         while True:
             while (frame := self._next_frame()) is not None:
                 kind, body = frame
-                if kind == _RESULT:
+                if kind == frames.RESULT:
                     self._result = body
-                elif kind == _ENDED:
+                elif kind == frames.ENDED:
                     facts = json.loads(body)
                     self._channel.close()
                     return ChildEnd(self.pid, facts["exit_code"], facts["signal"], self._result)
@@ -82,13 +72,13 @@ class Child:
             self._unread += chunk
 
     def _next_frame(self) -> tuple[bytes, bytes] | None:
-        if len(self._unread) < _HEADER.size:
+        if len(self._unread) < frames.HEADER.size:
             return None
-        kind, size = _HEADER.unpack_from(self._unread)
-        end = _HEADER.size + size
+        kind, size = frames.HEADER.unpack_from(self._unread)
+        end = frames.HEADER.size + size
         if len(self._unread) < end:
             return None
-        body = bytes(self._unread[_HEADER.size : end])
+        body = bytes(self._unread[frames.HEADER.size : end])
         del self._unread[:end]
         return kind, body
 
@@ -105,11 +95,18 @@ class Nursery:
         self.pid = pid
 
     @classmethod
-    def fork(cls, targets: Mapping[str, Target], *, prepare: Callable[[], None] | None = None) -> "Nursery":
+    def fork(
+        cls,
+        targets: Mapping[str, Target],
+        *,
+        prepare: Callable[[], None] | None = None,
+        ready: Callable[[], None] | None = None,
+    ) -> "Nursery":
         """Fork the nursery. Call it before this process starts a thread or opens a connection.
 
         ``targets`` are what children may run, by name; ``prepare`` runs once in the nursery, to load what children
-        will need. The nursery ends when this process has ended and no child is left.
+        will need. With ``ready`` a spare child is kept that has run it. The nursery ends when this process has ended
+        and no child is left.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         worker = os.pidfd_open(os.getpid())
@@ -121,7 +118,7 @@ class Nursery:
             with contextlib.suppress(BaseException):
                 if os.fork() == 0:
                     ours.close()
-                    _Keeper(theirs, worker, targets).serve(prepare)
+                    Keeper(theirs, worker, targets, prepare=prepare, ready=ready).serve()
             os._exit(0)
         os.waitpid(middle, 0)
         theirs.close()
@@ -136,9 +133,21 @@ class Nursery:
 
         Raises ``NurseryGone`` when the nursery has ended and ``ProcessFailed`` when it does not know the target.
         """
+        channel, kind, body = self._ask(target, payload)
+        if kind == frames.ENDED:
+            # The spare child died as it was given the job; it says that it is born before it takes anything.
+            channel, kind, body = self._ask(target, payload)
+        if kind != frames.BORN:
+            channel.close()
+            reason = body.decode(errors="replace")
+            raise ProcessFailed(f"The nursery could not start {target!r}: {reason}.", target=target)
+        return Child(channel, int(body))
+
+    def _ask(self, target: str, payload: bytes) -> tuple[socket.socket, bytes, bytes]:
+        """Ask for a child; return the channel to it, and the first frame that came back."""
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            socket.send_fds(self._control, [target.encode()[:_MAX_NAME_BYTES]], [theirs.fileno()])
+            socket.send_fds(self._control, [target.encode()[:MAX_NAME_BYTES]], [theirs.fileno()])
         except OSError as error:
             channel.close()
             raise NurseryGone(
@@ -150,153 +159,15 @@ class Nursery:
             channel.settimeout(30)
             with contextlib.suppress(BrokenPipeError):
                 # A nursery that refused has closed its end already; why it did is still to be read.
-                _send(channel, _RESULT, payload)
-            kind, body = _receive(channel)
+                frames.send(channel, frames.RESULT, payload)
+            kind, body = frames.receive(channel)
         except (OSError, EOFError) as error:
             channel.close()
             raise NurseryGone("The nursery ended while a child was being started. Restart the worker.") from error
-        if kind != _BORN:
+        if kind == frames.ENDED:
             channel.close()
-            reason = body.decode(errors="replace")
-            raise ProcessFailed(f"The nursery could not start {target!r}: {reason}.", target=target)
-        return Child(channel, int(body))
+        return channel, kind, body
 
     def close(self) -> None:
         """Tell the nursery that no more children will be asked for: it ends with its last child."""
         self._control.close()
-
-
-class _Keeper:
-    """The nursery's own side: takes requests, forks, reaps."""
-
-    def __init__(self, control: socket.socket, worker: int, targets: Mapping[str, Target]) -> None:
-        self._control = control
-        self._worker = worker
-        self._targets = targets
-        self._selector = selectors.DefaultSelector()
-        self._children: dict[int, tuple[int, socket.socket]] = {}
-        self._is_open = True
-
-    def serve(self, prepare: Callable[[], None] | None) -> None:
-        """Serve until the worker is gone and no child is left, then exit."""
-        code = 1
-        try:
-            os.setsid()
-            _name("sluice-nursery")
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                # Ctrl-C and a worker's shutdown are the worker's business; we end with it.
-                signal.signal(number, signal.SIG_IGN)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            if prepare is not None:
-                prepare()
-            gc.collect()
-            gc.freeze()
-            self._control.send(str(os.getpid()).encode())
-            self._selector.register(self._control, selectors.EVENT_READ, "request")
-            self._selector.register(self._worker, selectors.EVENT_READ, "worker")
-            while self._is_open or self._children:
-                for key, _ in self._selector.select():
-                    if key.data == "request":
-                        self._take_request()
-                    elif key.data == "worker":
-                        self._stop_taking()
-                    else:
-                        self._reap(key.fd, key.data)
-            code = 0
-        except BaseException:
-            _log.exception("The nursery failed.")
-        finally:
-            os._exit(code)
-
-    def _stop_taking(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._selector.unregister(self._control)
-            self._selector.unregister(self._worker)
-            self._control.close()
-
-    def _take_request(self) -> None:
-        try:
-            name, descriptors, _, _ = socket.recv_fds(self._control, _MAX_NAME_BYTES, 1)
-        except OSError:
-            name, descriptors = b"", []
-        if not descriptors:
-            self._stop_taking()
-            return
-        channel = socket.socket(fileno=descriptors[0])
-        target = self._targets.get(name.decode(errors="replace"))
-        if target is None:
-            with contextlib.suppress(OSError):
-                _send(channel, _REFUSED, b"unknown target; known: " + ", ".join(self._targets).encode())
-            channel.close()
-            return
-        pid = os.fork()
-        if pid == 0:
-            self._become_child(channel, target, name.decode())
-        descriptor = os.pidfd_open(pid)
-        self._children[descriptor] = (pid, channel)
-        self._selector.register(descriptor, selectors.EVENT_READ, pid)
-
-    def _become_child(self, channel: socket.socket, target: Target, name: str) -> None:
-        code = 1
-        try:
-            os.setsid()
-            _name(f"sluice-{name}"[:15])
-            self._selector.close()
-            self._control.close()
-            os.close(self._worker)
-            for descriptor, (_, other) in self._children.items():
-                os.close(descriptor)
-                other.close()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)
-            # Told by the child itself: a second writer could come between its frames.
-            _send(channel, _BORN, str(os.getpid()).encode())
-            _, payload = _receive(channel)
-            result = target(payload)
-            with contextlib.suppress(OSError):
-                # The worker may be gone or frozen; what the child had to say has been said elsewhere.
-                channel.settimeout(30)
-                _send(channel, _RESULT, result)
-            code = 0
-        except BaseException:
-            _log.exception("A forked child failed.", extra={"target": name})
-        finally:
-            logging.shutdown()
-            os._exit(code)
-
-    def _reap(self, descriptor: int, pid: int) -> None:
-        self._selector.unregister(descriptor)
-        _, status = os.waitpid(pid, 0)
-        os.close(descriptor)
-        _, channel = self._children.pop(descriptor)
-        code = os.waitstatus_to_exitcode(status)
-        facts = {"exit_code": code if code >= 0 else None, "signal": -code if code < 0 else None}
-        with contextlib.suppress(OSError):
-            channel.setblocking(False)
-            _send(channel, _ENDED, json.dumps(facts).encode())
-        channel.close()
-
-
-def _name(name: str) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
-
-
-def _send(channel: socket.socket, kind: bytes, body: bytes) -> None:
-    channel.sendall(_HEADER.pack(kind, len(body)))
-    channel.sendall(body)
-
-
-def _receive(channel: socket.socket) -> tuple[bytes, bytes]:
-    kind, size = _HEADER.unpack(_receive_exactly(channel, _HEADER.size))
-    return kind, _receive_exactly(channel, size)
-
-
-def _receive_exactly(channel: socket.socket, size: int) -> bytes:
-    received = bytearray()
-    while len(received) < size:
-        chunk = channel.recv(min(size - len(received), 1024 * 1024))
-        if not chunk:
-            raise EOFError("The other side closed the channel.")
-        received += chunk
-    return bytes(received)

@@ -48,8 +48,10 @@ def lock_shared(session: Session, fence_ids: Sequence[str]) -> list[FenceOut]:
     Row locks alone let a stream of sharers overtake a waiting halt for ever; the advisory lock queues in order of
     arrival, so a halt waits for those before it only.
     """
-    for fence_id in fence_ids:
-        session.execute(select(func.pg_advisory_xact_lock_shared(_QUEUE, func.hashtext(fence_id))))
+    # One statement takes them from left to right; what they guard is read by the next one, whose snapshot is newer.
+    session.execute(
+        select(*(func.pg_advisory_xact_lock_shared(_QUEUE, func.hashtext(fence_id)) for fence_id in fence_ids))
+    )
     return _fences(
         session, select(*_COLUMNS).where(Fence.id.in_(fence_ids)).order_by(_ORDER).with_for_update(read=True)
     )

@@ -58,15 +58,15 @@ def claim(session: Session, run_id: str, worker: WorkerInfo) -> RunnerJob | None
     )
     at = clock.now()
     run.phase = "preparing"
+    run.fencing_token += 1
+    run.claimed_at = at
+    run.claimed_by = worker.model_dump()
+    run.lease_expires_at = at + timedelta(seconds=get_settings().lease_seconds)
     try:
         transition(session, run, Trigger.CLAIM, facts)
     except GuardRefused:
         session.expire(run)
         return None
-    run.fencing_token += 1
-    run.claimed_at = at
-    run.claimed_by = worker.model_dump()
-    run.lease_expires_at = at + timedelta(seconds=get_settings().lease_seconds)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     try:
         return _plan_job(session, run, workspace) if parent is None else _apply_job(session, run, parent, workspace)

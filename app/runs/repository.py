@@ -37,7 +37,12 @@ def lock(session: Session, run_id: str) -> TerraformRun | None:
 
 def lock_with_parent(session: Session, run_id: str) -> tuple[TerraformRun | None, TerraformRun | None]:
     """Return (run, parent), parent locked first; parent is None for a run that plans."""
-    parent_id = session.scalars(select(TerraformRun.parent_run_id).filter_by(id=run_id)).one_or_none()
+    known = session.identity_map.get(session.identity_key(TerraformRun, run_id))
+    parent_id = (
+        known.parent_run_id
+        if known is not None
+        else session.scalars(select(TerraformRun.parent_run_id).filter_by(id=run_id)).one_or_none()
+    )
     parent = lock(session, parent_id) if parent_id is not None else None
     return lock(session, run_id), parent
 
@@ -102,16 +107,21 @@ def next_in_turn(session: Session, workspace_id: str) -> str | None:
     None while a run of the workspace runs or has not quiesced.
     """
     own = and_(TerraformRun.workspace_id == workspace_id, TerraformRun.is_speculative.is_(False))
-    if at_work(session, workspace_id) is not None:
+    oldest = select(TerraformRun.id).order_by(TerraformRun.id).limit(1)
+    queued = oldest.where(own, TerraformRun.status == Status.QUEUED)
+    found = session.execute(
+        select(
+            exists().where(own, TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None)),
+            queued.where(TerraformRun.kind == Kind.APPLY).scalar_subquery(),
+            exists().where(own, TerraformRun.status == Status.APPROVED),
+            queued.scalar_subquery(),
+        )
+    ).one()
+    is_at_work, apply, is_approved, plan = found.tuple()
+    if is_at_work:
         return None
-    queued = select(TerraformRun.id).where(own, TerraformRun.status == Status.QUEUED).order_by(TerraformRun.id)
-    apply = session.scalars(queued.where(TerraformRun.kind == Kind.APPLY).limit(1)).first()
-    if apply is not None:
-        return apply
-    approved = select(TerraformRun.id).where(own, TerraformRun.status == Status.APPROVED)
-    if session.scalars(approved.limit(1)).first() is not None:
-        return None
-    return session.scalars(queued.limit(1)).first()
+    following: str | None = apply if apply is not None or is_approved else plan
+    return following
 
 
 def beat(session: Session, run_id: str, token: int, phase: str | None, expires_at: datetime) -> TerraformRun | None:

@@ -75,7 +75,9 @@ def locks(session: Session, workspace_ids: Sequence[str]) -> Sequence[TerraformS
 def take_lock(session: Session, row: TerraformStateLock) -> bool:
     """Insert the lock. The first commit wins; the loser gets False and changes nothing. One's own lock is True."""
     values = {column.name: getattr(row, column.name) for column in TerraformStateLock.__table__.columns}
-    session.execute(insert(TerraformStateLock).values(values).on_conflict_do_nothing())
+    statement = insert(TerraformStateLock).values(values).on_conflict_do_nothing()
+    if session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None:
+        return True
     held = lock(session, row.workspace_id)
     return held is not None and row.run_id is not None and held.run_id == row.run_id
 

@@ -166,3 +166,88 @@ def test_nursery_worker_killed_leaves_the_child_working(tmp_path: Path, number: 
         worker.wait(10)
         if worker.stdout is not None:
             worker.stdout.close()
+
+
+@pytest.fixture
+def nursery_with_spare(tmp_path: Path) -> Iterator[tuple[Nursery, Path]]:
+    """Give a nursery whose spare children note their ids in a file once they are ready."""
+    notes = tmp_path / "ready"
+
+    def ready() -> None:
+        with notes.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+    kept = Nursery.fork({"echo": echo, "slow": slow}, ready=ready)
+    yield kept, notes
+    kept.close()
+    assert until(lambda: is_gone(kept.pid)), "the nursery ends when its worker closes it"
+    assert until(lambda: all(is_gone(pid) for pid in ready_pids(notes))), "a spare child ends with its nursery"
+
+
+def ready_pids(notes: Path) -> list[int]:
+    return [int(line) for line in notes.read_text().splitlines()] if notes.exists() else []
+
+
+def is_waiting(pid: int) -> bool:
+    return not is_gone(pid) and Path(f"/proc/{pid}/comm").read_text().strip() == "sluice-spare"
+
+
+def test_nursery_ready_spare_gets_the_next_job_and_is_replaced(nursery_with_spare: tuple[Nursery, Path]) -> None:
+    nursery, notes = nursery_with_spare
+    assert until(lambda: len(ready_pids(notes)) == 1)
+    threading.Event().wait(0.1)
+
+    child = nursery.start("echo", b"ab")
+
+    assert child.pid == ready_pids(notes)[0]
+    end = child.wait(10)
+    assert end is not None
+    assert (end.result, end.exit_code) == (b"ba", 0)
+    assert until(lambda: len(ready_pids(notes)) == 2)
+    threading.Event().wait(0.1)
+    assert nursery.start("echo", b"").pid == ready_pids(notes)[1]
+
+
+def test_nursery_jobs_at_once_are_forked_when_the_spare_is_taken(nursery_with_spare: tuple[Nursery, Path]) -> None:
+    nursery, notes = nursery_with_spare
+    assert until(lambda: len(ready_pids(notes)) == 1)
+
+    children = [nursery.start("slow", b"0.2") for _ in range(4)]
+
+    assert len({child.pid for child in children}) == 4
+    assert [end.result for child in children if (end := child.wait(10)) is not None] == [b"slow"] * 4
+
+
+def test_nursery_killed_spare_is_replaced_and_no_job_is_lost(nursery_with_spare: tuple[Nursery, Path]) -> None:
+    nursery, notes = nursery_with_spare
+    assert until(lambda: len(ready_pids(notes)) == 1)
+    os.kill(ready_pids(notes)[0], signal.SIGKILL)
+
+    end = nursery.start("echo", b"ab").wait(10)
+
+    assert end is not None
+    assert end.result == b"ba"
+    assert until(lambda: len(ready_pids(notes)) == 2)
+
+
+def test_nursery_spare_that_can_t_get_ready_takes_its_job_all_the_same() -> None:
+    def unready() -> None:
+        raise ConnectionError("the database is away")
+
+    nursery = Nursery.fork({"echo": echo}, ready=unready)
+    try:
+        for _ in range(3):
+            end = nursery.start("echo", b"ab").wait(10)
+            assert end is not None
+            assert end.result == b"ba"
+    finally:
+        nursery.close()
+
+
+def test_nursery_whose_worker_is_gone_leaves_no_spare(nursery_with_spare: tuple[Nursery, Path]) -> None:
+    nursery, notes = nursery_with_spare
+    assert until(lambda: len(ready_pids(notes)) == 1 and is_waiting(ready_pids(notes)[0]))
+
+    nursery.close()
+
+    assert until(lambda: is_gone(ready_pids(notes)[0]))
