@@ -21,10 +21,10 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from app import registry
 from app.core import permissions
+from app.core.broker import redis_url
 from app.core.db import unit_of_work
 from app.core.errors import AppError, Invalid, Unauthenticated
 from app.core.http import error_responses, install_error_handlers, problem
-from app.core.jobs import redis_url
 from app.core.middleware import BodyLimit, LastResort, RequestLog, SecurityHeaders
 from app.core.permissions import PUBLIC, SIGNED_IN, Actor, PublicMarker
 from app.core.settings import Settings, get_settings

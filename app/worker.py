@@ -12,7 +12,7 @@ from celery.signals import worker_init, worker_shutdown
 
 from app import registry
 from app.audit import tasks as audit_tasks
-from app.core.jobs import celery_app
+from app.core.broker import celery_app
 from app.executor.nursery import Child, Nursery
 from app.runner import leftovers, supervisor
 from app.runs import tasks as runs_tasks

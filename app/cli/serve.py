@@ -100,7 +100,7 @@ def worker(
 def beat() -> None:
     """Send the periodic jobs. Run one of it; a second does no harm, since every job opens with a compare-and-swap."""
     _start(checks_schema=False)
-    from app.core.jobs import celery_app
+    from app.core.broker import celery_app
     from app.core.schedule import BEAT_SCHEDULE
     from app.core.settings import get_settings
 

@@ -6,60 +6,18 @@ compare-and-swap and returns quietly when it loses.
 
 import logging
 import time
-from functools import lru_cache, partial
+from functools import partial
 from typing import Literal
 
-from celery import Celery
 from sqlalchemy.orm import Session
 
+from app.core.broker import celery_app
 from app.core.db import after_commit
-from app.core.settings import get_settings
 
 Queue = Literal["terraform", "control"]
 _SILENCE_SECONDS = 3.0
 _silent_until = 0.0
 _log = logging.getLogger(__name__)
-
-
-def redis_url() -> str | None:
-    """Return the broker's address, or None when no Redis is configured."""
-    value = get_settings().redis_url
-    return value.get_secret_value() if value is not None else None
-
-
-def _broker_url() -> str:
-    url = redis_url()
-    if url is None:
-        return "memory://"
-    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
-
-
-@lru_cache(maxsize=1)
-def celery_app() -> Celery:
-    """Return this process's Celery application: JSON only, late acknowledgement, one message at a time."""
-    application = Celery("sluice", broker=_broker_url())
-    application.conf.update(
-        accept_content=["json"],
-        task_serializer="json",
-        task_ignore_result=True,
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
-        worker_prefetch_multiplier=1,
-        task_default_queue="control",
-        task_create_missing_queues=True,
-        broker_connection_retry_on_startup=True,
-        broker_transport_options={
-            "visibility_timeout": 6 * 3600,
-            "socket_connect_timeout": 2,
-            "socket_timeout": 3,
-            "max_retries": 1,
-        },
-        task_publish_retry=False,
-        worker_hijack_root_logger=False,
-        worker_send_task_events=False,
-        enable_utc=True,
-    )
-    return application
 
 
 def enqueue(session: Session, task: str, *ids: str, queue: Queue = "control") -> None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import redis
 
-from app.core.jobs import redis_url
+from app.core.broker import redis_url
 
 _log = logging.getLogger(__name__)
 _SILENCE_SECONDS = 5.0

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import redis.asyncio
 from starlette.concurrency import run_in_threadpool
 
+from app.core.broker import redis_url
 from app.core.db import unit_of_work
-from app.core.jobs import redis_url
 from app.progress import service
 from app.progress.doorbell import channel
 from app.progress.schemas import ProgressPage

@@ -1,0 +1,51 @@
+"""The broker that jobs travel by: its address, and this process's Celery application.
+
+Apart from `jobs`, so that beat, which only sends, loads neither database nor web framework.
+"""
+
+from functools import lru_cache
+
+from celery import Celery
+
+from app.core.settings import get_settings
+
+
+def redis_url() -> str | None:
+    """Return the broker's address, or None when no Redis is configured."""
+    value = get_settings().redis_url
+    return value.get_secret_value() if value is not None else None
+
+
+def _broker_url() -> str:
+    url = redis_url()
+    if url is None:
+        return "memory://"
+    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
+
+
+@lru_cache(maxsize=1)
+def celery_app() -> Celery:
+    """Return this process's Celery application: JSON only, late acknowledgement, one message at a time."""
+    application = Celery("sluice", broker=_broker_url())
+    application.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        task_default_queue="control",
+        task_create_missing_queues=True,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": 6 * 3600,
+            "socket_connect_timeout": 2,
+            "socket_timeout": 3,
+            "max_retries": 1,
+        },
+        task_publish_retry=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        enable_utc=True,
+    )
+    return application
