@@ -1,14 +1,13 @@
 """`sluice state …`."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import state_changes, state_importing, state_moves
+from app.cli import state_changes, state_importing, state_moves, state_recovery
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit, MaybeWorkspace, Workspace
 from app.cli.program import group, register
@@ -163,12 +162,7 @@ def download(
         sys.stdout.write(data.decode())
         sys.stdout.flush()
         return
-    try:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise LocalProblem(f"{output} can't be written: {error.strerror}.", "file_unwritable") from None
+    state_changes.write_private(output, data)
     if as_json:
         print_json({"id": wanted, "file": str(output), "size_bytes": len(data)})
     else:
@@ -185,3 +179,5 @@ register(commands, "unlock", state_changes.unlock)
 register(commands, "force-unlock", state_changes.force_unlock)
 register(commands, "import", state_importing.import_state)
 register(commands, "rollback", state_moves.rollback)
+commands.add_typer(state_recovery.quarantine, name="quarantine")
+commands.add_typer(state_recovery.retention, name="retention")

@@ -1,12 +1,20 @@
 """`sluice state diff|lock|unlock|force-unlock`."""
 
 import json
-from typing import Annotated, Any
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.access import connect
 from app.cli.options import AsJson, Workspace
+from app.client.errors import LocalProblem
+
+if TYPE_CHECKING:
+    from app.client import SluiceClient
+    from app.client.calls import Call
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; everybody sees it.", show_default=False)]
 _SIGNS = {"add": "+", "remove": "-", "change": "~"}
@@ -21,20 +29,32 @@ def diff(
 
     Example: sluice state diff sv-01k… sv-01m…
     """
-    from app.cli.output import clean, print_json
+    from app.cli.output import print_json
     from app.client import calls
 
     with connect() as client:
-        found = client.send(calls.state_diff(before, after))
-        cursor = found["next_cursor"]
-        while cursor is not None:
-            page = client.send(calls.state_diff(before, after, cursor=cursor))
-            found["items"].extend(page["items"])
-            cursor = page["next_cursor"]
-    found["next_cursor"] = None
+        found = whole_diff(client, lambda cursor: calls.state_diff(before, after, cursor=cursor))
     if as_json:
         print_json(found)
-        return
+    else:
+        print_diff(found)
+
+
+def whole_diff(client: "SluiceClient", page: "Callable[[str | None], Call[Any]]") -> dict[str, Any]:
+    """Return a difference with every one of its resources; ``page`` gives the call for a cursor."""
+    found: dict[str, Any] = client.send(page(None))
+    cursor = found["next_cursor"]
+    while cursor is not None:
+        following = client.send(page(cursor))
+        found["items"].extend(following["items"])
+        cursor = following["next_cursor"]
+    return {**found, "next_cursor": None}
+
+
+def print_diff(found: dict[str, Any]) -> None:
+    """Print a difference by resource and attribute."""
+    from app.cli.output import clean
+
     for item in found["items"]:
         typer.echo(clean(f"{_SIGNS[item['op']]} {item['address']}"))
         for change in item["attributes"]:
@@ -42,6 +62,16 @@ def diff(
     for change in found["outputs"]:
         typer.echo(clean(f"{_SIGNS[change['op']]} output {change['name']}: {_values(change)}"))
     typer.echo(f"{found['added']} added, {found['changed']} changed, {found['removed']} removed.")
+
+
+def write_private(file: Path, data: bytes) -> None:
+    """Write what may hold secrets, readable by its owner alone. Raises ``LocalProblem``."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(data)
+    except OSError as error:
+        raise LocalProblem(f"{file} can't be written: {error.strerror}.", "file_unwritable") from None
 
 
 def _values(change: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from app.client.calls import Call, Json, post
+from app.client.calls import MAX_PAGE, Call, Json, get, listing, post
+from app.client.models import Page
 
 _PATIENCE_SECONDS = 300.0
 
@@ -27,3 +28,53 @@ def import_state_from_hcp(workspace: str, wanted: Json) -> Call[Any]:
 
 def _once(call: Call[Any]) -> Call[Any]:
     return replace(call, idempotency_key=f"client-{uuid.uuid4().hex}", timeout_seconds=_PATIENCE_SECONDS)
+
+
+def quarantined(
+    workspace: str | None = None, status: str | None = None, *, limit: int = 50, cursor: str | None = None
+) -> Call[Page[Any]]:
+    """List states that could not become versions, newest first."""
+    return listing(_path("recovery", "quarantine"), limit=limit, cursor=cursor, workspace=workspace, status=status)
+
+
+def quarantined_state(quarantine_id: str) -> Call[Any]:
+    """Read why a state was refused, and what was decided."""
+    return get(_path("recovery", "quarantine", quarantine_id))
+
+
+def quarantined_resources(quarantine_id: str, *, cursor: str | None = None) -> Call[Page[Any]]:
+    """Read one page of the resources that a quarantined state holds."""
+    return listing(_path("recovery", "quarantine", quarantine_id, "resources"), cursor=cursor)
+
+
+def quarantined_diff(quarantine_id: str, *, cursor: str | None = None) -> Call[Any]:
+    """Read one page of what would differ from the current state."""
+    return get(_path("recovery", "quarantine", quarantine_id, "diff"), limit=MAX_PAGE, cursor=cursor)
+
+
+def download_quarantined(quarantine_id: str) -> Call[bytes]:
+    """Read what was refused, byte for byte, secrets included."""
+    path = _path("recovery", "quarantine", quarantine_id, "download")
+    return Call("GET", path, bytes, is_raw=True, timeout_seconds=_PATIENCE_SECONDS)
+
+
+def restore_quarantined(quarantine_id: str, reason: str, *, replace_lineage: bool = False) -> Call[Any]:
+    """Make a quarantined state the current one."""
+    body = {"reason": reason, "replace_lineage": replace_lineage}
+    return post(_path("recovery", "quarantine", quarantine_id, "adopt"), body)
+
+
+def discard_quarantined(quarantine_id: str, reason: str) -> Call[Any]:
+    """Let go of a quarantined state."""
+    return post(_path("recovery", "quarantine", quarantine_id, "discard"), {"reason": reason})
+
+
+def retention(workspace: str) -> Call[Any]:
+    """Read how long the content of old state versions is kept."""
+    return get(_path("workspaces", workspace, "state-retention"))
+
+
+def set_retention(workspace: str, *, keep_versions: int | None, keep_days: int | None) -> Call[Any]:
+    """Set how long the content of old state versions is kept; None and None keep everything."""
+    body = {"keep_versions": keep_versions, "keep_days": keep_days}
+    return Call("PUT", _path("workspaces", workspace, "state-retention"), lambda data: data, json=body)

@@ -16,6 +16,8 @@ from app.state.schemas import (
     QuarantineDiff,
     QuarantinedState,
     QuarantineStatus,
+    ResourceFilter,
+    StateResource,
     StateVersionOut,
 )
 
@@ -59,6 +61,22 @@ def download_quarantined_state(
     headers = {"Content-Disposition": f'attachment; filename="{quarantine_id}.tfstate"', "Cache-Control": "no-store"}
     data = service.download(session, actor, quarantine_id)
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.get(
+    "/quarantine/{quarantine_id}/resources",
+    operation_id="list_quarantined_resources",
+    responses=error_responses(QuarantineNotFound, QuarantineDecided, StateUnreadable),
+)
+def list_quarantined_resources(
+    quarantine_id: str,
+    session: SessionDep,
+    actor: Reader,
+    params: Annotated[PageParams, Depends(page_params)],
+    search: Annotated[str | None, Query(description="Part of the address.")] = None,
+) -> Page[StateResource]:
+    """List the resources that a quarantined state holds, in its order."""
+    return service.resources(session, actor, quarantine_id, ResourceFilter(search=search), params)
 
 
 @router.get(

@@ -11,6 +11,8 @@ from app.state.schemas import (
     QuarantineDiff,
     QuarantinedState,
     QuarantineStatus,
+    ResourceFilter,
+    StateResource,
     StateVersionOut,
 )
 
@@ -30,6 +32,13 @@ def get(session: Session, actor: Actor, quarantine_id: str) -> QuarantinedState:
 def download(session: Session, actor: Actor, quarantine_id: str) -> bytes:
     """Return what was refused, byte for byte. Audited."""
     return state.download_quarantined(session, actor, quarantine_id)
+
+
+def resources(
+    session: Session, actor: Actor, quarantine_id: str, wanted: ResourceFilter, params: PageParams
+) -> Page[StateResource]:
+    """Return one page of the resources that it holds."""
+    return state.quarantined_resources(session, actor, quarantine_id, wanted, params)
 
 
 def diff(session: Session, actor: Actor, quarantine_id: str, params: PageParams) -> QuarantineDiff:

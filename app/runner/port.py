@@ -278,7 +278,10 @@ class RunnerPort(Protocol):
         """Store an artifact of the run."""
 
     def put_state(self, run_id: str, token: int, kind: StateKind, data: bytes) -> StateAnswer:
-        """Store a state version in a transaction of its own, whatever the run's status."""
+        """Store a state version in a transaction of its own, whatever the run's status.
+
+        What can't become a version, or comes after the run has quiesced, goes to quarantine; the answer says so.
+        """
 
     def outline(self, run_id: str, token: int, found: bytes | None) -> MovePlan:
         """Say what a rollback or migration changes, and store its plan.

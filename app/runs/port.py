@@ -100,14 +100,18 @@ class InProcessPort:
         """Store a state version in a transaction of its own.
 
         A run whose lease was swept keeps this right until it has quiesced, so the token is noted, not demanded. What
-        can't follow the current version, or comes while another holds the lock, goes to quarantine; the answer then
-        names it there.
+        can't follow the current version, comes while another holds the lock, or after the run has quiesced, goes to
+        quarantine; the answer then names it there.
         """
         with unit_of_work() as session:
             run = repository.by_id(session, run_id)
-            if run is None or run.quiesced_at is not None:
-                raise LeaseLost(f"Run {run_id} has quiesced: its credentials are revoked.")
+            if run is None:
+                raise LeaseLost(f"Run {run_id} is gone, and its workspace with it.")
+            known = state.by_content(session, run.workspace_id, data) if run.quiesced_at is not None else None
+            if known is not None:
+                return StateAnswer(state_version_id=known.id, serial=known.serial)
             try:
+                _refuse_quiesced(run)
                 _refuse_beside_another_holder(session, run)
                 stored = state.store_version(
                     session,
@@ -115,10 +119,10 @@ class InProcessPort:
                     workspace_id=run.workspace_id,
                     run_id=run_id,
                     kind=kind,
-                    data=data,
+                    data=state.left_by_first_apply(session, run.workspace_id, data) if kind == "errored" else data,
                     created_by=run.requested_by,
                 )
-            except (StateConflict, StateLocked, StateUnreadable) as refusal:
+            except (LeaseLost, StateConflict, StateLocked, StateUnreadable) as refusal:
                 kept = state.quarantine(
                     session,
                     organization_id=run.organization_id,
@@ -212,6 +216,11 @@ class InProcessPort:
             raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
         self._organizations[run_id] = run.organization_id
         return run
+
+
+def _refuse_quiesced(run: TerraformRun) -> None:
+    if run.quiesced_at is not None:
+        raise LeaseLost(f"Run {run.id} had quiesced when this state came, so what it left is kept aside.")
 
 
 def _refuse_beside_another_holder(session: Session, run: TerraformRun) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import Invalid
 from app.core.pages import Page, PageParams, decode_cursor, encode_cursor
 from app.core.permissions import Actor
-from app.state import comparing, quarantine, repository, versions
+from app.state import comparing, parsing, quarantine, repository, versions
 from app.state.schemas import (
     FacetCount,
     QuarantineDiff,
@@ -28,7 +28,21 @@ def resources(
 ) -> Page[StateResource]:
     """Return one page of the resources of a version that pass ``wanted``, in the state's order."""
     row = versions.get_row(session, actor.organization_id, version_id)
-    found = versions.resources_of(session, row)
+    return _page_of(versions.resources_of(session, row), wanted, params)
+
+
+def quarantined_resources(
+    session: Session, actor: Actor, quarantine_id: str, wanted: ResourceFilter, params: PageParams
+) -> Page[StateResource]:
+    """Return one page of the resources of a held state that pass ``wanted``, in the state's order.
+
+    Raises ``QuarantineNotFound``, ``QuarantineDecided``, and ``StateUnreadable`` when it is no whole state.
+    """
+    _, data = quarantine.readable(session, actor, quarantine_id)
+    return _page_of(parsing.parse(data, needs_lineage=False).resources, wanted, params)
+
+
+def _page_of(found: list[StateResource], wanted: ResourceFilter, params: PageParams) -> Page[StateResource]:
     start = _position(params)
     items: list[StateResource] = []
     for position in range(start, len(found)):

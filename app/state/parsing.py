@@ -13,10 +13,12 @@ MOST_SERIAL = 2**31 - 1
 _LONGEST_LINEAGE = 200
 
 
-def parse(data: bytes) -> ParsedState:
+def parse(data: bytes, *, needs_lineage: bool = True) -> ParsedState:
     """Return serial, lineage, outputs (values included) and resources.
 
-    Raises ``StateUnreadable``, and ``StateEncrypted`` for a state that OpenTofu itself has encrypted.
+    An engine that could not reach its backend at the end of a first apply leaves a state with an empty lineage, since
+    it makes one up with the first write; it is read without ``needs_lineage``. Raises ``StateUnreadable``, and
+    ``StateEncrypted`` for a state that OpenTofu itself has encrypted.
     """
     try:
         document = json.loads(data)
@@ -30,7 +32,7 @@ def parse(data: bytes) -> ParsedState:
     if not isinstance(document, dict) or document.get("version") != 4:
         raise StateUnreadable("The state is not of format version 4, which OpenTofu and Terraform ≥ 0.12 write.")
     serial, lineage = document.get("serial"), document.get("lineage")
-    if type(serial) is not int or not isinstance(lineage, str) or not lineage:
+    if type(serial) is not int or not isinstance(lineage, str) or (needs_lineage and not lineage):
         raise StateUnreadable("The state has no serial or no lineage.")
     if not 0 <= serial <= MOST_SERIAL or len(lineage) > _LONGEST_LINEAGE or not lineage.isprintable():
         raise StateUnreadable("The state's serial or lineage is not one that an engine writes.")
@@ -65,6 +67,15 @@ def with_serial(data: bytes, serial: int) -> bytes:
 
     Raises ``StateUnreadable``.
     """
+    return _with(data, "serial", serial)
+
+
+def with_lineage(data: bytes, lineage: str) -> bytes:
+    """Return the state with another lineage; every other byte stays. Raises ``StateUnreadable``."""
+    return _with(data, "lineage", lineage)
+
+
+def _with(data: bytes, wanted: str, value: int | str) -> bytes:
     text, decoder = data.decode(errors="strict"), json.JSONDecoder()
     try:
         position = _skip(text, text.index("{") + 1)
@@ -72,14 +83,14 @@ def with_serial(data: bytes, serial: int) -> bytes:
             name, position = decoder.raw_decode(text, position)
             start = _skip(text, text.index(":", position) + 1)
             _, end = decoder.raw_decode(text, start)
-            if name == "serial":
-                return f"{text[:start]}{serial}{text[end:]}".encode()
+            if name == wanted:
+                return f"{text[:start]}{json.dumps(value)}{text[end:]}".encode()
             position = _skip(text, end)
             if text[position] == ",":
                 position = _skip(text, position + 1)
     except (ValueError, IndexError):
         raise StateUnreadable("The state is not JSON; it may be cut short.") from None
-    raise StateUnreadable("The state has no serial.")
+    raise StateUnreadable(f"The state has no {wanted}.")
 
 
 def _skip(text: str, position: int) -> int:

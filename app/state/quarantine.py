@@ -1,6 +1,7 @@
 """States that could not become versions: kept as they came, until a person adopts or discards them."""
 
 import logging
+import uuid
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -49,7 +50,7 @@ def quarantine(
         _log.error("quarantine of a run is full; a refused state was not kept", extra={"run_id": run_id, "code": code})
         return None
     try:
-        parsed = parsing.parse(data)
+        parsed = parsing.parse(data, needs_lineage=False)
     except StateUnreadable:
         parsed = None
     row = TerraformQuarantinedState(
@@ -61,7 +62,7 @@ def quarantine(
         code=code,
         reason=reason,
         serial=parsed.serial if parsed is not None else None,
-        lineage=parsed.lineage if parsed is not None else None,
+        lineage=(parsed.lineage or None) if parsed is not None else None,
         digest=digest,
         size_bytes=len(data),
         created_by=created_by,
@@ -77,6 +78,20 @@ def quarantine(
     session.add(row)
     session.flush()
     return QuarantinedState.model_validate(row)
+
+
+def left_by_first_apply(session: Session, workspace_id: str, data: bytes) -> bytes:
+    """Return what an engine left of a workspace's first apply with a lineage, where it could not make one up itself.
+
+    Everything else is returned as it is.
+    """
+    try:
+        parsed = parsing.parse(data, needs_lineage=False)
+    except StateUnreadable:
+        return data
+    if parsed.lineage or repository.current(session, workspace_id) is not None:
+        return data
+    return parsing.with_lineage(data, str(uuid.uuid4()))
 
 
 def quarantined(
@@ -110,13 +125,14 @@ def readable(session: Session, actor: Actor, quarantine_id: str) -> tuple[Quaran
     """
     row = _get(session, actor, quarantine_id)
     data = _content(session, row)
-    parsing.parse(data)
+    parsing.parse(data, needs_lineage=False)
     return QuarantinedState.model_validate(row), data
 
 
 def adopt(session: Session, actor: Actor, quarantine_id: str, wanted: AdoptRequest) -> StateVersionOut:
-    """Make a quarantined state the workspace's next version; a serial that is not newer is raised.
+    """Make a quarantined state the workspace's next version.
 
+    A serial that is not newer is raised, and an empty lineage is set: the current one, or one made up.
     Raises ``QuarantineDecided``; ``StateUnreadable``; ``StateLocked`` while a run is at work or another holds the lock;
     ``StateConflict`` for another lineage unless ``replace_lineage``.
     """
@@ -128,8 +144,11 @@ def adopt(session: Session, actor: Actor, quarantine_id: str, wanted: AdoptReque
     if held is not None and not (held.kind == "manual" and held.holder.get("id") == actor.id):
         raise StateLocked("The state lock is held. Release it, then adopt the state.")
     data = _content(session, row)
-    parsed = parsing.parse(data)
+    parsed = parsing.parse(data, needs_lineage=False)
     newest = repository.current(session, row.workspace_id)
+    if not parsed.lineage:
+        data = parsing.with_lineage(data, newest.lineage if newest is not None else str(uuid.uuid4()))
+        parsed = parsing.parse(data)
     if newest is not None:
         if newest.lineage != parsed.lineage and not wanted.replace_lineage:
             raise StateConflict(
@@ -144,7 +163,7 @@ def adopt(session: Session, actor: Actor, quarantine_id: str, wanted: AdoptReque
         organization_id=row.organization_id,
         workspace_id=row.workspace_id,
         run_id=row.run_id,
-        kind="applied",
+        kind="recovered",
         data=data,
         created_by=actor.describe(),
         replaces_lineage=wanted.replace_lineage,

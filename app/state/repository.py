@@ -54,6 +54,12 @@ def get(
     return session.scalars(_content(query) if with_content else query).one_or_none()
 
 
+def by_digest(session: Session, workspace_id: str, digest: str) -> TerraformStateVersion | None:
+    """Return the workspace's newest state version of that content."""
+    query = select(TerraformStateVersion).filter_by(workspace_id=workspace_id, digest=digest)
+    return session.scalars(query.order_by(TerraformStateVersion.number.desc()).limit(1)).one_or_none()
+
+
 def page(session: Session, workspace_id: str, params: PageParams) -> tuple[Sequence[TerraformStateVersion], str | None]:
     """Return one page of a workspace's versions, newest first."""
     query = select(TerraformStateVersion).filter_by(workspace_id=workspace_id)

@@ -3,7 +3,7 @@
 from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
 from app.state.hcp_importing import import_from_hcp
 from app.state.importing import import_state
-from app.state.listing import changes, diff, diff_quarantined, facets, resources
+from app.state.listing import changes, diff, diff_quarantined, facets, quarantined_resources, resources
 from app.state.locks import (
     beat,
     force_unlock,
@@ -22,6 +22,7 @@ from app.state.quarantine import (
     adopt,
     discard,
     download_quarantined,
+    left_by_first_apply,
     quarantine,
     quarantined,
     quarantined_state,
@@ -31,6 +32,7 @@ from app.state.retention import prune, retention, set_retention
 from app.state.rollback import rollback_target, rolled_back
 from app.state.versions import (
     ARTIFACT_KIND,
+    by_content,
     by_id,
     content,
     current,
@@ -48,6 +50,7 @@ __all__ = [
     "ARTIFACT_KIND",
     "adopt",
     "beat",
+    "by_content",
     "by_id",
     "changes",
     "content",
@@ -66,6 +69,7 @@ __all__ = [
     "import_from_hcp",
     "import_state",
     "issue_run_credential",
+    "left_by_first_apply",
     "lock",
     "lock_manually",
     "lock_of",
@@ -75,6 +79,7 @@ __all__ = [
     "prune",
     "quarantine",
     "quarantined",
+    "quarantined_resources",
     "quarantined_state",
     "release_orphaned",
     "resources",

@@ -158,6 +158,12 @@ def by_id(session: Session, organization_id: str, version_id: str) -> StateVersi
     return StateVersionOut.model_validate(row) if row is not None else None
 
 
+def by_content(session: Session, workspace_id: str, data: bytes) -> StateVersionOut | None:
+    """Return the workspace's newest state version that is exactly ``data``, or None."""
+    row = repository.by_digest(session, workspace_id, sha256_hex(data))
+    return StateVersionOut.model_validate(row) if row is not None else None
+
+
 def download(session: Session, actor: Actor, version_id: str) -> bytes:
     """Return the state as the engine wrote it; the reading is audited."""
     row = get_row(session, actor.organization_id, version_id)

@@ -52,7 +52,7 @@ def check(words: list[str]) -> None:
     [
         "README.md",
         *(f"docs/{page}.md" for page in ("cli", "ci", "getting-started", "runs", "approvals", "halt")),
-        *(f"docs/{page}.md" for page in ("people-and-tokens", "deploy", "variables")),
+        *(f"docs/{page}.md" for page in ("people-and-tokens", "deploy", "variables", "state")),
     ],
 )
 def test_document_types_what_there_is(name: str) -> None:

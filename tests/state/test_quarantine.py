@@ -1,4 +1,5 @@
 import json
+import uuid
 
 import pytest
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from app.state.schemas import AdoptRequest, QuarantinedState, StateVersionOut
 from tests.factories.scene import Scene, state_document
 from tests.state import states
 from tests.state.conftest import Store
+from tests.support.client import ActingClient
 
 Sent = list[tuple[str, tuple[str, ...], str]]
 
@@ -172,3 +174,52 @@ def test_comparing_what_is_no_state_says_so(scene: Scene, session: Session) -> N
     assert kept is not None
     with pytest.raises(StateUnreadable):
         service.diff_quarantined(session, scene.admin, kept.id, PageParams())
+
+
+def test_state_of_a_first_apply_without_lineage_is_stored_with_one(scene: Scene, session: Session) -> None:
+    _, job = scene.applying()
+    answer = scene.port.put_state(job.run_id, job.fencing_token, "errored", state_document(1, lineage=""))
+    assert not answer.quarantined
+    newest = service.current(session, scene.workspace.id)
+    assert newest is not None
+    assert uuid.UUID(newest.lineage)
+
+
+def test_quarantined_state_without_lineage_is_adopted_with_the_current_one(scene: Scene, store: Store) -> None:
+    store(states.document([], 7))
+    kept = keep(scene, states.document([states.resource(1)], 1, lineage=""))
+    assert kept is not None
+    assert (kept.serial, kept.lineage) == (1, None)
+    made = adopt(scene, kept.id)
+    assert (made.serial, made.lineage, made.kind) == (8, states.LINEAGE, "recovered")
+
+
+def test_state_that_comes_after_quiescence_is_kept_aside_unless_it_is_a_version(
+    scene: Scene, store: Store, session: Session
+) -> None:
+    _, job = scene.applying()
+    known = store(state_document(5), run_id=job.run_id)
+    scene.quiesce(job)
+    again = scene.port.put_state(job.run_id, job.fencing_token, "errored", state_document(5))
+    assert (again.state_version_id, again.quarantined) == (known.id, False)
+    late = scene.port.put_state(job.run_id, job.fencing_token, "errored", state_document(6))
+    assert late.quarantined
+    (kept,) = held(scene)
+    assert (kept.id, kept.code, kept.kind) == (late.state_version_id, "lease_lost", "errored")
+    newest = service.current(session, scene.workspace.id)
+    assert newest is not None
+    assert newest.id == known.id
+
+
+def test_resources_of_a_held_state_are_listed_and_found(client: ActingClient, scene: Scene) -> None:
+    kept = keep(scene, states.document([states.resource(number, sensitive="planted-secret") for number in range(3)], 1))
+    assert kept is not None
+    path = f"/terraform/recovery/quarantine/{kept.id}/resources"
+    found = client.acting(scene.planner).get(path, params={"limit": 2}).json()
+    assert len(found["items"]) == 2
+    assert "planted-secret" not in str(found)
+    assert len(client.get(path, params={"search": "web_2"}).json()["items"]) == 1
+    half = keep(scene, b'{"version": 4, "serial"')
+    assert half is not None
+    refused = client.get(f"/terraform/recovery/quarantine/{half.id}/resources")
+    assert (refused.status_code, refused.json()["code"]) == (422, "state_unreadable")

@@ -687,6 +687,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/recovery/quarantine/{quarantine_id}/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Quarantined Resources
+         * @description List the resources that a quarantined state holds, in its order.
+         */
+        get: operations["list_quarantined_resources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/resume": {
         parameters: {
             query?: never;
@@ -3087,7 +3107,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered";
             /** Lineage */
             lineage: string | null;
             /** Reason */
@@ -3745,7 +3765,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered";
             /** Lineage */
             lineage: string;
             /** Number */
@@ -3795,7 +3815,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered";
             /** Lineage */
             lineage: string;
             /** Number */
@@ -6510,6 +6530,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_quarantined_resources: {
+        parameters: {
+            query?: {
+                /** @description Part of the address. */
+                search?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                quarantine_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StateResource_"];
+                };
+            };
+            /** @description No such quarantined state (`quarantine_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The quarantined state was decided already (`quarantine_decided`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is not a state (`state_unreadable`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
