@@ -117,7 +117,7 @@ def next_in_turn(session: Session, workspace_id: str) -> str | None:
             queued.scalar_subquery(),
         )
     ).one()
-    is_at_work, apply, is_approved, plan = found.tuple()
+    is_at_work, apply, is_approved, plan = found
     if is_at_work:
         return None
     following: str | None = apply if apply is not None or is_approved else plan
