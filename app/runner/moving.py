@@ -1,4 +1,4 @@
-"""Rollbacks, step by step in reading order: runs that move a state and change no resource.
+"""Rollback and migration, step by step in reading order: runs that move a state and change no resource.
 
 No configuration is laid out, so nothing of a user's code runs. The plan is what the control plane says that differs;
 its plan file is the state to write, so an approval signs those very bytes.
@@ -8,9 +8,19 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from app.core.canonical import is_same_document
+from app.core.errors import Conflict
+from app.executor.engine import Engine, Inputs
 from app.runner import pipeline
 from app.runner.pipeline import Context, KindUnsupported, StateNotKept
-from app.runner.port import ApplyOutcome, PlanOutcome, RunnerJob
+from app.runner.port import ApplyOutcome, MovePlan, PlanOutcome, RunnerJob
+
+
+class MigrationIncomplete(Conflict):
+    """The state could not be moved as it is, so the workspace stays with its backend."""
+
+    code = "migration_incomplete"
+    title = "The state was not moved"
 
 
 def pipeline_of(job: RunnerJob) -> Callable[[Context], str]:
@@ -26,22 +36,7 @@ def plan_rollback(context: Context) -> str:
     found = _pull(context)
     with stage.phase("planning"):
         outlined = stage.insist("outline", lambda: port.outline(job.run_id, job.fencing_token, found))
-    outcome = PlanOutcome(
-        engine=context.engine_info,
-        has_changes=outlined.has_changes,
-        counts=outlined.counts,
-        output_changes=outlined.output_changes,
-        plan_file=outlined.plan_file,
-        plan_json=outlined.plan_json,
-        plan_view=outlined.plan_view,
-        lock_file=None,
-        side_files=None,
-        working_directory=context.engine.working_directory,
-        state_lineage=job.state_lineage,
-        state_serial=job.state_serial,
-        timings=stage.timings,
-    )
-    return pipeline.judge_and_settle(context, outcome)
+    return _settle(context, outlined)
 
 
 def apply_rollback(context: Context) -> str:
@@ -94,5 +89,101 @@ def _position(state: bytes) -> tuple[Any, int]:
     return document.get("lineage"), int(document.get("serial", 0))
 
 
-_PLANS: dict[str, Callable[[Context], str]] = {"rollback": plan_rollback}
-_APPLIES: dict[str, Callable[[Context], str]] = {"rollback": apply_rollback}
+def plan_migration(context: Context) -> str:
+    """Look into both backends, have the control plane compare, check the policies, and settle."""
+    job, port, stage = context.job, context.port, context.stage
+    found, there = _look(context)
+    with stage.phase("planning"):
+        outlined = stage.insist("outline", lambda: port.outline(job.run_id, job.fencing_token, found, there))
+    return _settle(context, outlined)
+
+
+def apply_migration(context: Context) -> str:
+    """Verify, push what was approved to the target, read it back and compare, and finish. Returns the run's status.
+
+    Until the control plane has finished the run, the workspace's backend is the one that it was.
+    """
+    job, port, engine, stage = context.job, context.port, context.engine, context.stage
+    target, approved = _target(context), context.fetch(job.plan_file)
+    if approved is None:
+        raise KindUnsupported("A migration is applied from its plan, and this job has none.")
+    found, _ = _look(context)
+    if found is None or not _is_same(found, approved):
+        port.stale(job.run_id, job.fencing_token, "The backend's state moved since it was planned. Migrate again.")
+        return "superseded"
+
+    with stage.phase("verifying"):
+        answer = port.verify(job.run_id, job.fencing_token)
+    if not answer.may_apply:
+        return "superseded"
+
+    with stage.phase("applying"):
+        target.push_state(approved)
+        written, again = target.pull_state(), engine.pull_state()
+        if written is None or not _is_same(written, approved):
+            raise MigrationIncomplete(
+                "The target does not give back the state that was written to it. The workspace stays with its backend; "
+                "look at the target before you migrate again."
+            )
+        if again is None or not _is_same(again, approved):
+            raise MigrationIncomplete(
+                "The state moved in its old backend while it was copied. The workspace stays with that backend: "
+                "migrate again."
+            )
+
+    kept = None
+    if not job.is_state_served and job.target is not None and job.target.expected_backend != "http":
+        with stage.phase("snapshotting"):
+            kept = stage.put_state("applied", written).state_version_id
+    stage.flush()
+    outcome = ApplyOutcome(state_version_id=kept, resources_applied=0, timings=stage.timings)
+    stage.insist("finish", lambda: port.finish(job.run_id, job.fencing_token, outcome))
+    return "applied"
+
+
+def _look(context: Context) -> tuple[bytes | None, bytes | None]:
+    """Prepare both backends and return the states that they hold: the workspace's, and the target's."""
+    job, engine, stage, target = context.job, context.engine, context.stage, _target(context)
+    with stage.phase("preparing"):
+        laid = context.fetch(job.state)
+        stage.lay_out(None)
+        engine.place(Inputs(laid))
+    with stage.phase("initializing"):
+        engine.prepare(is_apply=False)
+        found = engine.pull_state()
+        target.prepare(is_apply=False)
+        return found, target.pull_state()
+
+
+def _target(context: Context) -> Engine:
+    if context.target is None:
+        raise KindUnsupported("A migration needs a backend to go to, and this job has none.")
+    return context.target
+
+
+def _settle(context: Context, outlined: MovePlan) -> str:
+    job = context.job
+    outcome = PlanOutcome(
+        engine=context.engine_info,
+        has_changes=outlined.has_changes,
+        counts=outlined.counts,
+        output_changes=outlined.output_changes,
+        plan_file=outlined.plan_file,
+        plan_json=outlined.plan_json,
+        plan_view=outlined.plan_view,
+        lock_file=None,
+        side_files=None,
+        working_directory=context.engine.working_directory,
+        state_lineage=job.state_lineage,
+        state_serial=job.state_serial,
+        timings=context.stage.timings,
+    )
+    return pipeline.judge_and_settle(context, outcome)
+
+
+def _is_same(one: bytes, other: bytes) -> bool:
+    return is_same_document(one, other, besides=["terraform_version"])
+
+
+_PLANS: dict[str, Callable[[Context], str]] = {"rollback": plan_rollback, "migration": plan_migration}
+_APPLIES: dict[str, Callable[[Context], str]] = {"rollback": apply_rollback, "migration": apply_migration}

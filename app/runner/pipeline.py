@@ -94,6 +94,7 @@ class Context:
     stage: Stage
     masker: Masker
     engine_info: EngineInfo = field(kw_only=True)
+    target: Engine | None = field(default=None, kw_only=True)
 
     def fetch(self, reference: ArtifactRef | None) -> bytes | None:
         """Return an artifact of the job."""

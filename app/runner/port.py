@@ -68,6 +68,14 @@ class EngineInfo(Message):
     sha256: str
 
 
+class JobBackend(Message):
+    """A backend that a state is moved to."""
+
+    generated_files: dict[str, str] = Field(description="Rendered files of its directory: name to content")
+    expected_backend: str = Field(description="Backend that must be configured after init")
+    backend_settings: dict[str, JsonValue] = Field(description="Its settings, as the engine must have them after init")
+
+
 class RunnerJob(Message):
     """Everything that a supervisor needs to execute one claimed run. Carries secrets: never written or logged."""
 
@@ -94,6 +102,7 @@ class RunnerJob(Message):
     backend_environment: dict[str, str] = Field(
         default_factory=dict, repr=False, description="The backend's address and credentials; given to the engine alone"
     )
+    target: JobBackend | None = Field(None, description="Migration only: where the state goes")
     state_lineage: str | None = Field(None, description="Lineage of the state that is planned against; None before one")
     state_serial: int = Field(0, description="Serial of that state")
     variables: tuple[JobVariable, ...] = ()
@@ -283,10 +292,11 @@ class RunnerPort(Protocol):
         What can't become a version, or comes after the run has quiesced, goes to quarantine; the answer says so.
         """
 
-    def outline(self, run_id: str, token: int, found: bytes | None) -> MovePlan:
+    def outline(self, run_id: str, token: int, found: bytes | None, there: bytes | None = None) -> MovePlan:
         """Say what a rollback or migration changes, and store its plan.
 
-        ``found`` is the state that the workspace's backend holds now, where the control plane doesn't keep it itself.
+        ``found`` is the state that the workspace's backend holds now; for a rollback only where the control plane
+        doesn't keep it itself. ``there`` is what a migration's target holds.
         """
 
     def check(self, run_id: str, token: int, outcome: PlanOutcome) -> CheckAnswer:

@@ -18,6 +18,7 @@ from app.core.errors import AppError
 from app.core.settings import Settings, get_settings
 from app.executor import tree
 from app.executor.cancel import StopOrder
+from app.executor.discovery import Tool
 from app.executor.engine import Site, Variable
 from app.executor.errors import EngineStopped, ProcessFailed
 from app.executor.nursery import Target
@@ -30,6 +31,7 @@ from app.runner.masking import Masker, sensitive_texts
 from app.runner.port import (
     Failure,
     HeartbeatAnswer,
+    JobBackend,
     LeaseLost,
     Phase,
     ProgressRecord,
@@ -49,6 +51,7 @@ T = TypeVar("T")
 _STATE_PATIENCE_SECONDS = 600.0
 _END_PATIENCE_SECONDS = 60.0
 _FLUSH_SECONDS = 5.0
+_TARGET = "target"
 
 
 class Terminated(ProcessFailed):
@@ -91,7 +94,7 @@ class Supervisor:
         self._timings: list[Timing] = []
         self._order: tuple[StopOrder, str] | None = None
         self._is_terminated = False
-        self._engine: TerraformExecutor | None = None
+        self._engines: list[TerraformExecutor] = []
         self._site: Site | None = None
         self._claim: leftovers.Claim | None = None
         self._state_is_safe = True
@@ -169,6 +172,9 @@ class Supervisor:
         assert self._site is not None
         assert self._options is not None
         workdir.lay_out(self._site, archive, self._job.generated_files, owner=self._options.owner)
+        if self._job.target is not None:
+            beside = {f"{_TARGET}/{name}": text for name, text in self._job.target.generated_files.items()}
+            workdir.lay_out(Site(self._site.root), None, beside, owner=self._options.owner)
 
     def put_state(self, kind: StateKind, data: bytes) -> StateAnswer:
         """Store a state; when that can't be done, the directory that holds it stays."""
@@ -206,24 +212,36 @@ class Supervisor:
             workdir.base_directory(self._settings), name, module_path=job.module_path, owner=self._options.owner
         )
         self._claim = leftovers.Claim(self._site, job)
-        self._engine = TerraformExecutor(
+        engine = self._make_engine(tool, self._site, job, self._options)
+        target = None
+        if job.target is not None:
+            target = self._make_engine(tool, Site(self._site.root, _TARGET), job.target, self._options)
+        context = pipeline.Context(
+            job, self._port, engine, self, self._masker, engine_info=engines.describe(tool), target=target
+        )
+        return moving.pipeline_of(job)(context)
+
+    def _make_engine(
+        self, tool: Tool, site: Site, backend: RunnerJob | JobBackend, options: ExecutorOptions
+    ) -> TerraformExecutor:
+        """Return the engine in one directory with one backend; orders to stop reach it from here on."""
+        job = self._job
+        made = TerraformExecutor(
             tool=tool,
-            site=self._site,
-            options=self._options,
+            site=site,
+            options=options,
             report=self._reporter.take,
-            expected_backend=job.expected_backend,
+            expected_backend=backend.expected_backend,
             variables=[
                 Variable(found.key, found.value, found.hcl) for found in job.variables if found.kind == "terraform"
             ],
             environment={found.key: found.value for found in job.variables if found.kind == "env"},
             backend_environment=job.backend_environment,
         )
+        self._engines.append(made)
         if self._order is not None:
-            self._engine.interrupt(self._order[0])
-        context = pipeline.Context(
-            job, self._port, self._engine, self, self._masker, engine_info=engines.describe(tool)
-        )
-        return moving.pipeline_of(job)(context)
+            made.interrupt(self._order[0])
+        return made
 
     def _acknowledge(self, error: EngineStopped) -> str:
         order = self._order[0] if self._order is not None else StopOrder.CANCEL
@@ -298,8 +316,8 @@ class Supervisor:
 
     def _proof(self) -> ProofOfDeath | None:
         """Return how it is known that no process lives; None when that is not known."""
-        ends = self._engine.ends if self._engine is not None else ()
-        if self._engine is not None and not self._engine.is_proven_dead:
+        ends = sorted((end for engine in self._engines for end in engine.ends), key=lambda end: end.ended_at)
+        if not all(engine.is_proven_dead for engine in self._engines):
             return None
         if not ends:
             return ProofOfDeath(kind="never_started", at=clock.now())
@@ -340,12 +358,12 @@ class Supervisor:
     def _stop(self, order: StopOrder, reason: str) -> None:
         self._order = (order, reason)
         self._feed.line(f"Stopping: {order.value}{f' ({reason})' if reason else ''}.")
-        if self._engine is not None:
-            self._engine.interrupt(order)
+        for engine in self._engines:
+            engine.interrupt(order)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._is_terminated = True
         if self._order is None:
             self._order = (StopOrder.CANCEL, signal.Signals(number).name)
-        if self._engine is not None:
-            self._engine.interrupt(StopOrder.CANCEL)
+        for engine in self._engines:
+            engine.interrupt(StopOrder.CANCEL)

@@ -14,7 +14,16 @@ from app.core.jobs import enqueue
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.errors import Halted
-from app.runner.port import EngineInfo, EngineRequest, Failure, JobVariable, ProofOfDeath, RunnerJob, WorkerInfo
+from app.runner.port import (
+    EngineInfo,
+    EngineRequest,
+    Failure,
+    JobBackend,
+    JobVariable,
+    ProofOfDeath,
+    RunnerJob,
+    WorkerInfo,
+)
 from app.runs import fingerprint, repository
 from app.runs.closing import close, keep_failure
 from app.runs.errors import GuardRefused
@@ -182,7 +191,8 @@ def _moving_job(
     newest: CurrentState | None,
     parent: TerraformRun | None = None,
 ) -> RunnerJob:
-    """Return the job of a run that moves a state: a backend and the credentials for it, and no configuration."""
+    """Return the job of a run that moves a state: backends and the credentials for them, and no configuration."""
+    target = _target(session, run, workspace)
     spec = specs.version(session, run.organization_id, run.spec_version_id).spec()
     return RunnerJob(
         **_frame(run, workspace, spec),
@@ -194,12 +204,28 @@ def _moving_job(
         expected_backend=codegen.engine_backend(workspace.state_backend),
         backend_settings=codegen.engine_settings(workspace.state_backend, workspace.state_backend_settings),
         backend_environment=_backend_environment(session, run, workspace),
+        target=target,
+        state=newest.artifact if newest is not None and workspace.state_backend == "local" else None,
         state_lineage=newest.lineage if newest is not None else None,
         state_serial=newest.serial if newest is not None else 0,
         variables=_job_variables([item for item in resolved if item.kind == "env"]),
         plan_file=_artifact(parent, "plan_file"),
         planned_run_id=parent.id if parent is not None else None,
         planned_kind=Kind(parent.kind).value if parent is not None else None,
+    )
+
+
+def _target(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> JobBackend | None:
+    """Return where a migration brings the state. Raises ``StateLocationTaken`` when another workspace went there."""
+    wanted = run.target or {}
+    if "state_backend" not in wanted:
+        return None
+    backend, given = wanted["state_backend"], wanted["state_backend_settings"]
+    settings = workspaces.check_backend(session, run.organization_id, workspace.id, backend, given)
+    return JobBackend(
+        generated_files={codegen.BACKEND_FILE: codegen.render_backend(backend, settings)},
+        expected_backend=codegen.engine_backend(backend),
+        backend_settings=codegen.engine_settings(backend, settings),
     )
 
 
@@ -231,7 +257,7 @@ def _job_variables(given: list[ResolvedVariable]) -> tuple[JobVariable, ...]:
 
 def _backend_environment(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> dict[str, str]:
     """Return what the engine needs to reach the state by itself: nothing for `local`, whose state is laid down."""
-    if workspace.state_backend != "managed":
+    if "managed" not in {workspace.state_backend, (run.target or {}).get("state_backend")}:
         return {}
     return state.issue_run_credential(
         session,

@@ -1,6 +1,7 @@
 """How runs end: verified, finished, failed, acknowledged, halted, expired, quiesced."""
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +12,7 @@ from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.errors import Halted
 from app.runner.port import ApplyOutcome, Failure, ProofOfDeath, VerifyAnswer
-from app.runs import deciding, fingerprint, repository
+from app.runs import deciding, fingerprint, migrating, repository
 from app.runs.claiming import dispatch
 from app.runs.closing import close, keep_failure
 from app.runs.machine import FINAL, Facts, Status, Trigger
@@ -97,7 +98,14 @@ def stale(session: Session, run_id: str, token: int, reason: str) -> None:
 
 
 def finish(session: Session, run_id: str, token: int, outcome: ApplyOutcome) -> None:
-    """The engine exited 0 and its state is stored: applied, and so is its plan."""
+    """The engine exited 0 and its state is stored: applied, and so is its plan.
+
+    A migration's workspace changes over in the same transaction, or, when the run had ended before, not at all.
+    """
+    seen = repository.by_id(session, run_id)
+    moves_backend = seen is not None and "state_backend" in (seen.target or {})
+    if seen is not None and moves_backend:
+        workspaces.lock_exclusive(session, seen.workspace_id)
     run, parent = _locked(session, run_id, token)
     if run is None:
         return
@@ -109,7 +117,11 @@ def finish(session: Session, run_id: str, token: int, outcome: ApplyOutcome) -> 
         note(session, run, "work_completed", {"state_version_id": stored})
         return
     facts = Facts(engine_exited_zero=True, state_is_stored=True)
-    evidence = {"state_version_id": stored, "resources": outcome.resources_applied}
+    evidence: dict[str, Any] = {"state_version_id": stored, "resources": outcome.resources_applied}
+    if moves_backend:
+        migrating.flip(session, run)
+        evidence["target"] = run.target
+        state_moved(session, run.workspace_id)
     transition(session, run, Trigger.FINISH, facts, evidence=evidence)
     end_parent(session, parent, run)
 

@@ -23,15 +23,18 @@ from app.runs.errors import (
     ApprovalRequired,
     GuardRefused,
     IllegalTransition,
+    NothingToMigrate,
     NothingToRun,
     PlanMoved,
     PolicyBlocked,
     RunNotFound,
     SpeculativeNeverApplies,
+    StateBackendUnchanged,
 )
 from app.runs.machine import Kind, Status
 from app.runs.schemas import (
     DecisionRequest,
+    MigrationRequest,
     PlanRequest,
     ReasonRequest,
     RequestKind,
@@ -48,6 +51,7 @@ from app.state.errors import (
     StateVersionNotFound,
     StateVersionPruned,
 )
+from app.workspaces.errors import BackendSettingsInvalid, StateLocationTaken
 
 router = APIRouter(prefix="/terraform", tags=["runs"])
 
@@ -144,6 +148,37 @@ def request_rollback(
     holds the state lock.
     """
     return service.request_rollback(session, actor, workspace, wanted, idempotency_key)
+
+
+@router.post(
+    "/workspaces/{workspace}/migrate",
+    operation_id="request_migration",
+    summary="Request a migration of the state to another backend",
+    status_code=201,
+    response_model=RunOut,
+    responses=error_responses(
+        Halted,
+        IdempotencyKeyReused,
+        StateLocked,
+        StateBackendUnchanged,
+        NothingToMigrate,
+        BackendSettingsInvalid,
+        StateLocationTaken,
+    ),
+)
+def request_migration(
+    workspace: str,
+    wanted: MigrationRequest,
+    session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.STATE_WRITE)],
+    idempotency_key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Queue a run that moves the state to another backend, once the right people have approved it.
+
+    Its plan looks into both backends. Applied, it writes the state to the target, reads it back and compares; then the
+    workspace changes over. The old state stays where it is. It takes the permission `workspaces:write`, too.
+    """
+    return service.request_migration(session, actor, workspace, wanted, idempotency_key)
 
 
 @router.get("/runs", operation_id="list_runs", summary="List runs")

@@ -51,6 +51,20 @@ class NothingToRun(Invalid):
     title = "There is nothing to plan"
 
 
+class StateBackendUnchanged(Conflict):
+    """The workspace's state lies in that very place already."""
+
+    code = "state_backend_unchanged"
+    title = "The state lies there already"
+
+
+class NothingToMigrate(Conflict):
+    """The workspace has no state that could be moved; its setting can simply be changed."""
+
+    code = "nothing_to_migrate"
+    title = "There is no state to move"
+
+
 class SpeculativeNeverApplies(Conflict):
     """A speculative plan can't be approved or applied."""
 

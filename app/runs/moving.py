@@ -1,4 +1,4 @@
-"""Runs that move a state and change no resource: rollbacks."""
+"""Runs that move a state and change no resource: what they share, and rollbacks."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ from app.specs import service as specs
 from app.specs.schemas import SpecVersionOut, TerraformStackSpec
 from app.state import service as state
 from app.state.errors import StateLocked, StateVersionNotFound
-from app.state.schemas import AttributeChange, ResourceChange, StateChanges, StateVersionOut
+from app.state.schemas import AttributeChange, CurrentState, ResourceChange, StateChanges, StateVersionOut
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
 
@@ -39,7 +39,7 @@ def request_rollback(
     Raises ``Halted``, ``Forbidden`` for an AI agent, ``StateLocked`` while a run or a person holds the lock, and what
     ``state.rollback_target`` raises.
     """
-    workspace = _admit(session, actor, id_or_name, "roll a state back")
+    workspace = admit(session, actor, id_or_name, "roll a state back")
     found = state.rollback_target(session, actor.organization_id, workspace.id, wanted.state_version_id)
     target = {
         "state_version_id": found.id,
@@ -48,10 +48,10 @@ def request_rollback(
         "state_version_digest": found.digest,
     }
     message = wanted.message or f"Roll the state back to version {found.number}"
-    return _queue(session, actor, workspace, Kind.ROLLBACK, target, message, wanted.source), workspace
+    return queue(session, actor, workspace, Kind.ROLLBACK, target, message, wanted.source), workspace
 
 
-def _admit(session: Session, actor: Actor, id_or_name: str, what: str) -> WorkspaceOut:
+def admit(session: Session, actor: Actor, id_or_name: str, what: str) -> WorkspaceOut:
     """Return the workspace, its row shared, once its state may be moved."""
     if actor.kind == "agent":
         raise Forbidden(f"{actor.name} is an AI agent. Agents never {what}; ask a person.")
@@ -75,7 +75,7 @@ def _admit(session: Session, actor: Actor, id_or_name: str, what: str) -> Worksp
     return workspace
 
 
-def _queue(
+def queue(
     session: Session,
     actor: Actor,
     workspace: WorkspaceOut,
@@ -84,6 +84,7 @@ def _queue(
     message: str,
     source: RunSource,
 ) -> TerraformRun:
+    """Queue a run that moves the workspace's state to ``target``, and return it."""
     decision = decide(kind, None, Trigger.REQUEST, Facts(fence_is_clear=True, inputs_exist=True))
     run = TerraformRun(
         id=new_id("run"),
@@ -127,17 +128,20 @@ def outline(session: Session, run: TerraformRun, found: bytes | None) -> MovePla
     changes = state.changes(session, run.workspace_id, before, after)
     counts = _counts(changes)
     has_changes = bool(changes.resources or changes.outputs)
+    change = _change(newest, target, changes)
+    view = _view(target, changes, counts, has_changes=has_changes)
     return MovePlan(
         has_changes=has_changes,
         counts=counts,
         output_changes=len(changes.outputs),
-        plan_file=_put(run, "plan_file", after),
-        plan_json=_put(run, "plan_json", _document(run, target, changes)),
-        plan_view=_put(run, "plan_view", _view(target, changes, counts, has_changes=has_changes)),
+        plan_file=put(run, "plan_file", after),
+        plan_json=put(run, "plan_json", document(target.engine_version, change)),
+        plan_view=put(run, "plan_view", view_json(view, {name: change[name] for name in ("kind", "from", "to")})),
     )
 
 
-def _put(run: TerraformRun, kind: ArtifactKind, data: bytes) -> ArtifactRef:
+def put(run: TerraformRun, kind: ArtifactKind, data: bytes) -> ArtifactRef:
+    """Store an artifact of the run."""
     return artifact_store().put(data, organization_id=run.organization_id, kind=kind, owner=run.id)
 
 
@@ -146,35 +150,44 @@ def _counts(changes: StateChanges) -> Counts:
     return Counts(imports=managed.count("add"), change=managed.count("change"), forget=managed.count("remove"))
 
 
-def _document(run: TerraformRun, target: StateVersionOut, changes: StateChanges) -> bytes:
-    """Return what policies judge: a plan that touches no resource, and beside it what the state will say otherwise."""
+def document(engine_version: str, change: dict[str, Any]) -> bytes:
+    """Return what policies judge: a plan that touches no resource, and beside it what happens to the state."""
     return json.dumps(
         {
             "format_version": "1.2",
-            "terraform_version": target.engine_version,
+            "terraform_version": engine_version,
             "planned_values": {"root_module": {}},
             "resource_changes": [],
             "output_changes": {},
             "configuration": {"root_module": {}},
-            "state_change": {
-                "kind": run.kind,
-                "from": {"lineage": run.state_lineage, "serial": run.state_serial},
-                "to": {"lineage": target.lineage, "serial": target.serial, "number": target.number},
-                "resources": [
-                    {**item.model_dump(exclude={"attributes", "op"}), "action": _RESOURCE_ACTIONS[item.op]}
-                    for item in changes.resources
-                ],
-                "outputs": [
-                    {"name": item.name, "action": _ATTRIBUTE_ACTIONS[item.op], "sensitive": item.sensitive}
-                    for item in changes.outputs
-                ],
-            },
+            "state_change": change,
         }
     ).encode()
 
 
-def _view(target: StateVersionOut, changes: StateChanges, counts: Counts, *, has_changes: bool) -> bytes:
-    view = summary.PlanView(
+def _change(newest: CurrentState, target: StateVersionOut, changes: StateChanges) -> dict[str, Any]:
+    return {
+        "kind": Kind.ROLLBACK.value,
+        "from": {"lineage": newest.lineage, "serial": newest.serial, "number": newest.number},
+        "to": {"lineage": target.lineage, "serial": target.serial, "number": target.number},
+        "resources": [
+            {**item.model_dump(exclude={"attributes", "op"}), "action": _RESOURCE_ACTIONS[item.op]}
+            for item in changes.resources
+        ],
+        "outputs": [
+            {"name": item.name, "action": _ATTRIBUTE_ACTIONS[item.op], "sensitive": item.sensitive}
+            for item in changes.outputs
+        ],
+    }
+
+
+def view_json(view: summary.PlanView, change: dict[str, Any]) -> bytes:
+    """Return a plan's view with what happens to the state, as JSON, to be stored."""
+    return json.dumps({**view.model_dump(mode="json"), "state_change": change}).encode()
+
+
+def _view(target: StateVersionOut, changes: StateChanges, counts: Counts, *, has_changes: bool) -> summary.PlanView:
+    return summary.PlanView(
         engine_version=target.engine_version,
         has_changes=has_changes,
         counts=counts.model_dump(by_alias=True),
@@ -192,7 +205,6 @@ def _view(target: StateVersionOut, changes: StateChanges, counts: Counts, *, has
         ),
         drift=(),
     )
-    return view.model_dump_json().encode()
 
 
 def _resource(item: ResourceChange) -> summary.ResourceChange:

@@ -33,9 +33,9 @@ from app.runner.port import (
     VerifyAnswer,
     WorkerInfo,
 )
-from app.runs import claiming, ending, moving, repository, settling
+from app.runs import claiming, ending, migrating, moving, repository, settling
 from app.runs.fingerprint import checked_bundles_digest
-from app.runs.machine import Status
+from app.runs.machine import Kind, Status
 from app.runs.models import TerraformRun
 from app.runs.transition import note
 from app.state import service as state
@@ -143,10 +143,13 @@ class InProcessPort:
                 note(session, run, "late_state", {"state_version_id": stored.id, "kind": kind})
         return StateAnswer(state_version_id=stored.id, serial=stored.serial)
 
-    def outline(self, run_id: str, token: int, found: bytes | None) -> MovePlan:
+    def outline(self, run_id: str, token: int, found: bytes | None, there: bytes | None = None) -> MovePlan:
         """Compare and store the plan of a run that moves a state. Raises ``LeaseLost``."""
         with unit_of_work() as session:
-            return moving.outline(session, self._held(session, run_id, token), found)
+            run = self._held(session, run_id, token)
+            if run.kind == Kind.MIGRATION:
+                return migrating.outline(session, run, found, there)
+            return moving.outline(session, run, found)
 
     def check(self, run_id: str, token: int, outcome: PlanOutcome) -> CheckAnswer:
         """Evaluate the workspace's policies over the stored plan. Raises ``LeaseLost``."""

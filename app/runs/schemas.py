@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from app.approvals.schemas import DecisionOut
+from app.core.settings import StateBackend
 from app.policy.schemas import PolicyCheckOut
 from app.runs.machine import Kind, Status
 from app.specs.schemas import TerraformStackSpec
@@ -83,6 +84,19 @@ class RollbackRequest(BaseModel):
 
     state_version_id: str = Field(description="Id of an earlier state version of this workspace")
     message: Text = Field("", description="Title of the run; default: to which version")
+    source: RunSource = "api"
+
+
+class MigrationRequest(BaseModel):
+    """A backend to move the workspace's state to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state_backend: StateBackend
+    state_backend_settings: dict[str, JsonValue] = Field(
+        default={}, description="The backend's settings (bucket, key, …); credentials are sensitive env variables"
+    )
+    message: Text = Field("", description="Title of the run; default: from where to where")
     source: RunSource = "api"
 
 

@@ -14,11 +14,19 @@ from app.core.idempotency import once
 from app.core.jobs import send
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
-from app.runs import claiming, deciding, ending, moving, presenting, repository, requesting
+from app.runs import claiming, deciding, ending, migrating, moving, presenting, repository, requesting
 from app.runs.errors import RunNotFound
 from app.runs.models import TerraformRun
 from app.runs.requesting import EXECUTE_TASK
-from app.runs.schemas import DecisionRequest, RollbackRequest, RunListItem, RunMark, RunOut, RunRequest
+from app.runs.schemas import (
+    DecisionRequest,
+    MigrationRequest,
+    RollbackRequest,
+    RunListItem,
+    RunMark,
+    RunOut,
+    RunRequest,
+)
 from app.workspaces import service as workspaces
 
 GATE_STATUSES = tuple(status.value for status in presenting.GATE)
@@ -48,6 +56,18 @@ def request_rollback(
         return presenting.detail(session, actor, run, found)
 
     return once(session, actor, key, (f"rollback {workspace}", wanted), act)
+
+
+def request_migration(
+    session: Session, actor: Actor, workspace: str, wanted: MigrationRequest, key: str | None
+) -> dict[str, Any]:
+    """Request that a workspace's state moves to another backend, once per idempotency key; return the run as JSON."""
+
+    def act() -> BaseModel:
+        run, found = migrating.request_migration(session, actor, workspace, wanted)
+        return presenting.detail(session, actor, run, found)
+
+    return once(session, actor, key, (f"migrate {workspace}", wanted), act)
 
 
 def get(session: Session, actor: Actor, run_id: str) -> RunOut:

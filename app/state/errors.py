@@ -87,6 +87,13 @@ class StateLineageDiffers(Conflict):
     title = "The state version is another state's"
 
 
+class MigrationTargetTaken(Conflict):
+    """The place that a state is to be moved to holds another state, or a newer one."""
+
+    code = "migration_target_taken"
+    title = "The target holds another state"
+
+
 class StateVersionDamaged(Conflict):
     """The content of the state version can't be put together any more: it does not match its digest or its seal."""
 

@@ -18,6 +18,7 @@ from app.state.locks import (
     unlock,
     unlock_own,
 )
+from app.state.migrating import check_target
 from app.state.quarantine import (
     adopt,
     discard,
@@ -53,6 +54,7 @@ __all__ = [
     "by_content",
     "by_id",
     "changes",
+    "check_target",
     "content",
     "current",
     "current_outputs",

@@ -34,7 +34,7 @@ from app.runner.port import (
 from app.runs import repository, service
 from app.runs.models import RunEvidence, TerraformRun
 from app.runs.port import InProcessPort
-from app.runs.schemas import DecisionRequest, RollbackRequest, RunOut, RunRequest
+from app.runs.schemas import DecisionRequest, MigrationRequest, RollbackRequest, RunOut, RunRequest
 from app.specs import service as specs
 from app.specs.schemas import StackIn
 from app.workspaces import service as workspaces
@@ -119,6 +119,12 @@ class Scene:
         wanted = RollbackRequest(state_version_id=state_version_id)
         with unit_of_work() as session:
             return str(service.request_rollback(session, actor or self.admin, self.workspace.id, wanted, None)["id"])
+
+    def migrate(self, backend: str, actor: Actor | None = None, **settings: Any) -> str:
+        """Request that the workspace's state moves to another backend and return the run's id."""
+        wanted = MigrationRequest.model_validate({"state_backend": backend, "state_backend_settings": settings})
+        with unit_of_work() as session:
+            return str(service.request_migration(session, actor or self.admin, self.workspace.id, wanted, None)["id"])
 
     def approve(self, run_id: str, actor: Actor | None = None) -> RunOut:
         with unit_of_work() as session:

@@ -104,7 +104,7 @@ class MemoryPort:
         self.states.append((kind, data))
         return StateAnswer(state_version_id=f"sv-{len(self.states)}", serial=json.loads(data)["serial"])
 
-    def outline(self, run_id: str, token: int, found: bytes | None) -> MovePlan:
+    def outline(self, run_id: str, token: int, found: bytes | None, there: bytes | None = None) -> MovePlan:
         self._note("outline")
         new = b'{"version": 4, "serial": 3, "lineage": "l", "outputs": {}, "resources": []}'
         return MovePlan(
