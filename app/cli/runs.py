@@ -102,8 +102,10 @@ _ACTIONS = {
 
 
 def _print_plan(view: dict[str, Any]) -> None:
-    from app.cli.output import print_table, styled
+    from app.cli.output import clean, console, print_table, styled
 
+    for line in _state_change(view.get("state_change") or {}):
+        console().print(clean(f"  {line}"))
     rows = []
     for item in view.get("resources", []):
         action = str(item.get("action"))
@@ -121,6 +123,29 @@ def _print_plan(view: dict[str, Any]) -> None:
         )
         rows.append((styled(f"{sign} {action}", style), item.get("address"), what))
     print_table(("Action", "Resource", "What"), rows, "The plan changes no resource.")
+
+
+def _state_change(change: dict[str, Any]) -> list[str]:
+    """Return in words what a rollback or a migration does to the state."""
+    before, after = change.get("from") or {}, change.get("to") or {}
+    if change.get("kind") == "rollback":
+        return [
+            f"From state version {before['number']} (serial {before['serial']}) back to {after['number']} (serial "
+            f"{after['serial']}), as a new version. Only the state changes."
+        ]
+    if change.get("kind") == "migration":
+        places = [_place(side["state_backend"], side["state_backend_settings"]) for side in (before, after)]
+        return [
+            f"Serial {before['serial']}, {before['resource_count']} resources, lineage {before['lineage']}",
+            f"from {places[0]}",
+            f"to   {places[1]}{'' if after['is_empty'] else ', where an earlier copy of it lies'}",
+        ]
+    return []
+
+
+def _place(backend: str, settings: dict[str, Any]) -> str:
+    named = " ".join(f"{name}={value}" for name, value in sorted(settings.items()))
+    return f"{backend} {named}".strip()
 
 
 def _print_decisions(run: "Run") -> None:

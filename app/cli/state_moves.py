@@ -1,10 +1,11 @@
-"""`sluice state rollback`."""
+"""`sluice state rollback`, `sluice state migrate`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from app.cli.access import connect
+from app.cli.backend_options import Settings, parse_settings
 from app.cli.options import AsJson, Quiet, Timeout, Workspace
 from app.cli.planning import Key, Manner, Message, Wait, follow
 from app.client.errors import LocalProblem
@@ -49,6 +50,41 @@ def rollback(
             calls.request_rollback(workspace, version_id, message=message, idempotency_key=idempotency_key)
         )
         follow(client, run, Manner(wait, quiet, timeout, as_json))
+
+
+def migrate(
+    workspace: Workspace,
+    to: Annotated[
+        Literal["managed", "local", "s3", "azurerm", "gcs", "hcp"],
+        typer.Option("--to", help="Backend that the state moves to.", show_default=False),
+    ],
+    setting: Settings = None,
+    message: Message = "",
+    wait: Wait = False,
+    idempotency_key: Key = None,
+    timeout: Timeout = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move a workspace's state to another backend, once that is approved.
+
+    The plan looks into both backends and is refused a target that holds another state. Applied, it writes the state to
+    the target, reads it back and compares; then the workspace changes over. The old state stays where it is. The
+    credentials of both backends are sensitive environment variables of the workspace.
+
+    With --wait it waits for the plan: exit 2 when it waits at the gate, 3 when a policy blocks, 1 on an error.
+
+    Examples:
+      sluice state migrate --workspace prod --to managed --wait
+
+      sluice state migrate -w prod --to s3 --setting bucket=b --setting key=prod.tfstate --setting region=eu-west-1
+    """
+    from app.client import calls
+
+    settings = parse_settings(setting) if setting else None
+    with connect() as client:
+        call = calls.request_migration(workspace, to, settings, message=message, idempotency_key=idempotency_key)
+        follow(client, client.send(call), Manner(wait, quiet, timeout, as_json))
 
 
 def _numbered(client: "SluiceClient", workspace: str, number: str) -> str:

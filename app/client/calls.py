@@ -141,6 +141,26 @@ def request_rollback(
     )
 
 
+def request_migration(
+    workspace: str,
+    state_backend: str,
+    settings: Json | None = None,
+    *,
+    message: str = "",
+    source: str = "api",
+    idempotency_key: str | None = None,
+) -> Call[Run]:
+    """Request that a workspace's state moves to another backend; it waits at the gate like any plan."""
+    body = _given(state_backend=state_backend, state_backend_settings=settings, message=message or None, source=source)
+    return Call(
+        "POST",
+        _path("terraform", "workspaces", workspace, "migrate"),
+        Run.read,
+        json=body,
+        idempotency_key=idempotency_key or f"client-{uuid.uuid4().hex}",
+    )
+
+
 def decide(run_id: str, decision: str, *, comment: str = "", fingerprint: str | None = None) -> Call[Run]:
     """``approve``, ``reject`` or ``revoke``; with the fingerprint that was read, refused when it is another now."""
     body = _given(comment=comment or None, fingerprint=fingerprint)

@@ -31,6 +31,7 @@ BODIES: dict[str, Any] = {
     "request_destroy": {},
     "request_refresh": {},
     "request_rollback": {"state_version_id": "sv-none"},
+    "request_migration": {"state_backend": "managed"},
     "approve_run": {},
     "reject_run": {},
     "revoke_run": {},

@@ -1289,6 +1289,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/workspaces/{workspace}/migrate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request a migration of the state to another backend
+         * @description Queue a run that moves the state to another backend, once the right people have approved it.
+         *
+         *     Its plan looks into both backends. Applied, it writes the state to the target, reads it back and compares; then the
+         *     workspace changes over. The old state stays where it is. It takes the permission `workspaces:write`, too.
+         */
+        post: operations["request_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/workspaces/{workspace}/outputs": {
         parameters: {
             query?: never;
@@ -2540,6 +2563,37 @@ export interface components {
             roles: string[];
             /** Teams */
             teams: components["schemas"]["TeamRef"][];
+        };
+        /**
+         * MigrationRequest
+         * @description A backend to move the workspace's state to.
+         */
+        MigrationRequest: {
+            /**
+             * Message
+             * @description Title of the run; default: from where to where
+             * @default
+             */
+            message: string;
+            /**
+             * Source
+             * @default api
+             * @enum {string}
+             */
+            source: "ui" | "api" | "ci" | "mcp" | "schedule";
+            /**
+             * State Backend
+             * @enum {string}
+             */
+            state_backend: "managed" | "local" | "s3" | "azurerm" | "gcs" | "hcp";
+            /**
+             * State Backend Settings
+             * @description The backend's settings (bucket, key, …); credentials are sensitive env variables
+             * @default {}
+             */
+            state_backend_settings: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
         };
         /**
          * Named
@@ -8303,6 +8357,55 @@ export interface operations {
                 };
             };
             /** @description There is nothing to plan (`nothing_to_plan`); The Idempotency-Key belongs to another request (`idempotency_key_reused`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_migration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same key when you try again: the first answer comes back and nothing is done twice. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MigrationRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+            /** @description A halt stands (`halted`); The state is locked (`state_locked`); The state lies there already (`state_backend_unchanged`); There is no state to move (`nothing_to_migrate`); Another workspace has that state (`state_location_taken`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Idempotency-Key belongs to another request (`idempotency_key_reused`); The state backend's settings are not valid (`state_backend_settings_invalid`) */
             422: {
                 headers: {
                     [name: string]: unknown;
