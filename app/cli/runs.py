@@ -130,8 +130,10 @@ def _state_change(change: dict[str, Any]) -> list[str]:
     before, after = change.get("from") or {}, change.get("to") or {}
     if change.get("kind") == "rollback":
         return [
-            f"From state version {before['number']} (serial {before['serial']}) back to {after['number']} (serial "
-            f"{after['serial']}), as a new version. Only the state changes."
+            (
+                f"From state version {before['number']} (serial {before['serial']}) back to {after['number']} (serial "
+                f"{after['serial']}), as a new version. Only the state changes."
+            )
         ]
     if change.get("kind") == "migration":
         places = [_place(side["state_backend"], side["state_backend_settings"]) for side in (before, after)]
