@@ -84,6 +84,10 @@ const stack = createRoute({
   component: lazyRouteComponent(() => import("@/routes/stack"), "StackPage"),
 });
 
+const state = createRoute({ getParentRoute: () => shell, path: "/infra/terraform/state", component: lazyRouteComponent(() => import("@/routes/state"), "StatePage") });
+
+const workspaceState = createRoute({ getParentRoute: () => shell, path: "/infra/terraform/state/$workspace", component: lazyRouteComponent(() => import("@/routes/state"), "WorkspaceStatePage") });
+
 const audit = createRoute({
   getParentRoute: () => shell,
   path: "/audit",
@@ -98,7 +102,7 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import("@/routes/settings"), "SettingsPage"),
 });
 
-const tree = root.addChildren([login, shell.addChildren([inbox, infra, workspaces, workspace, run, stacks, stack, audit, settings])]);
+const tree = root.addChildren([login, shell.addChildren([inbox, infra, workspaces, workspace, run, stacks, stack, state, workspaceState, audit, settings])]);
 
 export function makeRouter(queryClient: QueryClient) {
   return createRouter({

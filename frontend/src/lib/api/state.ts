@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { http, type Page, queryString } from "./http";
 import { keys } from "./keys";
-import type { Lock, OutputValue, QuarantineDiff, QuarantinedState, ResourceFacets, Retention, StateDiff, StateResource, StateVersion } from "./types";
+import type { Lock, OutputValue, QuarantineDiff, QuarantinedState, ResourceFacets, Retention, StateDiff, StateResource, StateVersion, WorkspaceRow } from "./types";
 
 const next = (page: { next_cursor: string | null }): string | null => page.next_cursor;
 
@@ -70,6 +70,17 @@ export const stateDiffQuery = (before: string, after: string) =>
 export const revealOutput = (version: string, name: string) => http.get<OutputValue>(`/terraform/state-versions/${version}/outputs/${encodeURIComponent(name)}`);
 
 export const downloadPath = (version: string) => `/terraform/state-versions/${version}/download`;
+
+/** Every workspace with its current serial and its lock. */
+export const stateRowsQuery = (search: string) =>
+  infiniteQueryOptions({
+    queryKey: [...keys.workspaces, "state", search],
+    queryFn: ({ pageParam, signal }) => http.get<Page<WorkspaceRow>>("/terraform/workspaces", { search, limit: 100, cursor: pageParam }, signal),
+    initialPageParam: null as string | null,
+    getNextPageParam: next,
+    refetchInterval: 5_000,
+    placeholderData: keepPreviousData,
+  });
 
 export const lockQuery = (workspace: string) =>
   queryOptions({

@@ -28,6 +28,9 @@ const ORDER: Record<Action, number> = {
   replace: 0, "replace-new-first": 1, destroy: 2, change: 3, create: 4, import: 5, forget: 6, move: 7, read: 8, "no-op": 9,
 };
 
+/** `web_2` before `web_10`. */
+const byName = new Intl.Collator(undefined, { numeric: true });
+
 function noteOf(resource: PlanResource, action: Action, forcedBy: readonly string[]): string | null {
   const parts: string[] = [];
   if (action === "replace") parts.push("destroy, then create");
@@ -86,12 +89,12 @@ export function changeTree(resources: readonly PlanResource[]): ModuleNode[] {
   return [...byModule]
     .map(([module, nodes]) => ({
       module,
-      resources: nodes.sort((a, b) => ORDER[a.action] - ORDER[b.action] || a.resource.address.localeCompare(b.resource.address)),
+      resources: nodes.sort((a, b) => ORDER[a.action] - ORDER[b.action] || byName.compare(a.resource.address, b.resource.address)),
       counts: countsOf(nodes),
       destructive: nodes.filter((node) => node.destructive).length,
       note: moduleNote(nodes),
     }))
-    .sort((a, b) => Number(b.destructive > 0) - Number(a.destructive > 0) || b.counts.replace - a.counts.replace || b.destructive - a.destructive || a.module.localeCompare(b.module));
+    .sort((a, b) => Number(b.destructive > 0) - Number(a.destructive > 0) || b.counts.replace - a.counts.replace || b.destructive - a.destructive || byName.compare(a.module, b.module));
 }
 
 /** Every change that takes something away, in the order of the tree. */

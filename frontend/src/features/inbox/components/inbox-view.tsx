@@ -12,8 +12,9 @@ import { useNow } from "@/lib/clock";
 import { plural } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { isAway, shownGroups, type View } from "./groups";
+import { LockPreview } from "./lock-preview";
 import { Preview } from "./preview";
-import { InboxRow } from "./row";
+import { InboxRow, placeOf } from "./row";
 import { usePut } from "./use-put";
 
 const HOUR = 3_600_000;
@@ -46,7 +47,8 @@ export function InboxView({ view, onView }: { view: View; onView: (view: View) =
   const open = (item: InboxItem | undefined, decide?: string) => {
     if (!item) return;
     setRead(new Set([...read, item.run.id]));
-    void navigate({ to: "/infra/terraform/runs/$id", params: { id: item.run.id }, search: decide ? { decide } : {} });
+    const place = placeOf(item);
+    void navigate(decide && !item.lock ? { ...place, search: { decide } } : place);
   };
   const away = (until: number | null) => {
     if (!current) return;
@@ -103,7 +105,7 @@ export function InboxView({ view, onView }: { view: View; onView: (view: View) =
           <span className="ml-auto flex items-center gap-1.5"><Kbd>?</Kbd> all shortcuts</span>
         </footer>
       </div>
-      {current ? <Preview key={current.run.id} item={current.run} why={current.why} onReject={() => open(current, "reject")} /> : null}
+      {current ? current.lock ? <LockPreview key={current.run.id} item={current} lock={current.lock} /> : <Preview key={current.run.id} item={current.run} why={current.why} onReject={() => open(current, "reject")} /> : null}
     </main>
   );
 }

@@ -5,7 +5,7 @@ import { Pips } from "@/components/domain/pips";
 import { StatusIcon } from "@/components/domain/status";
 import type { InboxItem } from "@/lib/api/types";
 import { cx } from "@/lib/cx";
-import { since } from "@/lib/format";
+import { shortId, since } from "@/lib/format";
 import { statusLook } from "@/lib/run-status";
 import { runTitle } from "@/lib/run-title";
 
@@ -24,14 +24,20 @@ export function becauseWords({ run, why }: InboxItem): string {
   return /^\d+ of \d+ approvals?\.?$/.test(why) ? `requested by ${run.requested_by.name}` : why;
 }
 
+/** Where an item is dealt with: a lock at its card, all else at its run. */
+export function placeOf({ run, lock }: InboxItem) {
+  return lock
+    ? { to: "/infra/terraform/workspaces/$id" as const, params: { id: run.workspace.id }, search: { tab: "state" }, hash: "lock" }
+    : { to: "/infra/terraform/runs/$id" as const, params: { id: run.id }, search: {} };
+}
+
 /** Two lines: what it is, and why it is here. */
 export function InboxRow({ item, current, unread, now, onFocus }: { item: InboxItem; current: boolean; unread: boolean; now: number; onFocus: () => void }) {
   const { run, lock } = item;
   return (
     <li className={cx("relative", current && "bg-selected shadow-[inset_2px_0_0_var(--ink)]")}>
       <Link
-        to="/infra/terraform/runs/$id"
-        params={{ id: run.id }}
+        {...placeOf(item)}
         onFocus={onFocus}
         onPointerMove={(event) => { if (event.pointerType === "mouse" && !current) onFocus(); }}
         aria-current={current ? "true" : undefined}
@@ -40,7 +46,7 @@ export function InboxRow({ item, current, unread, now, onFocus }: { item: InboxI
         <span className={cx("size-1.5 shrink-0 rounded-full", unread ? "bg-focus" : "bg-transparent")} aria-hidden />
         {lock ? <LockOpen size={15} className="shrink-0 text-replace" aria-hidden /> : <StatusIcon status={run.status} kind={run.kind} phase={run.phase} halted={run.halted} size={15} />}
         <span className="min-w-0 grow">
-          <span className={cx("block truncate text-13", unread && "font-medium")}>{unread ? <span className="sr-only">Unread. </span> : null}{lock ? `State lock of ${run.id}, whose runner is dead` : runTitle(run)}</span>
+          <span className={cx("block truncate text-13", unread && "font-medium")}>{unread ? <span className="sr-only">Unread. </span> : null}{lock ? `State lock of ${shortId(run.id)}, whose runner is dead` : runTitle(run)}</span>
           <span className="block truncate text-12 text-ink-2"><span className="font-medium">{run.workspace.name}</span> <span className="ml-1 text-ink-3">{becauseWords(item)}</span></span>
         </span>
         <span className="w-[116px] shrink-0 text-12 max-md:hidden"><CountLine counts={run.summary} /></span>

@@ -36,12 +36,12 @@ export function CompareView({ workspace, a, b }: { workspace: Workspace; a: stri
       </nav>
       <div className="flex min-w-0 grow flex-col">
         <div className="flex min-h-10 shrink-0 flex-wrap items-center gap-2 border-b border-line px-4 py-1.5">
-          <Link {...stateLink(workspace.id)} className="inline-flex h-6 items-center gap-1 text-12 text-ink-2 hover:text-ink lg:hidden"><ChevronLeft size={14} aria-hidden />Versions</Link>
+          <Link {...stateLink(workspace.id)} className="inline-flex h-6 items-center gap-1 text-12 text-ink-2 hover:text-ink max-sm:w-full lg:hidden"><ChevronLeft size={14} aria-hidden />Versions</Link>
           <Pick label="A" value={a} versions={versions} onPick={(id) => go({ a: id })} />
           <ArrowRight size={14} className="text-ink-3" aria-hidden />
           <Pick label="B" value={b} versions={versions} onPick={(id) => go({ b: id })} />
           <IconButton label="Swap A and B" onClick={() => go({ a: b, b: a })}><ArrowLeftRight size={14} /></IconButton>
-          <span className="min-w-0 truncate text-12 text-ink-3">{first ? `from version ${first.before?.number ?? "none"} to ${first.after.number}` : ""}</span>
+          <span className="min-w-0 truncate text-12 text-ink-3 max-sm:hidden">{first ? `from version ${first.before?.number ?? "none"} to ${first.after.number}` : ""}</span>
         </div>
         {foreign ? <p className="flex shrink-0 items-center gap-2 border-b border-line bg-wait-bg px-4 py-1.5 text-12 text-wait"><Info size={13} className="shrink-0" aria-hidden />They are of different lineages: each began as a state of its own.</p> : null}
         {pages.isPending ? <Skeleton rows={10} height={28} label="Comparing" /> : null}
@@ -60,10 +60,10 @@ function withSides(listed: readonly StateVersion[], sides: readonly (StateVersio
 
 function Pick({ label, value, versions, onPick }: { label: string; value: string; versions: readonly StateVersion[]; onPick: (id: string) => void }) {
   return (
-    <label className="inline-flex h-7 items-center gap-2 rounded-ctl border border-line-2 pl-1.5 text-13 focus-within:border-focus max-sm:h-11">
+    <label className="inline-flex h-7 items-center gap-2 rounded-ctl border border-line-2 pl-1.5 text-13 focus-within:border-focus max-sm:h-11 max-sm:min-w-0 max-sm:grow">
       <Mark letter={label} />
       <span className="sr-only">Version {label}</span>
-      <select value={value} onChange={(event) => onPick(event.target.value)} className="h-full rounded-ctl bg-surface pr-1 font-medium">
+      <select value={value} onChange={(event) => onPick(event.target.value)} className="h-full min-w-0 rounded-ctl bg-surface pr-1 font-medium max-sm:grow">
         {versions.map((version) => <option key={version.id} value={version.id} disabled={version.pruned_at !== null}>{version.number}, serial {version.serial}</option>)}
       </select>
     </label>

@@ -13,6 +13,7 @@ import { providerName } from "@/lib/state-words";
 import { FacetMenu } from "./facet-menu";
 
 const BELOW = 40;
+const byName = new Intl.Collator(undefined, { numeric: true });
 
 /** What a state holds: narrowed by the API, fetched as it is scrolled to, and drawn only where it is seen. */
 export function ResourceBrowser({ version }: { version: string }) {
@@ -77,7 +78,7 @@ function shownWords(loaded: number, more: boolean, narrowed: boolean, total: num
 }
 
 function Facets({ facets, filter, onChange }: { facets: ResourceFacets | undefined; filter: ResourceFilter; onChange: (part: Partial<ResourceFilter>) => void }) {
-  const plain = (list: readonly { value: string; count: number }[] | undefined, label: (value: string) => string = (value) => value) => (list ?? []).map((each) => ({ ...each, label: label(each.value) }));
+  const plain = (list: readonly { value: string; count: number }[] | undefined, label: (value: string) => string = (value) => value) => (list ?? []).map((each) => ({ ...each, label: label(each.value) })).sort((a, b) => byName.compare(a.label, b.label));
   return (
     <>
       <FacetMenu label="Module" value={filter.module} options={plain(facets?.modules, (value) => value || "root module")} onChange={(module) => onChange({ module })} />

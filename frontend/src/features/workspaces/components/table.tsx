@@ -2,6 +2,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef, useState } from "react";
 import { StatusText } from "@/components/domain/status";
+import { LockText } from "@/components/domain/lock-text";
 import { Tag } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { haltOver } from "@/lib/api/halts";
@@ -15,7 +16,6 @@ import { isWorking } from "@/lib/run-status";
 import { runTitle } from "@/lib/run-title";
 import { PHONE, useMedia } from "@/lib/use-media";
 import { DestroyPopover } from "./destroy-popover";
-import { LockText } from "./lock-text";
 import { useRequestRun } from "./use-row-runs";
 
 const GRID = "grid grid-cols-[minmax(190px,1.3fr)_150px_minmax(160px,1.5fr)_64px_minmax(130px,0.9fr)_76px_minmax(200px,1fr)] max-lg:grid-cols-[minmax(160px,1.2fr)_150px_minmax(140px,1.2fr)_64px_minmax(180px,1fr)] items-center gap-3 px-5";
@@ -163,7 +163,7 @@ function Row({ row, current, top, onEnter, planBlocked, destroyBlocked, busy, er
             />
           </span>
         ) : (
-          <LockText lock={row.lock} />
+          row.lock ? <Link to="/infra/terraform/workspaces/$id" params={{ id: row.id }} search={{ tab: "state" }} hash="lock" className="hover:underline"><LockText lock={row.lock} /></Link> : <LockText lock={null} />
         )}
       </span>
     </div>

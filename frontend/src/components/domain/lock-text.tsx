@@ -16,6 +16,6 @@ export function LockText({ lock }: { lock: Lock | null }) {
   return lock.is_orphaned ? (
     <span className="inline-flex items-center gap-1.5 text-replace"><LockOpen size={13} aria-hidden /><Holder lock={lock} />dead, {since(lock.heartbeat_at, now)}</span>
   ) : (
-    <span className="inline-flex items-center gap-1.5"><LockIcon size={13} className="text-ink-2" aria-hidden /><Holder lock={lock} /><span className="text-ink-3">{since(lock.heartbeat_at, now)}</span></span>
+    <span className="inline-flex items-center gap-1.5"><LockIcon size={13} className="text-ink-2" aria-hidden /><Holder lock={lock} /><span className="text-ink-3">{since(lock.kind === "manual" ? lock.acquired_at : lock.heartbeat_at, now)}</span></span>
   );
 }
