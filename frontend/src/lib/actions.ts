@@ -28,12 +28,12 @@ const LOOKS: Record<Action, Look> = {
  */
 export type Wording = "plan" | "state";
 
-const STATE_WORDS: Partial<Record<Action, string>> = { create: "add", destroy: "remove" };
+const ADDED: Look = { ...LOOKS.create, word: "add" };
+const REMOVED: Look = { ...LOOKS.destroy, word: "remove" };
+const STATE_LOOKS: Partial<Record<Action, Look>> = { create: ADDED, import: ADDED, destroy: REMOVED, forget: REMOVED };
 
 export function actionLook(action: Action, wording: Wording = "plan"): Look {
-  const look = LOOKS[action];
-  const word = wording === "state" ? STATE_WORDS[action] : undefined;
-  return word ? { ...look, word } : look;
+  return (wording === "state" ? STATE_LOOKS[action] : undefined) ?? LOOKS[action];
 }
 
 /** Whether something that exists now will be gone. */
@@ -66,12 +66,15 @@ export interface Counts {
   change: number;
   replace: number;
   destroy: number;
+  /** What a state takes up or lets go of without a change to the thing itself. */
+  import?: number;
+  forget?: number;
 }
 
 export const NO_COUNTS: Counts = { add: 0, change: 0, replace: 0, destroy: 0 };
 
 export interface CountPart {
-  key: keyof Counts;
+  key: "add" | "change" | "replace" | "destroy";
   sign: string;
   n: number;
   word: string;
@@ -81,10 +84,10 @@ export interface CountPart {
 /** The counts that are not zero, in the order in which they are always said. */
 export function countParts(counts: Counts, wording: Wording = "plan"): CountPart[] {
   const all: CountPart[] = [
-    { key: "add", sign: "+", n: counts.add, word: actionLook("create", wording).word, tone: "create" },
+    { key: "add", sign: "+", n: counts.add + (wording === "state" ? (counts.import ?? 0) : 0), word: actionLook("create", wording).word, tone: "create" },
     { key: "change", sign: "~", n: counts.change, word: "change", tone: "change" },
     { key: "replace", sign: "−/+", n: counts.replace, word: "replace", tone: "replace" },
-    { key: "destroy", sign: "−", n: counts.destroy, word: actionLook("destroy", wording).word, tone: "destroy" },
+    { key: "destroy", sign: "−", n: counts.destroy + (wording === "state" ? (counts.forget ?? 0) : 0), word: actionLook("destroy", wording).word, tone: "destroy" },
   ];
   return all.filter((part) => part.n > 0);
 }

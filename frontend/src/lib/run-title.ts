@@ -1,6 +1,6 @@
 import type { RunListItem } from "./api/types";
 
-const KINDS: Record<string, string> = { plan: "Plan", destroy: "Destroy", refresh: "Refresh", rollback: "Roll back", migration: "Migrate", apply: "Apply" };
+const KINDS: Record<string, string> = { plan: "Plan", destroy: "Destroy", refresh: "Refresh", rollback: "Roll back the state of", migration: "Move the state of", apply: "Apply" };
 
 /** What a run is called: its message, else what it does and where. */
 export function runTitle(run: Pick<RunListItem, "message" | "kind" | "workspace">): string {

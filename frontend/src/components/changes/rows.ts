@@ -1,7 +1,6 @@
 import type { AttributeLine } from "@/lib/diff/attributes";
 import { foldContext } from "@/lib/diff/lines";
-import type { ActionTone } from "@/lib/actions";
-import { actionLook } from "@/lib/actions";
+import { actionLook, type ActionTone, type Wording } from "@/lib/actions";
 import type { ModuleNode, ResourceNode } from "@/lib/plan/tree";
 
 export type ChangeRow =
@@ -16,17 +15,17 @@ export interface ChangeFilter {
   tone: ActionTone | "all";
 }
 
-export function matches(node: ResourceNode, filter: ChangeFilter): boolean {
-  if (filter.tone !== "all" && actionLook(node.action).tone !== filter.tone) return false;
+export function matches(node: ResourceNode, filter: ChangeFilter, wording: Wording = "plan"): boolean {
+  if (filter.tone !== "all" && actionLook(node.action, wording).tone !== filter.tone) return false;
   const needle = filter.text.trim().toLowerCase();
   return !needle || node.resource.address.toLowerCase().includes(needle) || node.lines.some((line) => line.path.toLowerCase().includes(needle));
 }
 
 /** The rows of the change tree as they stand under each other. */
-export function changeRows(tree: readonly ModuleNode[], expanded: ReadonlySet<string>, closedModules: ReadonlySet<string>, filter: ChangeFilter): ChangeRow[] {
+export function changeRows(tree: readonly ModuleNode[], expanded: ReadonlySet<string>, closedModules: ReadonlySet<string>, filter: ChangeFilter, wording: Wording = "plan"): ChangeRow[] {
   const rows: ChangeRow[] = [];
   for (const module of tree) {
-    const nodes = module.resources.filter((node) => matches(node, filter));
+    const nodes = module.resources.filter((node) => matches(node, filter, wording));
     if (nodes.length === 0) continue;
     rows.push({ kind: "module", key: `m:${module.module}`, module });
     if (closedModules.has(module.module)) continue;

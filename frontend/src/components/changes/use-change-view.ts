@@ -1,4 +1,5 @@
 import { useMemo, useState } from "react";
+import type { Wording } from "@/lib/actions";
 import type { ModuleNode, ResourceNode } from "@/lib/plan/tree";
 import { type ChangeFilter, changeRows, type ChangeRow, openAtFirst } from "./rows";
 import type { Seen } from "./use-seen";
@@ -33,7 +34,7 @@ function flipped(set: ReadonlySet<string>, item: string): Set<string> {
 }
 
 /** What is open, marked, filtered and in focus in the change tree. */
-export function useChangeView(tree: readonly ModuleNode[], destructive: readonly ResourceNode[], seen: Seen): ChangeView {
+export function useChangeView(tree: readonly ModuleNode[], destructive: readonly ResourceNode[], seen: Seen, wording: Wording = "plan"): ChangeView {
   const [openFor, setOpenFor] = useState<{ tree: readonly ModuleNode[]; expanded: ReadonlySet<string> }>(() => ({ tree, expanded: openAtFirst(tree) }));
   if (openFor.tree !== tree) setOpenFor({ tree, expanded: openAtFirst(tree) });
   const { expanded } = openFor;
@@ -42,7 +43,7 @@ export function useChangeView(tree: readonly ModuleNode[], destructive: readonly
   const [filter, setFilter] = useState<ChangeFilter>({ text: "", tone: "all" });
   const [cursor, setCursor] = useState<string | null>(null);
   const [jump, setJump] = useState(0);
-  const rows = useMemo(() => changeRows(tree, expanded, closedModules, filter), [tree, expanded, closedModules, filter]);
+  const rows = useMemo(() => changeRows(tree, expanded, closedModules, filter, wording), [tree, expanded, closedModules, filter, wording]);
   const unseen = destructive.filter((node) => !seen.has(node.resource.address));
   const here = cursor ?? destructive[0]?.resource.address ?? null;
 

@@ -1,5 +1,5 @@
 import { cx } from "@/lib/cx";
-import { type Action, actionLook, type ActionTone, countParts, type Counts } from "@/lib/actions";
+import { type Action, actionLook, type ActionTone, countParts, type Counts, type Wording } from "@/lib/actions";
 import { plural } from "@/lib/format";
 import { useWording } from "./wording";
 
@@ -19,8 +19,9 @@ export const ACTION_GROUND: Record<ActionTone, string> = {
 };
 
 /** `+3 ~4 −/+2 −2`: one line, zeros left out, said in words to a screen reader. */
-export function CountLine({ counts, none = "none", className }: { counts: Counts | null; none?: string; className?: string }) {
-  const wording = useWording();
+export function CountLine({ counts, none = "none", className, wording: own }: { counts: Counts | null; none?: string; className?: string; wording?: Wording }) {
+  const around = useWording();
+  const wording = own ?? around;
   if (!counts) return <span className={cx("text-ink-3", className)}>not known yet</span>;
   const parts = countParts(counts, wording);
   if (parts.length === 0) return <span className={cx("text-ink-3", className)}>{none}</span>;

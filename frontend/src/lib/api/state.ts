@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { http, type Page, queryString } from "./http";
 import { keys } from "./keys";
-import type { Lock, OutputValue, QuarantineDiff, QuarantinedState, ResourceFacets, Retention, StateDiff, StateResource, StateVersion, WorkspaceRow } from "./types";
+import type { Lock, OutputValue, QuarantineDiff, QuarantinedState, ResourceFacets, Retention, Run, StateDiff, StateResource, StateVersion, WorkspaceRow } from "./types";
 
 const next = (page: { next_cursor: string | null }): string | null => page.next_cursor;
 
@@ -81,6 +81,14 @@ export const stateRowsQuery = (search: string) =>
     refetchInterval: 5_000,
     placeholderData: keepPreviousData,
   });
+
+export interface RollbackBody {
+  state_version_id: string;
+  message?: string;
+}
+
+/** Asks for a run that writes an earlier version as a new one. The key makes a second press the same request. */
+export const requestRollback = (workspace: string, body: RollbackBody, idempotencyKey: string) => http.post<Run>(`/terraform/workspaces/${workspace}/rollback`, { ...body, source: "ui" }, idempotencyKey);
 
 export const lockQuery = (workspace: string) =>
   queryOptions({

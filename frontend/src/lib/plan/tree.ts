@@ -65,6 +65,7 @@ function countsOf(nodes: readonly ResourceNode[]): RunSummary {
     if (action === "create") counts.add += 1;
     else if (action === "change") counts.change += 1;
     else if (action === "destroy") counts.destroy += 1;
+    else if (action === "import" || action === "forget") counts[action] = (counts[action] ?? 0) + 1;
     else if (action === "replace" || action === "replace-new-first") counts.replace += 1;
   }
   return counts;

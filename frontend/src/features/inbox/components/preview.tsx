@@ -5,6 +5,7 @@ import { Address } from "@/components/domain/address";
 import { ActionMark, CountBoxes } from "@/components/domain/counts";
 import { Pips } from "@/components/domain/pips";
 import { StatusBadge } from "@/components/domain/status";
+import { WordingContext } from "@/components/domain/wording";
 import { Button } from "@/components/ui/button";
 import { Skeleton } from "@/components/ui/bits";
 import { Kbd } from "@/components/ui/kbd";
@@ -13,6 +14,7 @@ import type { RunListItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { hourMinute, span } from "@/lib/format";
 import { sentenceOfLoss } from "@/lib/plan/loss";
+import { isMove, moveSentence, wordingOf } from "@/lib/plan/moving";
 import { changeTree, destructiveChanges } from "@/lib/plan/tree";
 import { runTitle, sourceWords } from "@/lib/run-title";
 
@@ -21,7 +23,7 @@ export function Preview({ item, why, onReject }: { item: RunListItem; why: strin
   const now = useNow();
   const run = useQuery(runQuery(item.id)).data;
   const plan = useQuery(planQuery(item.id, item.summary !== null)).data;
-  const loss = plan ? sentenceOfLoss(plan.resources) : null;
+  const loss = !plan ? null : run && isMove(run.kind) ? moveSentence(run, plan.counts) : sentenceOfLoss(plan.resources);
   const destructive = plan ? destructiveChanges(changeTree(plan.resources)) : [];
   const failed = run?.policy_checks.filter((check) => check.outcome !== "passed") ?? [];
   const passed = (run?.policy_checks.length ?? 0) - failed.length;
@@ -38,7 +40,7 @@ export function Preview({ item, why, onReject }: { item: RunListItem; why: strin
           <h2 className="mt-2.5 text-16 leading-5 font-semibold">{runTitle(item)}</h2>
           <p className="mt-1 text-12 text-ink-2">{item.workspace.name}, {item.stack.name} {item.spec_version.number ? `v${item.spec_version.number}` : ""}, requested by {item.requested_by.name} {sourceWords(item)}</p>
         </header>
-        {item.summary ? <div className="border-t border-line"><CountBoxes counts={item.summary} compact /></div> : null}
+        {item.summary ? <WordingContext value={wordingOf(item.kind)}><div className="border-t border-line"><CountBoxes counts={item.summary} compact /></div></WordingContext> : null}
         <div className="border-y border-line px-4 py-3">
           {run?.failure ? <p><strong className="font-semibold">{run.failure.message}</strong></p> : null}
           {waiting || run?.failure ? null : <p>{item.status_reason ?? why}</p>}

@@ -7,6 +7,7 @@ import type { InboxItem } from "@/lib/api/types";
 import { cx } from "@/lib/cx";
 import { shortId, since } from "@/lib/format";
 import { statusLook } from "@/lib/run-status";
+import { wordingOf } from "@/lib/plan/moving";
 import { runTitle } from "@/lib/run-title";
 
 function Outcome({ item: { run, lock } }: { item: InboxItem }) {
@@ -49,7 +50,7 @@ export function InboxRow({ item, current, unread, now, onFocus }: { item: InboxI
           <span className={cx("block truncate text-13", unread && "font-medium")}>{unread ? <span className="sr-only">Unread. </span> : null}{lock ? `State lock of ${shortId(run.id)}, whose runner is dead` : runTitle(run)}</span>
           <span className="block truncate text-12 text-ink-2"><span className="font-medium">{run.workspace.name}</span> <span className="ml-1 text-ink-3">{becauseWords(item)}</span></span>
         </span>
-        <span className="w-[116px] shrink-0 text-12 max-md:hidden"><CountLine counts={run.summary} /></span>
+        <span className="w-[116px] shrink-0 text-12 max-md:hidden"><CountLine counts={run.summary} wording={wordingOf(run.kind)} /></span>
         <span className="w-[104px] shrink-0 text-12 max-sm:hidden"><Outcome item={item} /></span>
         <span className="w-[68px] shrink-0 text-right text-12 text-ink-3">{since(item.since, now)}</span>
       </Link>

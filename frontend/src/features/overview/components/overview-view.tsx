@@ -14,6 +14,7 @@ import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { count, plural, since, span } from "@/lib/format";
 import { isWorking, type RunStatus, statusLook } from "@/lib/run-status";
+import { wordingOf } from "@/lib/plan/moving";
 import { runTitle } from "@/lib/run-title";
 
 const ORDER: RunStatus[] = ["awaiting_approval", "policy_blocked", "errored", "queued", "running", "approved", "applied", "no_changes", "superseded", "discarded", "cancelled", "planned"];
@@ -67,7 +68,7 @@ export function OverviewView() {
                   <Td className="w-44"><StatusText className="text-12" status={run.status} kind={run.kind} phase={run.phase} halted={run.halted} /></Td>
                   <Td className="max-w-0 min-w-44 truncate"><Link to="/infra/terraform/runs/$id" params={{ id: run.id }} className="hover:underline">{runTitle(run)}</Link></Td>
                   <Td className="w-44 text-ink-2"><Link to="/infra/terraform/workspaces/$id" params={{ id: run.workspace.id }} className="hover:underline">{run.workspace.name}</Link></Td>
-                  <Td className="w-36 max-md:hidden"><CountLine counts={run.summary} /></Td>
+                  <Td className="w-36 max-md:hidden"><CountLine counts={run.summary} wording={wordingOf(run.kind)} /></Td>
                   <Td className="w-24 text-right text-12 text-ink-3">{isWorking(run.status) ? "now" : since(run.finished_at ?? run.planned_at ?? run.created_at, now)}</Td>
                 </Tr>
               ))}

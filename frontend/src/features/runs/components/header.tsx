@@ -8,8 +8,21 @@ import { Menu, MenuItem } from "@/components/ui/menu";
 import type { Run, RunListItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { moment, shortDigest, shortId, since } from "@/lib/format";
+import { isMove, moveTarget } from "@/lib/plan/moving";
 import { runTitle, sourceWords } from "@/lib/run-title";
 import { isFinal } from "@/lib/run-status";
+
+function MoveTarget({ run }: { run: Run }) {
+  const id = run.target?.state_version_id;
+  if (run.kind === "rollback" && id) {
+    return (
+      <>
+        <Link to="/infra/terraform/workspaces/$id" params={{ id: run.workspace.id }} search={{ tab: "state", version: id }} className="font-medium hover:underline">Version {run.target?.state_version_number}</Link> <span className="text-ink-3">serial {run.target?.state_version_serial}</span>
+      </>
+    );
+  }
+  return <span className="font-medium">{moveTarget(run)}</span>;
+}
 
 export interface HeaderProps {
   run: Run;
@@ -35,8 +48,8 @@ export function RunHeader({ run, shown, child, onPlanAgain, planAgainBlocked, on
         <h1 className="min-w-0 truncate text-18 font-semibold" title={runTitle(run)}>{runTitle(run)}</h1>
         <div className="ml-auto flex items-center gap-2">
           <Button look="ghost" icon={<Link2 size={14} />} onClick={() => void copy()}>{copied ? "Copied" : "Copy link"}</Button>
-          {onPlanAgain && (isFinal(run.status) || run.status === "awaiting_approval" || run.status === "policy_blocked") ? (
-            <Button icon={<RefreshCw size={14} />} blocked={planAgainBlocked} onClick={onPlanAgain}>Plan again</Button>
+          {onPlanAgain && (!isMove(run.kind) || run.status !== "applied") && (isFinal(run.status) || run.status === "awaiting_approval" || run.status === "policy_blocked") ? (
+            <Button icon={<RefreshCw size={14} />} blocked={planAgainBlocked} onClick={onPlanAgain}>{run.kind === "rollback" ? "Roll back again" : run.kind === "migration" ? "Move again" : "Plan again"}</Button>
           ) : null}
           <Menu label="More" trigger={<Button aria-label="More" className="px-1.5"><Ellipsis size={16} /></Button>}>
             <MenuItem icon={<Download size={14} />} onSelect={onDownloadLog}>Download the log</MenuItem>
@@ -68,7 +81,8 @@ function RunFacts({ run, child }: { run: Run; child: Run | undefined }) {
           <span className="font-medium">{run.stack.name} {run.spec_version.number ? `v${run.spec_version.number}` : shortDigest(run.spec_version.hash)}</span>
         </Link>
       </FactCell>
-      <FactCell label="Configuration"><span className="font-mono">{shortDigest(run.configuration.digest)}</span></FactCell>
+      {run.configuration.digest ? <FactCell label="Configuration"><span className="font-mono">{shortDigest(run.configuration.digest)}</span></FactCell> : null}
+      {isMove(run.kind) ? <FactCell label={run.kind === "rollback" ? "Back to" : "Moves to"}><MoveTarget run={run} /></FactCell> : null}
       {run.engine ? <FactCell label="Engine">{run.engine.kind === "tofu" ? "OpenTofu" : "Terraform"} <span className="text-ink-3">{run.engine.version}</span></FactCell> : null}
       {child?.claimed_by?.name ? <FactCell label="Runner"><span className="font-mono">{child.claimed_by.name}</span></FactCell> : null}
       <FactCell label={child ? "Apply started" : run.planned_at ? "Planned" : "Requested"}>

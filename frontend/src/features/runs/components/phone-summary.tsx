@@ -3,6 +3,7 @@ import { ChevronRight, Database, Fingerprint as FingerprintIcon, ScrollText, Shi
 import type { ReactNode } from "react";
 import { Address } from "@/components/domain/address";
 import { ACTION_TEXT } from "@/components/domain/counts";
+import { useWording } from "@/components/domain/wording";
 import { Checkbox } from "@/components/ui/field";
 import type { RunData } from "@/features/runs/hooks/use-run-data";
 import { actionLook } from "@/lib/actions";
@@ -24,7 +25,7 @@ function Row({ id, tab, icon, children }: { id: string; tab: string; icon: React
 }
 
 function Change({ node, view, markable }: { node: ResourceNode; view: ChangeView; markable: boolean }) {
-  const look = actionLook(node.action);
+  const look = actionLook(node.action, useWording());
   return (
     <li className="flex min-h-[46px] items-center gap-3 border-b border-line py-1 pr-4 pl-2">
       <span className={cx("w-8 shrink-0 text-right font-mono text-12 font-semibold", ACTION_TEXT[look.tone])} aria-hidden>{look.sign}</span>

@@ -13,6 +13,7 @@ import { LinkTabs, Segmented, type TabItem } from "@/components/ui/tabs";
 import { type ActionTone, countParts, NO_COUNTS } from "@/lib/actions";
 import { explain } from "@/lib/api/http";
 import { count } from "@/lib/format";
+import { isMove, wordingOf } from "@/lib/plan/moving";
 import { isFinal } from "@/lib/run-status";
 import { Fingerprint } from "@/features/runs/rail/fingerprint";
 import { latestChecks } from "@/features/runs/rail/policies";
@@ -33,7 +34,7 @@ export function tabItems({ run, child, plan, tree }: RunData, views: Views): Tab
   const failed = latestChecks(run.policy_checks).filter((check) => check.outcome !== "passed").length;
   const outputs = run.output_changes || (plan?.outputs.filter((each) => each.action !== "no-op").length ?? 0);
   return [
-    ...(child ? [{ id: "apply", label: "Apply", count: views.progress.rows.length > 0 ? `${views.progress.done} of ${views.progress.rows.length}` : undefined }] : []),
+    ...(child ? [{ id: "apply", label: isMove(run.kind) ? "Write" : "Apply", count: views.progress.rows.length > 0 ? `${views.progress.done} of ${views.progress.rows.length}` : undefined }] : []),
     ...(plan ? [{ id: "changes", label: "Changes", count: changed }] : []),
     ...((plan?.drift.length ?? 0) > 0 ? [{ id: "drift", label: "Drift", count: plan?.drift.length }] : []),
     { id: "policies", label: "Policies", count: run.policy_checks.length > 0 ? latestChecks(run.policy_checks).length : undefined, alert: failed > 0 ? `${failed} failed` : undefined },
@@ -46,7 +47,7 @@ export function tabItems({ run, child, plan, tree }: RunData, views: Views): Tab
 export function RunTabs({ data, views, tab }: { data: RunData; views: Views; tab: string }) {
   const { run } = data;
   const view = tab === "drift" ? views.drift : views.changes;
-  const parts = countParts(run.summary ?? NO_COUNTS);
+  const parts = countParts(run.summary ?? NO_COUNTS, wordingOf(run.kind));
   const total = parts.reduce((sum, part) => sum + part.n, 0);
   return (
     <div className="flex min-h-[38px] shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-5 max-sm:px-4">
@@ -86,9 +87,11 @@ export function RunBody({ data, views, tab, markable }: { data: RunData; views: 
     case "apply":
       return (
         <div className="flex min-h-0 grow flex-col">
-          <div className="inset-focus max-h-[46%] shrink-0 overflow-auto" tabIndex={0} role="group" aria-label="Progress by resource">
-            <ApplyTable progress={views.progress} live={child ? !isFinal(child.status) : false} />
-          </div>
+          {isMove(run.kind) ? null : (
+            <div className="inset-focus max-h-[46%] shrink-0 overflow-auto" tabIndex={0} role="group" aria-label="Progress by resource">
+              <ApplyTable progress={views.progress} live={child ? !isFinal(child.status) : false} />
+            </div>
+          )}
           <div className="flex min-h-0 grow flex-col border-t border-line">
             {views.applyLog ? <LogView title="Apply log" state={views.applyLog} working={!views.applyLog.closed} /> : <Skeleton rows={5} />}
           </div>
@@ -116,5 +119,5 @@ export function RunBody({ data, views, tab, markable }: { data: RunData; views: 
   }
   if (tab === "outputs") return <OutputsTab run={run} child={child} plan={plan} />;
   if (tab === "drift") return <ChangeTree key="drift" view={views.drift} checks={[]} markable={false} label="Drift: changed outside Sluice" />;
-  return <ChangeTree key="changes" view={views.changes} checks={latestChecks(run.policy_checks)} markable={markable} label="Changes" />;
+  return <ChangeTree key="changes" view={views.changes} checks={latestChecks(run.policy_checks)} markable={markable} label="Changes" {...(isMove(run.kind) ? { empty: { title: "The state says the same of every resource.", text: "What differs, if anything, is under Outputs." } } : {})} />;
 }

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { StatusBadge } from "@/components/domain/status";
+import { WordingContext } from "@/components/domain/wording";
 import { applyProgress } from "@/features/runs/apply/model";
 import { ApplyStrip } from "@/features/runs/apply/table";
 import { useChangeView } from "@/components/changes/use-change-view";
@@ -25,15 +26,18 @@ import { useNow } from "@/lib/clock";
 import { shortId, span } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { isFinal, isWorking } from "@/lib/run-status";
+import { isMove, wordingOf } from "@/lib/plan/moving";
 import { runTitle } from "@/lib/run-title";
 import { PHONE, useMedia } from "@/lib/use-media";
 import { RunHeader } from "./header";
 import { LossStrip } from "./loss-strip";
+import { MoveStrip } from "./move-strip";
 import { RunNotices } from "./notices";
 import { PhoneSummary } from "./phone-summary";
 import { RunBody, RunTabs, type Views } from "./run-body";
 
 function defaultTab(data: RunData): string {
+  if (isMove(data.run.kind)) return data.plan ?? data.planned ? "changes" : "log";
   if (data.run.child_run_id ?? data.child) return "apply";
   return data.plan ?? data.planned ? "changes" : "log";
 }
@@ -42,7 +46,7 @@ function defaultTab(data: RunData): string {
 export function RunView({ data, tab: asked, decide }: { data: RunData; tab: string | undefined; decide: string | undefined }) {
   const { run, child, plan, tree, driftTree, destructive, loss } = data;
   const me = useMe();
-  const mayPlan = useMay()(run.kind === "destroy" ? "runs:destroy" : "runs:plan");
+  const mayPlan = useMay()(isMove(run.kind) ? "state:write" : run.kind === "destroy" ? "runs:destroy" : "runs:plan");
   const phone = useMedia(PHONE);
   const workspaceTotal = useQuery(currentStateQuery(run.workspace.id)).data?.resource_count ?? null;
   const typedRef = useRef<HTMLInputElement>(null);
@@ -51,8 +55,8 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
   const childId = child?.id ?? run.child_run_id;
   const log = useLog(run.id, !childId);
   const applyLog = useLog(childId ?? null, Boolean(childId));
-  const progress = applyProgress(plan?.resources ?? [], applyLog?.events ?? [], child ? isFinal(child.status) : false);
-  const views: Views = { changes: useChangeView(tree, destructive, seen), drift: useChangeView(driftTree, [], none), log, applyLog, progress };
+  const progress = applyProgress(isMove(run.kind) ? [] : plan?.resources ?? [], applyLog?.events ?? [], child ? isFinal(child.status) : false);
+  const views: Views = { changes: useChangeView(tree, destructive, seen, wordingOf(run.kind)), drift: useChangeView(driftTree, [], none), log, applyLog, progress };
   const actions = useRunActions(run, child);
   const { askReject } = actions;
   const mayReject = run.allowed_actions.includes("reject");
@@ -104,13 +108,14 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
     </aside>
   );
   return (
+    <WordingContext value={wordingOf(run.kind)}>
     <main className="flex min-h-0 grow flex-col">
       {phone && asked ? null : <RunHeader run={run} shown={shown} child={child} onPlanAgain={run.kind === "apply" ? null : () => actions.planAgain.mutate()} planAgainBlocked={mayPlan} onDownloadLog={() => downloadLog(run.id, applyLog ?? log)} />}
       {phone ? <PhoneTitle data={data} small={Boolean(asked)} /> : null}
       {phone && asked ? null : (
         <>
           <RunNotices run={run} child={child} />
-          {child && plan ? <ApplyStrip progress={progress} child={child} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} total={workspaceTotal} /> : null}
+          {child && plan && isMove(run.kind) ? <MoveStrip run={run} child={child} /> : child && plan ? <ApplyStrip progress={progress} child={child} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} total={workspaceTotal} /> : null}
         </>
       )}
       <div className="flex min-h-0 grow">
@@ -136,12 +141,14 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
       ) : null}
       <ReasonDialog ask={actions.ask} onClose={actions.closeAsk} error={actions.error} />
     </main>
+    </WordingContext>
   );
 }
 
 function workingWords({ run, child }: RunData, active: number, left: number): string {
   if (child) {
     if (child.status === "queued") return "Approved. The apply waits for its turn in the workspace.";
+    if (isMove(run.kind)) return run.kind === "rollback" ? "The state is being written as a new version. No resource is touched." : "The state is being moved. No resource is touched.";
     if (active + left === 0) return "The engine has done every change; what it left is being stored.";
     return `Cancel starts nothing more, lets the ${active === 1 ? "operation" : `${active} operations`} in hand end, and keeps the state. ${left} would stay undone.`;
   }

@@ -1,4 +1,5 @@
 import type { Run } from "@/lib/api/types";
+import { isMove, moveTarget } from "@/lib/plan/moving";
 import type { ResourceNode } from "@/lib/plan/tree";
 
 export interface Gate {
@@ -20,7 +21,7 @@ function blockedWords(run: Run): string {
 /** Whether Approve is open, and what it says. The workspace's name and the Seen marks guard what can't be undone. */
 export function gate(run: Run, destructive: readonly ResourceNode[], unseen: number, typed: string): Gate {
   const counts = run.summary;
-  const parts: string[] = [];
+  const parts: string[] = isMove(run.kind) ? [run.kind === "rollback" ? `roll back to ${moveTarget(run)}` : `move to ${moveTarget(run)}`] : [];
   if (counts && counts.destroy > 0) parts.push(`destroy ${counts.destroy}`);
   if (counts && counts.replace > 0) parts.push(`replace ${counts.replace}`);
   if (parts.length === 0 && counts) {
@@ -41,6 +42,6 @@ export function gate(run: Run, destructive: readonly ResourceNode[], unseen: num
     destructive: loses,
     label: ["Approve", ...parts].join(", "),
     missing,
-    effect: left <= 1 ? "Yours is the last approval needed: the apply starts at once." : `${left - 1} more ${left === 2 ? "approval is" : "approvals are"} needed after yours.`,
+    effect: left <= 1 ? `Yours is the last approval needed: the ${isMove(run.kind) ? run.kind : "apply"} starts at once.` : `${left - 1} more ${left === 2 ? "approval is" : "approvals are"} needed after yours.`,
   };
 }

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import { decide, requestRun, stopRun } from "@/lib/api/runs";
+import { requestRollback } from "@/lib/api/state";
 import type { Run } from "@/lib/api/types";
 import type { ReasonAsk } from "@/components/ui/reason-dialog";
 
@@ -26,7 +27,7 @@ export function useRunActions(run: Run, child: Run | undefined) {
   const discard = useMutation({ mutationFn: (reason: string) => stopRun(run.id, "discard", reason), onSuccess: settle });
   const cancel = useMutation({ mutationFn: (reason: string) => stopRun(child && child.status !== "applied" ? child.id : run.id, "cancel", reason), onSuccess: () => settle() });
   const planAgain = useMutation({
-    mutationFn: () => requestRun({ workspace: run.workspace.id, kind: run.kind === "destroy" ? "destroy" : run.kind === "refresh" ? "refresh" : "plan", ...(run.message ? { message: run.message } : {}) }, planKey),
+    mutationFn: () => run.kind === "rollback" && run.target?.state_version_id ? requestRollback(run.workspace.id, { state_version_id: run.target.state_version_id, message: run.message }, planKey) : requestRun({ workspace: run.workspace.id, kind: run.kind === "destroy" ? "destroy" : run.kind === "refresh" ? "refresh" : "plan", ...(run.message ? { message: run.message } : {}) }, planKey),
     onSuccess: async (next) => {
       settle();
       await navigate({ to: "/infra/terraform/runs/$id", params: { id: next.id }, search: {} });

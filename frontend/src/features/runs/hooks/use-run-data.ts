@@ -3,6 +3,7 @@ import { useMemo } from "react";
 import { planQuery, runQuery } from "@/lib/api/runs";
 import type { Run } from "@/lib/api/types";
 import { sentenceOfLoss } from "@/lib/plan/loss";
+import { isMove, moveSentence } from "@/lib/plan/moving";
 import { changeTree, destructiveChanges } from "@/lib/plan/tree";
 
 /** Statuses in which there is no plan to read yet, or none will ever be. */
@@ -23,7 +24,8 @@ export function useRunData(id: string) {
   const tree = useMemo(() => (plan ? changeTree(plan.resources) : NONE), [plan]);
   const driftTree = useMemo(() => (plan ? changeTree(plan.drift) : NONE), [plan]);
   const destructive = useMemo(() => destructiveChanges(tree), [tree]);
-  const loss = useMemo(() => (plan ? sentenceOfLoss(plan.resources) : null), [plan]);
+  const { kind, target } = run;
+  const loss = useMemo(() => (!plan ? null : isMove(kind) ? moveSentence({ kind, target }, plan.counts) : sentenceOfLoss(plan.resources)), [plan, kind, target]);
   return { run, child, plan, planned, planError: planResult.error, tree, driftTree, destructive, loss };
 }
 

@@ -27,6 +27,7 @@ export interface MoreChanges {
   busy: boolean;
 }
 
+const NOTHING: never[] = [];
 const NEVER = { has: () => false, set: () => undefined };
 
 /** What differs between two states, by module, resource and attribute; outputs first, since others read them. */
@@ -34,7 +35,7 @@ export function StateChanges({ difference, more, label }: { difference: Differen
   const field = useRef<HTMLInputElement>(null);
   const { items } = difference;
   const tree = useMemo(() => changeTree(items.map(changeAsPlanned)), [items]);
-  const view = useChangeView(tree, [], NEVER);
+  const view = useChangeView(tree, NOTHING, NEVER, "state");
   const outputs = useMemo(() => difference.outputs.map(outputAsPlanned), [difference.outputs]);
   const total = difference.added + difference.removed + difference.changed;
   const parts = countParts({ add: difference.added, change: difference.changed, replace: 0, destroy: difference.removed }, "state");

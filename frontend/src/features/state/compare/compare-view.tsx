@@ -4,6 +4,7 @@ import { ArrowLeftRight, ArrowRight, ChevronLeft, Info } from "lucide-react";
 import { useMemo } from "react";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { IconButton } from "@/components/ui/button";
+import { RollbackButton } from "@/features/state/rollback/rollback-button";
 import { stateLink } from "@/features/state/search";
 import { explain } from "@/lib/api/http";
 import { stateDiffQuery, stateHistoryQuery } from "@/lib/api/state";
@@ -24,6 +25,10 @@ export function CompareView({ workspace, a, b }: { workspace: Workspace; a: stri
   const versions = useMemo(() => withSides(listed, [first?.before, first?.after]), [listed, first]);
   const difference = useMemo(() => (first ? { added: first.added, removed: first.removed, changed: first.changed, outputs: first.outputs, items: pages.data?.pages.flatMap((page) => page.items) ?? [] } : null), [first, pages.data]);
   const go = (next: { a?: string; b?: string }) => void navigate(stateLink(workspace.id, { a, b, ...next }));
+  const [newest] = listed;
+  // With the current version on one side, the other is what it could be rolled back to.
+  const other = newest?.id === b ? a : newest?.id === a ? b : null;
+  const older = versions.find((each) => each.id === other && each.id !== newest?.id);
   const foreign = first?.before && first.before.lineage !== first.after.lineage;
   return (
     <div className="flex h-full">
@@ -42,6 +47,7 @@ export function CompareView({ workspace, a, b }: { workspace: Workspace; a: stri
           <Pick label="B" value={b} versions={versions} onPick={(id) => go({ b: id })} />
           <IconButton label="Swap A and B" onClick={() => go({ a: b, b: a })}><ArrowLeftRight size={14} /></IconButton>
           <span className="min-w-0 truncate text-12 text-ink-3 max-sm:hidden">{first ? `from version ${first.before?.number ?? "none"} to ${first.after.number}` : ""}</span>
+          {older && newest ? <span className="ml-auto max-sm:ml-0"><RollbackButton key={older.id} workspace={workspace} version={older} newest={newest} /></span> : null}
         </div>
         {foreign ? <p className="flex shrink-0 items-center gap-2 border-b border-line bg-wait-bg px-4 py-1.5 text-12 text-wait"><Info size={13} className="shrink-0" aria-hidden />They are of different lineages: each began as a state of its own.</p> : null}
         {pages.isPending ? <Skeleton rows={10} height={28} label="Comparing" /> : null}

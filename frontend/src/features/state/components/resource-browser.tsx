@@ -44,7 +44,7 @@ export function ResourceBrowser({ version }: { version: string }) {
       <div className="flex shrink-0 flex-wrap items-center gap-2 border-b border-line px-5 py-1.5 max-sm:px-4">
         <SearchInput ref={field} label="Search resources" placeholder="Address" keys="/" value={text} onValue={setText} className="w-60 max-sm:w-full" onKeyDown={(event) => { if (event.key === "Escape") event.currentTarget.blur(); }} />
         <Facets facets={facets.data} filter={filter} onChange={change} />
-        <span role="status" className="ml-auto text-12 text-ink-2">{shownWords(rows.length, hasNextPage, narrowed, facets.data?.total)}</span>
+        <span role="status" className="ml-auto text-12 text-ink-2">{shownWords(rows.length, hasNextPage, narrowed, facets.data)}</span>
       </div>
       {pages.error && rows.length === 0 ? <Empty title="The resources could not be read."><p role="alert">{explain(pages.error)}</p></Empty> : null}
       {pages.isPending ? <Skeleton rows={10} height={28} /> : null}
@@ -71,9 +71,12 @@ export function ResourceBrowser({ version }: { version: string }) {
   );
 }
 
-function shownWords(loaded: number, more: boolean, narrowed: boolean, total: number | undefined): string {
-  if (!narrowed) return total === undefined ? "" : plural(total, "resource");
-  const of = total === undefined ? "" : ` of ${count(total)}`;
+function shownWords(loaded: number, more: boolean, narrowed: boolean, facets: ResourceFacets | undefined): string {
+  if (!narrowed) {
+    const of = (mode: string) => facets?.modes.find((each) => each.value === mode)?.count ?? 0;
+    return facets ? `${plural(of("managed"), "resource")}${of("data") > 0 ? `, ${plural(of("data"), "data source")}` : ""}` : "";
+  }
+  const of = facets ? ` of ${count(facets.total)}` : "";
   return more ? `more than ${count(loaded)}${of}` : `${count(loaded)}${of}`;
 }
 

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { ChevronLeft, Download, GitCompare } from "lucide-react";
 import { Empty, FactCell, FactStrip, Skeleton, Tag } from "@/components/ui/bits";
 import { LinkTabs } from "@/components/ui/tabs";
+import { RollbackButton } from "@/features/state/rollback/rollback-button";
 import { stateLink } from "@/features/state/search";
 import { explain } from "@/lib/api/http";
 import { useMay } from "@/lib/api/session";
@@ -43,6 +44,7 @@ function Page({ workspace, version, newest, previous, part }: { workspace: Works
         <span className={cx("text-12", version.kind === "errored" ? "text-replace" : "text-ink-2")}>{kindWords(version)}</span>
         <div className="ml-auto flex items-center gap-2">
           {pair && !version.pruned_at ? <Link {...stateLink(workspace.id, { a: pair.a, b: pair.b })} className={LINK_BUTTON}><GitCompare size={13} aria-hidden />{pair.word}</Link> : null}
+          {isCurrent || !newest ? null : <RollbackButton workspace={workspace} version={version} newest={newest} />}
           {version.pruned_at ? null : <DownloadLink href={downloadPath(version.id)} />}
         </div>
       </header>

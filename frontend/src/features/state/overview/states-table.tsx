@@ -17,7 +17,7 @@ export function StatesTable({ rows }: { rows: readonly WorkspaceRow[] }) {
         <Tr key={row.id}>
           <Td className="max-w-0 min-w-40 truncate"><Link {...stateLink(row.id)} className="font-medium hover:underline">{row.name}</Link><span className="ml-2 inline-flex gap-1 max-sm:hidden">{row.tags.map((tag) => <Tag key={tag}>{tag}</Tag>)}</span></Td>
           <Td className="tnum w-24 text-right">{row.state_serial ?? <span className="text-ink-3">none yet</span>}</Td>
-          <Td className="tnum w-28 text-right">{row.resource_count === null ? "" : count(row.resource_count)}</Td>
+          <Td className="tnum w-28 text-right">{row.state_serial === null ? "" : count(row.resource_count)}</Td>
           <Td className="w-44 text-ink-2 max-md:hidden">{backendName(row.state_backend)}</Td>
           <Td className="w-72 text-12">{row.lock ? <Link {...stateLink(row.id)} hash="lock" className="hover:underline"><LockText lock={row.lock} /></Link> : <LockText lock={null} />}</Td>
         </Tr>

@@ -6,6 +6,7 @@ import { Table, Td, Th, Tr } from "@/components/ui/table";
 import type { RunListItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { moment, since } from "@/lib/format";
+import { wordingOf } from "@/lib/plan/moving";
 import { runTitle } from "@/lib/run-title";
 
 /** The history: one row a change. An apply is part of its plan's row. */
@@ -28,7 +29,7 @@ export function RunsTab({ runs }: { runs: readonly RunListItem[] | undefined }) 
               {run.kind === "plan" ? null : <span className="ml-2"><Tag>{run.kind}</Tag></span>}
               {run.is_speculative ? <span className="ml-2"><Tag>speculative</Tag></span> : null}
             </Td>
-            <Td className="w-40"><CountLine counts={run.summary} /></Td>
+            <Td className="w-40"><CountLine counts={run.summary} wording={wordingOf(run.kind)} /></Td>
             <Td className="w-44 text-ink-2 max-md:hidden">{run.requested_by.name}</Td>
             <Td className="w-24 text-ink-2 max-md:hidden">{run.spec_version.number ? `v${run.spec_version.number}` : "its own"}</Td>
             <Td className="w-32 text-right text-12 text-ink-3"><time dateTime={run.created_at} title={moment(run.created_at, now)}>{since(run.finished_at ?? run.created_at, now)} ago</time></Td>
