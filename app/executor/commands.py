@@ -163,10 +163,11 @@ class StatePullCommand:
 class StatePushCommand:
     """``state push`` of one file to the configured backend, under the backend's own lock.
 
-    Never forced: the engine itself refuses another lineage, and a serial that is lower than what is there.
+    Unless it ``is_forced``, the engine refuses another lineage, and a serial that is lower than what is there.
     """
 
     state_file: str = PUSHED_FILE
+    is_forced: bool = False
     lock_timeout_seconds: int = 0
     name: ClassVar[str] = "state push"
 
@@ -176,6 +177,8 @@ class StatePushCommand:
     def arguments(self) -> tuple[str, ...]:
         """Return the arguments that follow the program."""
         arguments = ["state", "push", "-no-color"]
+        if self.is_forced:
+            arguments.append("-force")
         if self.lock_timeout_seconds:
             arguments.append(f"-lock-timeout={self.lock_timeout_seconds}s")
         return (*arguments, self.state_file)

@@ -160,11 +160,13 @@ class Engine(Protocol):
         Raises ``EngineFailed``, ``EngineStopped`` and the gateway's errors.
         """
 
-    def push_state(self, data: bytes) -> None:
-        """Write a state to the prepared backend: a later one of the same lineage, or the first.
+    def push_state(self, data: bytes, *, over: bytes | None) -> None:
+        """Write a state to the prepared backend, which holds ``over`` now.
 
-        Raises ``EngineFailed`` (also when the backend's state can't be followed by it), ``EngineStopped`` and the
-        gateway's errors.
+        Over a state of its own lineage it must be the later one, and may get a serial of one more than it says. Over
+        nothing, or over a state of another lineage (which the caller has found to be empty), it keeps lineage and
+        serial. Raises ``EngineFailed`` (also when the backend's state can't be followed by it), ``EngineStopped`` and
+        the gateway's errors.
         """
 
     def kept_state(self) -> KeptState:

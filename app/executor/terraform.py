@@ -10,6 +10,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from app.core.canonical import with_member
 from app.core.errors import IntegrityError
 from app.executor import files, gateway, sandbox
 from app.executor.cancel import CancelSource, StopOrder
@@ -63,6 +64,7 @@ RESERVED_FILES = (
 )
 _VARIABLES_INSIDE = "/sluice/variables"
 _FILE_LIMIT = 512 * 1024 * 1024
+_EMPTY: dict[str, Any] = {"outputs": {}, "resources": [], "check_results": None}
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.9")}
 
@@ -235,10 +237,25 @@ class TerraformExecutor:
                 "The engine pulled something that is no state from the backend.", command="state pull"
             ) from error
 
-    def push_state(self, data: bytes) -> None:
-        """Run `state push`; the backend's own lock is held while it writes."""
+    def push_state(self, data: bytes, *, over: bytes | None) -> None:
+        """Run `state push`; the backend's own lock is held while it writes.
+
+        What engines push where nothing lies gets a lineage of its own and the serial 1, and what they push over
+        something one more than its serial says (`PersistState` of their `states/remote`). So an empty state goes first,
+        and ours over it: forced, since the lineage differs, and one lower.
+        """
+        document = json.loads(data)
+        there = json.loads(over) if over is not None else None
+        if there is not None and there["lineage"] == document["lineage"]:
+            self._push(data, is_forced=False)
+            return
+        if there is None:
+            self._push(json.dumps(document | _EMPTY).encode(), is_forced=False)
+        self._push(with_member(data, "serial", int(document["serial"]) - 1), is_forced=True)
+
+    def _push(self, data: bytes, *, is_forced: bool) -> None:
         files.write(self._site.module, PUSHED_FILE, data, owner=self._options.owner, mode=0o600)
-        ended = self._run(StatePushCommand())
+        ended = self._run(StatePushCommand(is_forced=is_forced))
         if ended.exit_code != 0:
             raise self._failure(ended)
 

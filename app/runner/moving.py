@@ -13,7 +13,7 @@ from app.core.errors import Conflict
 from app.executor.engine import Engine, Inputs
 from app.runner import pipeline
 from app.runner.pipeline import Context, KindUnsupported, StateNotKept
-from app.runner.port import ApplyOutcome, MovePlan, PlanOutcome, RunnerJob
+from app.runner.port import SERVED, ApplyOutcome, MovePlan, PlanOutcome, RunnerJob, StateAnswer
 
 
 class MigrationIncomplete(Conflict):
@@ -58,18 +58,12 @@ def apply_rollback(context: Context) -> str:
         return "superseded"
 
     with stage.phase("applying"):
+        written = approved
         if not job.is_state_served:
-            engine.push_state(approved)
-        kept = stage.put_state("rolled_back", approved)
-    if kept.quarantined:
-        raise StateNotKept(
-            "A newer state was stored while this run rolled back, so what it wrote is in quarantine. See the "
-            "workspace's recovery page.",
-            state_version_id=kept.state_version_id,
-        )
-
+            written = _push(engine, approved, over=found)
+        kept = _stored(stage.put_state("rolled_back", written))
     stage.flush()
-    outcome = ApplyOutcome(state_version_id=kept.state_version_id, resources_applied=0, timings=stage.timings)
+    outcome = ApplyOutcome(state_version_id=kept, resources_applied=0, timings=stage.timings)
     stage.insist("finish", lambda: port.finish(job.run_id, job.fencing_token, outcome))
     return "applied"
 
@@ -104,10 +98,10 @@ def apply_migration(context: Context) -> str:
     Until the control plane has finished the run, the workspace's backend is the one that it was.
     """
     job, port, engine, stage = context.job, context.port, context.engine, context.stage
-    target, approved = _target(context), context.fetch(job.plan_file)
+    approved = context.fetch(job.plan_file)
     if approved is None:
         raise KindUnsupported("A migration is applied from its plan, and this job has none.")
-    found, _ = _look(context)
+    found, there = _look(context)
     if found is None or not _is_same(found, approved):
         port.stale(job.run_id, job.fencing_token, "The backend's state moved since it was planned. Migrate again.")
         return "superseded"
@@ -117,32 +111,66 @@ def apply_migration(context: Context) -> str:
     if not answer.may_apply:
         return "superseded"
 
+    kept: str | None = None
+    goes_away = job.target is not None and job.target.expected_backend not in SERVED
     with stage.phase("applying"):
-        if _goes_to(job, "local"):
-            # Laid down, as every run of that backend finds it; there is nobody to push to.
-            target.place(Inputs(approved))
-        else:
-            target.push_state(approved)
-        written, again = target.pull_state(), engine.pull_state()
-        if written is None or not _is_same(written, approved):
-            raise MigrationIncomplete(
-                "The target does not give back the state that was written to it. The workspace stays with its backend; "
-                "look at the target before you migrate again."
-            )
+        written = _push(_target(context), approved, over=there) if goes_away else _serve(context, approved)
+        again = engine.pull_state()
         if again is None or not _is_same(again, approved):
             raise MigrationIncomplete(
                 "The state moved in its old backend while it was copied. The workspace stays with that backend: "
                 "migrate again."
             )
+        if not job.is_state_served or _position(written) != _position(approved):
+            kept = _stored(stage.put_state("applied", written))
 
-    kept = None
-    if not job.is_state_served and not _goes_to(job, "http"):
-        with stage.phase("snapshotting"):
-            kept = stage.put_state("applied", written).state_version_id
     stage.flush()
     outcome = ApplyOutcome(state_version_id=kept, resources_applied=0, timings=stage.timings)
     stage.insist("finish", lambda: port.finish(job.run_id, job.fencing_token, outcome))
     return "applied"
+
+
+def _serve(context: Context, approved: bytes) -> bytes:
+    """Bring a state to a backend that the control plane serves; return what an engine reads there."""
+    job, stage, target = context.job, context.stage, _target(context)
+    if not job.is_state_served:
+        _stored(stage.put_state("applied", approved))
+    if job.target is not None and job.target.expected_backend == "local":
+        target.place(Inputs(approved))
+    written = target.pull_state()
+    if written is None or not _is_same(written, approved):
+        raise _not_given_back()
+    return written
+
+
+def _push(target: Engine, approved: bytes, *, over: bytes | None) -> bytes:
+    """Push a state and return what the backend gives back: the same, but for a serial that the engine may raise."""
+    target.push_state(approved, over=over)
+    written = target.pull_state()
+    if (
+        written is None
+        or not is_same_document(written, approved, besides=["terraform_version", "serial"])
+        or _position(written)[1] < _position(approved)[1]
+    ):
+        raise _not_given_back()
+    return written
+
+
+def _not_given_back() -> MigrationIncomplete:
+    return MigrationIncomplete(
+        "The backend does not give back the state that was written to it. The workspace's own backend is unchanged; "
+        "look at what lies there before you try again."
+    )
+
+
+def _stored(kept: StateAnswer) -> str:
+    if kept.quarantined:
+        raise StateNotKept(
+            "A newer state was stored while this run moved the state, so what it wrote is in quarantine. See the "
+            "workspace's recovery page.",
+            state_version_id=kept.state_version_id,
+        )
+    return kept.state_version_id
 
 
 def _look(context: Context) -> tuple[bytes | None, bytes | None]:
@@ -157,10 +185,6 @@ def _look(context: Context) -> tuple[bytes | None, bytes | None]:
         found = engine.pull_state()
         target.prepare(is_apply=False)
         return found, target.pull_state()
-
-
-def _goes_to(job: RunnerJob, backend: str) -> bool:
-    return job.target is not None and job.target.expected_backend == backend
 
 
 def _target(context: Context) -> Engine:

@@ -20,6 +20,9 @@ StopOrder = Literal["cancel", "halt", "lease_lost"]
 StateKind = Literal["applied", "snapshot", "errored", "rolled_back"]
 ArtifactKind = Literal["plan_file", "plan_json", "plan_view", "lock_file", "side_files", "log"]
 
+SERVED = frozenset({"local", "http"})
+"""Backends, in the engine's words, whose state the control plane itself keeps."""
+
 
 class LeaseLost(AppError):
     """The fencing token is no longer the run's: its lease expired and was swept, or the run has ended."""
@@ -123,7 +126,7 @@ class RunnerJob(Message):
     @property
     def is_state_served(self) -> bool:
         """Whether the control plane itself keeps the workspace's state; else its backend does, beyond our reach."""
-        return self.expected_backend in {"local", "http"}
+        return self.expected_backend in SERVED
 
 
 class ProgressRecord(Message):

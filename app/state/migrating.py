@@ -11,13 +11,16 @@ from app.state.schemas import ParsedState
 def check_target(found: bytes, there: bytes | None) -> ParsedState:
     """Return what the state to move is, once the target is known to take it.
 
-    The target holds nothing, or an older state or this very one of the same lineage (an earlier migration did not come
-    to its end). Raises ``MigrationTargetTaken`` otherwise, and ``StateUnreadable``.
+    The target holds nothing, a state without resources and outputs, or an older state or this very one of the same
+    lineage (an earlier migration did not come to its end). Raises ``MigrationTargetTaken`` otherwise, and
+    ``StateUnreadable``.
     """
     moved = parsing.parse(found)
     if there is None:
         return moved
     other = parsing.parse(there)
+    if not other.resources and not other.outputs and other.lineage != moved.lineage:
+        return moved
     where: dict[str, Any] = {"lineage": other.lineage, "serial": other.serial}
     if other.lineage != moved.lineage:
         raise MigrationTargetTaken(

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from app.core.canonical import with_member
 from app.state.errors import StateEncrypted, StateUnreadable
 from app.state.schemas import Output, ParsedState, StateResource
 
@@ -63,10 +64,7 @@ def _output(name: str, value: dict[str, Any]) -> Output:
 
 
 def with_serial(data: bytes, serial: int) -> bytes:
-    """Return the state with another serial; every other byte stays, numbers as precise as the engine wrote them.
-
-    Raises ``StateUnreadable``.
-    """
+    """Return the state with another serial; every other byte stays. Raises ``StateUnreadable``."""
     return _with(data, "serial", serial)
 
 
@@ -75,28 +73,11 @@ def with_lineage(data: bytes, lineage: str) -> bytes:
     return _with(data, "lineage", lineage)
 
 
-def _with(data: bytes, wanted: str, value: int | str) -> bytes:
-    text, decoder = data.decode(errors="strict"), json.JSONDecoder()
+def _with(data: bytes, name: str, value: int | str) -> bytes:
     try:
-        position = _skip(text, text.index("{") + 1)
-        while text[position] != "}":
-            name, position = decoder.raw_decode(text, position)
-            start = _skip(text, text.index(":", position) + 1)
-            _, end = decoder.raw_decode(text, start)
-            if name == wanted:
-                return f"{text[:start]}{json.dumps(value)}{text[end:]}".encode()
-            position = _skip(text, end)
-            if text[position] == ",":
-                position = _skip(text, position + 1)
-    except (ValueError, IndexError):
-        raise StateUnreadable("The state is not JSON; it may be cut short.") from None
-    raise StateUnreadable(f"The state has no {wanted}.")
-
-
-def _skip(text: str, position: int) -> int:
-    while text[position] in " \t\r\n":
-        position += 1
-    return position
+        return with_member(data, name, value)
+    except ValueError as error:
+        raise StateUnreadable(f"The state can't be read, it may be cut short: {error}.") from None
 
 
 def instances_of(block: dict[str, Any]) -> Iterator[tuple[StateResource, dict[str, Any]]]:

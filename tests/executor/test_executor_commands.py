@@ -66,7 +66,10 @@ EVERYTHING: list[tuple[Command, str]] = [
         ApplyCommand("plan", DIGEST, is_locked=False),
         "apply -input=false -no-color -json -lock=false plan",
     ),
-    (StatePushCommand("other.tfstate", lock_timeout_seconds=7), "state push -no-color -lock-timeout=7s other.tfstate"),
+    (
+        StatePushCommand("other.tfstate", is_forced=True, lock_timeout_seconds=7),
+        "state push -no-color -force -lock-timeout=7s other.tfstate",
+    ),
     (
         OpaEvalCommand(
             "data.x",
