@@ -22,6 +22,7 @@ from tests.support import aws
 
 pytestmark = [pytest.mark.engine, pytest.mark.processes]
 __all__ = ["api"]
+SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/s3/aws4_request, Signature=test"}
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def s3(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def scene(api: str) -> Scene:  # noqa: F811 - the fixture
+def scene(api: str) -> Scene:
     made = new_scene(state_backend="local")
     with unit_of_work() as session:
         for key, value in aws.environment("").items():
@@ -57,7 +58,7 @@ def settings(url: str, key: str = "prod.tfstate") -> dict[str, Any]:
 
 
 def in_bucket(url: str, key: str = "prod.tfstate") -> bytes:
-    found = httpx.get(f"{url}/states/{key}")
+    found = httpx.get(f"{url}/states/{key}", headers=SIGNED)
     assert found.status_code == 200, found.text
     return found.content
 
@@ -111,7 +112,7 @@ def test_bucket_that_holds_another_state_is_left_alone(
     configure(scene, TWO % "one")
     applied(scene, scene.request(), engine_tool, tmp_path)
     other = newest(scene).replace(versions(scene)[-1].lineage.encode(), b"11111111-0000-4000-8000-000000000000")
-    httpx.put(f"{s3}/states/prod.tfstate", content=other).raise_for_status()
+    httpx.put(f"{s3}/states/prod.tfstate", content=other, headers=SIGNED).raise_for_status()
     run_id = scene.migrate("s3", **settings(s3))
     execute(scene, run_id, engine_tool, tmp_path)
     run = scene.run(run_id)
@@ -133,7 +134,7 @@ def test_state_that_moved_in_the_bucket_supersedes_the_migration(
     scene.approve(run_id)
     document = json.loads(in_bucket(s3))
     document["serial"] += 1
-    httpx.put(f"{s3}/states/prod.tfstate", content=json.dumps(document)).raise_for_status()
+    httpx.put(f"{s3}/states/prod.tfstate", content=json.dumps(document), headers=SIGNED).raise_for_status()
     execute(scene, scene.child(run_id), engine_tool, tmp_path)
     assert scene.status(run_id) == "superseded", scene.run(run_id).failure
     assert backend_of(scene) == "s3"
