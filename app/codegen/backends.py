@@ -3,12 +3,14 @@
 The block lands in every plan file, so no credential goes in: engines read those from their environment.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app.codegen.errors import BackendUnknown
+from app.codegen.errors import BackendUnknown, SecretMissing
 from app.codegen.renderer import render_template
+from app.workspaces.schemas import ResolvedVariable
 
+HCP_TOKEN = "TFE_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 STATE_FILE = "terraform.tfstate"
 _NESTED = frozenset({"workspaces"})
 
@@ -61,6 +63,23 @@ def render_backend(backend: str, settings: Mapping[str, Any]) -> str:
         settings=sorted((name, value) for name, value in found.items() if name not in _NESTED),
         blocks=[(name, sorted(value.items())) for name, value in sorted(found.items()) if name in _NESTED],
     )
+
+
+def hcp_environment(settings: Mapping[str, Any], variables: Sequence[ResolvedVariable]) -> dict[str, str]:
+    """Return the environment that the `hcp` backend needs: its token by the engine's own name, and runs that stay here.
+
+    Raises ``SecretMissing`` when the workspace has no sensitive environment variable TFE_TOKEN.
+    """
+    token = next(
+        (item.value for item in variables if (item.kind, item.key) == ("env", HCP_TOKEN) and item.sensitive), ""
+    )
+    if not token:
+        message = f"the hcp backend needs the workspace's sensitive environment variable {HCP_TOKEN}: set it"
+        raise SecretMissing(f"state_backend: {message}.", errors=[{"field": "state_backend", "message": message}])
+    # As the engine derives it from a host: https://opentofu.org/docs/cli/config/config-file, "Environment Variable
+    # Credentials".
+    host = str(settings["hostname"]).lower().replace("-", "__").replace(".", "_")
+    return {f"TF_TOKEN_{host}": token, "TF_FORCE_LOCAL_BACKEND": "1"}
 
 
 def _known(backend: str) -> tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.codegen.backends import STATE_FILE, engine_backend, engine_settings, render_backend
+from app.codegen.backends import STATE_FILE, engine_backend, engine_settings, hcp_environment, render_backend
 from app.codegen.errors import SecretMissing
 from app.codegen.renderer import render_template
 from app.configurations.schemas import ModuleInterface
@@ -23,6 +23,7 @@ __all__ = [
     "STATE_FILE",
     "engine_backend",
     "engine_settings",
+    "hcp_environment",
     "render",
     "render_backend",
     "run_variables",

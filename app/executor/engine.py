@@ -80,6 +80,7 @@ class PlanProduct:
     """What a plan left: the artifact, its document as JSON, and what an apply will need beside them.
 
     ``has_changes`` is the engine's own word. ``side_files`` is a tar.gz of files that the plan wrote.
+    ``state_position`` is lineage and serial of the state that it was made against, where the artifact says so.
     """
 
     artifact: bytes = field(repr=False)
@@ -87,6 +88,7 @@ class PlanProduct:
     has_changes: bool
     lock_file: bytes | None = field(repr=False)
     side_files: bytes | None = field(repr=False)
+    state_position: tuple[str | None, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ class Engine(Protocol):
     def pull_state(self) -> bytes | None:
         """Return the state that the prepared backend holds, None when it holds none.
 
+        May be called after an order to stop, since what was done must be kept; it is then given the grace period.
         Raises ``EngineFailed``, ``EngineStopped`` and the gateway's errors.
         """
 

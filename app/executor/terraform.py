@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from app.core.canonical import with_member
 from app.core.errors import IntegrityError
-from app.executor import files, gateway, sandbox
+from app.executor import backend, files, gateway, sandbox
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.commands import (
     PLAN_FILE,
@@ -29,7 +30,6 @@ from app.executor.discovery import Tool
 from app.executor.engine import Inputs, KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
 from app.executor.environment import DEFAULT_PATH, EnvironmentOptions, engine_environment
 from app.executor.errors import (
-    BackendRefused,
     EngineFailed,
     EngineStopped,
     OutputLimitExceeded,
@@ -37,7 +37,7 @@ from app.executor.errors import (
     ProcessTimedOut,
 )
 from app.executor.events import Diagnostic, parse
-from app.executor.launch import Ended
+from app.executor.launch import Ended, Limits
 from app.executor.lines import Line
 from app.executor.options import ExecutorOptions
 from app.executor.retry import is_transient
@@ -94,8 +94,8 @@ def kept_state(module: Path) -> KeptState:
 class TerraformExecutor:
     """Runs one engine in one directory, in the sandbox where there is one. See `Engine` for its calls.
 
-    ``expected_backend`` is the backend type that `init` must end up with; ``backend_environment`` is its address and
-    credentials, which the engine gets by environment alone.
+    ``expected_backend`` is the backend type that `init` must end up with, ``backend_settings`` what it must be set to;
+    ``backend_environment`` is its address and credentials, which the engine gets by environment alone.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class TerraformExecutor:
         options: ExecutorOptions,
         report: Report,
         expected_backend: str = "local",
+        backend_settings: Mapping[str, Any] | None = None,
         variables: Sequence[Variable] = (),
         environment: Mapping[str, str] | None = None,
         backend_environment: Mapping[str, str] | None = None,
@@ -115,6 +116,7 @@ class TerraformExecutor:
         self._options = options
         self._report = report
         self._expected_backend = expected_backend
+        self._backend_settings = dict(backend_settings or {})
         self._variables = tuple(variables)
         self._user_environment = dict(environment or {})
         self._backend_environment = dict(backend_environment or {})
@@ -208,6 +210,7 @@ class TerraformExecutor:
             has_changes=ended.exit_code == 2,
             lock_file=files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT),
             side_files=files.pack(self._site.work, written, limit_bytes=_FILE_LIMIT) if written else None,
+            state_position=backend.planned_position(artifact),
         )
 
     def apply(self, *, artifact_digest: str, side_files: bytes | None) -> None:
@@ -223,10 +226,25 @@ class TerraformExecutor:
             raise self._failure(ended)
 
     def pull_state(self) -> bytes | None:
-        """Run `state pull`. Engines print nothing, or a state without a lineage, where there is none."""
-        ended = self._run(StatePullCommand(), capture_stdout=True)
-        if ended.exit_code != 0:
-            raise self._failure(ended)
+        """Run `state pull`. After an order to stop it has the grace period to end.
+
+        Engines print nothing, or a state without a lineage, where there is none.
+        """
+        was_stopped = self._cancel.requested() is not None
+        limits = self._options.limits
+        if was_stopped:
+            limits = replace(limits, timeout_seconds=limits.grace_seconds, grace_seconds=1.0)
+        attempt = 1
+        while True:
+            ended = self._run(StatePullCommand(), capture_stdout=True, limits=limits, obeys=not was_stopped)
+            if ended.exit_code == 0:
+                break
+            pause = self._options.retry.wait_after(attempt)
+            if was_stopped or pause is None or not is_transient([ended.stderr.decode(errors="replace")]):
+                raise self._failure(ended)
+            attempt += 1
+            if wait_for(self._cancel.fileno(), pause):
+                raise self._stopped("state pull")
         if not ended.stdout.strip():
             return None
         try:
@@ -282,9 +300,12 @@ class TerraformExecutor:
         prefix = f"{self._site.module_path}/" if self._site.module_path else ""
         return name.startswith(prefix) and name.removeprefix(prefix) in own
 
-    def _run(self, command: Command, *, capture_stdout: bool = False) -> Ended:
-        order = self._cancel.requested()
-        if order is not None:
+    def _run(
+        self, command: Command, *, capture_stdout: bool = False, limits: Limits | None = None, obeys: bool = True
+    ) -> Ended:
+        """Run one command to its end. ``obeys`` False goes on after an order to stop, within its ``limits``."""
+        limits = limits or self._options.limits
+        if obeys and self._cancel.requested() is not None:
             raise self._stopped(command.name)
         self._diagnostics = []
         launch = gateway.Launch(self._tool.path, command, self._environment, self._site.module, self._confinement)
@@ -292,8 +313,8 @@ class TerraformExecutor:
         try:
             ended = gateway.run(
                 launch,
-                limits=self._options.limits,
-                cancel=self._cancel,
+                limits=limits,
+                cancel=self._cancel if obeys else None,
                 on_line=lambda line: self._take(command.name, line),
                 capture_stdout=capture_stdout,
             )
@@ -306,11 +327,10 @@ class TerraformExecutor:
         if ended.order is not None and ended.exit_code != 0:
             raise self._stopped(command.name, ended)
         if ended.exceeded == "timeout":
-            limit = self._options.limits.timeout_seconds
             raise ProcessTimedOut(
-                f"`{command.name}` was ended after {limit:g} s, the limit for one phase of a run. Raise "
-                "SLUICE_RUN_TIMEOUT_SECONDS, or split the configuration.",
-                timeout_seconds=limit,
+                f"`{command.name}` was ended after {limits.timeout_seconds:g} s, the limit for one phase of a run. "
+                "Raise SLUICE_RUN_TIMEOUT_SECONDS, or split the configuration.",
+                timeout_seconds=limits.timeout_seconds,
                 command=command.name,
             )
         if ended.exceeded == "output":
@@ -397,33 +417,7 @@ class TerraformExecutor:
     def _check_backend(self) -> None:
         """Read back what `init` configured: an override file of the configuration beats the one that we laid out."""
         content = files.read(self._site.module, f".terraform/{STATE_FILE}", limit_bytes=_FILE_LIMIT)
-        found, settings = "local", dict[str, Any]()
-        if content is not None:
-            backend = json.loads(content).get("backend") or {}
-            found, settings = str(backend.get("type", "local")), backend.get("config") or {}
-        if found != self._expected_backend:
-            raise BackendRefused(
-                f"After init the backend is `{found}`, but this workspace's is `{self._expected_backend}`. Remove the "
-                "backend or cloud block, also from override files: Sluice lays out its own.",
-                expected=self._expected_backend,
-                found=found,
-            )
-        moved = [name for name in ("path", "workspace_dir") if settings.get(name) not in {None, "", STATE_FILE}]
-        if found == "local" and moved:
-            raise BackendRefused(
-                f"After init the local backend has `{moved[0]}` set by the configuration, so its state would not be "
-                "kept. Remove it, also from override files.",
-                expected=self._expected_backend,
-                found=found,
-            )
-        own = sorted(name for name, value in settings.items() if value) if found == "http" else []
-        if own:
-            raise BackendRefused(
-                f"After init the http backend has `{own[0]}` set by the configuration, so its state may go elsewhere. "
-                "Remove it, also from override files.",
-                expected=self._expected_backend,
-                found=found,
-            )
+        backend.check(content, self._expected_backend, self._backend_settings)
 
     def _stopped(self, command: str, ended: Ended | None = None) -> EngineStopped:
         order = self._cancel.requested() or StopOrder.CANCEL

@@ -12,7 +12,8 @@ from app.core.canonical import is_same_document
 from app.core.errors import Conflict
 from app.executor.engine import Engine, Inputs
 from app.runner import pipeline
-from app.runner.pipeline import Context, KindUnsupported, StateNotKept
+from app.runner.keeping import StateNotKept
+from app.runner.pipeline import Context, KindUnsupported
 from app.runner.port import SERVED, ApplyOutcome, MovePlan, PlanOutcome, RunnerJob, StateAnswer
 
 

@@ -4,7 +4,6 @@ Each step looks for an order to stop before it begins. A pipeline returns what b
 raised and told to the control plane by the supervisor.
 """
 
-import json
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -15,7 +14,7 @@ from app.core.artifacts import ArtifactRef
 from app.core.errors import Conflict
 from app.executor.engine import Engine, Inputs, PlanMode
 from app.executor.errors import WorkingDirectoryMismatch
-from app.runner import summary
+from app.runner import keeping, summary
 from app.runner.masking import Masker
 from app.runner.port import (
     ApplyOutcome,
@@ -45,13 +44,6 @@ class KindUnsupported(Conflict):
 
     code = "run_kind_unsupported"
     title = "This kind of run can't be executed"
-
-
-class StateNotKept(Conflict):
-    """The apply ended well, but the state it left is in quarantine: a newer one was stored meanwhile."""
-
-    code = "state_quarantined"
-    title = "The state was put into quarantine"
 
 
 class Stage(Protocol):
@@ -127,7 +119,15 @@ def plan(context: Context) -> str:
         uploads.of("plan_view")(summarized.view_json())
         stored = uploads.results()
 
-    lineage, serial = _position(state) if job.keeps_state_here else (job.state_lineage, job.state_serial)
+        # A speculative plan is never applied, so what it was made against binds nobody.
+        pulled = keeping.take_copy(context) if not job.is_state_served and not job.speculative else None
+
+    if job.keeps_state_here:
+        lineage, serial = keeping.position(state)
+    elif not job.is_state_served and not job.speculative:
+        lineage, serial = product.state_position or keeping.position(pulled)
+    else:
+        lineage, serial = job.state_lineage, job.state_serial
     outcome = PlanOutcome(
         engine=context.engine_info,
         has_changes=product.has_changes,
@@ -175,18 +175,22 @@ def apply(context: Context) -> str:
         engine.prepare(is_apply=True)
 
     with stage.phase("verifying"):
+        # What moved outside of Sluice is here before the fingerprint is verified, and supersedes what was approved.
+        before = keeping.take_copy(context) if not job.is_state_served else state
         answer = port.verify(job.run_id, job.fencing_token)
     if not answer.may_apply:
         return "superseded"
 
     state_version_id: str | None = None
+    is_done = False
     try:
         with stage.phase("applying"):
             engine.apply(artifact_digest=reference.digest, side_files=side_files)
+        is_done = True
     finally:
         # Also when the engine failed, was stopped or the lease is lost: what it made is in the state it left.
         with stage.phase("snapshotting"):
-            state_version_id = _keep_state(context, before=state)
+            state_version_id = keeping.keep(context, before=before, is_done=is_done)
 
     stage.flush()
     outcome = ApplyOutcome(
@@ -218,34 +222,6 @@ def _approved_plan(context: Context) -> ArtifactRef:
             present=context.engine.working_directory,
         )
     return job.plan_file
-
-
-def _keep_state(context: Context, *, before: bytes | None) -> str | None:
-    """Store what the engine left, when it is new. Returns the id of the state version that is current now.
-
-    With a backend that the engine talks to itself, what is left here is only what it could not send.
-    """
-    kept = context.engine.kept_state()
-    if kept.errored is not None:
-        context.stage.put_state("errored", kept.errored)
-    if not context.job.keeps_state_here or kept.state is None or kept.state == before:
-        return None
-    answer = context.stage.put_state("applied", kept.state)
-    if answer.quarantined:
-        raise StateNotKept(
-            "A newer state was stored while this run applied, so what it left is in quarantine. See the workspace's "
-            "recovery page.",
-            state_version_id=answer.state_version_id,
-        )
-    return answer.state_version_id
-
-
-def _position(state: bytes | None) -> tuple[str | None, int]:
-    """Return lineage and serial of the state that was planned against; none and 0 when there is none."""
-    if state is None:
-        return None, 0
-    document: dict[str, Any] = json.loads(state)
-    return document.get("lineage"), int(document.get("serial", 0))
 
 
 class _Uploads:

@@ -17,7 +17,7 @@ RunKind = Literal["plan", "destroy", "refresh", "rollback", "migration", "apply"
 Phase = Literal["preparing", "initializing", "planning", "checking_policies", "verifying", "applying", "snapshotting"]
 Verdict = Literal["passed", "advisory", "blocked_soft", "blocked_hard"]
 StopOrder = Literal["cancel", "halt", "lease_lost"]
-StateKind = Literal["applied", "snapshot", "errored", "rolled_back"]
+StateKind = Literal["applied", "snapshot", "errored", "rolled_back", "pulled"]
 ArtifactKind = Literal["plan_file", "plan_json", "plan_view", "lock_file", "side_files", "log"]
 
 SERVED = frozenset({"local", "http"})

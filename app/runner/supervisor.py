@@ -106,7 +106,11 @@ class Supervisor:
                     if variable.sensitive
                     for text in sensitive_texts(variable.value, is_hcl=variable.hcl)
                 ),
-                *(value for name, value in job.backend_environment.items() if name.endswith("_PASSWORD")),
+                *(
+                    value
+                    for name, value in job.backend_environment.items()
+                    if name.endswith("_PASSWORD") or name.startswith("TF_TOKEN_")
+                ),
             ]
         )
         self._feed = Feed(self._append, self._keep_tail)
@@ -232,6 +236,7 @@ class Supervisor:
             options=options,
             report=self._reporter.take,
             expected_backend=backend.expected_backend,
+            backend_settings=backend.backend_settings,
             variables=[
                 Variable(found.key, found.value, found.hcl) for found in job.variables if found.kind == "terraform"
             ],

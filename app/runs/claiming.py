@@ -174,7 +174,7 @@ def _job(
         ),
         expected_backend=codegen.engine_backend(workspace.state_backend),
         backend_settings=codegen.engine_settings(workspace.state_backend, workspace.state_backend_settings),
-        backend_environment=_backend_environment(session, run, workspace),
+        backend_environment=_backend_environment(session, run, workspace, given),
         state=newest.artifact if newest is not None and workspace.state_backend == "local" else None,
         state_lineage=newest.lineage if newest is not None else None,
         state_serial=newest.serial if newest is not None else 0,
@@ -203,7 +203,7 @@ def _moving_job(
         },
         expected_backend=codegen.engine_backend(workspace.state_backend),
         backend_settings=codegen.engine_settings(workspace.state_backend, workspace.state_backend_settings),
-        backend_environment=_backend_environment(session, run, workspace),
+        backend_environment=_backend_environment(session, run, workspace, resolved),
         target=target,
         state=newest.artifact if newest is not None and workspace.state_backend == "local" else None,
         state_lineage=newest.lineage if newest is not None else None,
@@ -255,10 +255,27 @@ def _job_variables(given: list[ResolvedVariable]) -> tuple[JobVariable, ...]:
     )
 
 
-def _backend_environment(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> dict[str, str]:
-    """Return what the engine needs to reach the state by itself: nothing for `local`, whose state is laid down."""
-    if "managed" not in {workspace.state_backend, (run.target or {}).get("state_backend")}:
-        return {}
+def _backend_environment(
+    session: Session, run: TerraformRun, workspace: WorkspaceOut, given: list[ResolvedVariable]
+) -> dict[str, str]:
+    """Return what the engine needs to reach the state by itself, beside the workspace's own environment variables.
+
+    For a migration, what it needs for both backends.
+    """
+    found: dict[str, str] = {}
+    target = run.target or {}
+    for backend, settings in (
+        (workspace.state_backend, workspace.state_backend_settings),
+        (target.get("state_backend"), target.get("state_backend_settings") or {}),
+    ):
+        if backend == "hcp":
+            found |= codegen.hcp_environment(settings, given)
+    if "managed" not in {workspace.state_backend, target.get("state_backend")}:
+        return found
+    return found | _credential(session, run)
+
+
+def _credential(session: Session, run: TerraformRun) -> dict[str, str]:
     return state.issue_run_credential(
         session,
         organization_id=run.organization_id,

@@ -121,6 +121,8 @@ class InProcessPort:
                     kind=kind,
                     data=state.left_by_first_apply(session, run.workspace_id, data) if kind == "errored" else data,
                     created_by=run.requested_by,
+                    # What lies in a backend of somebody else's is what it is, whatever was there before.
+                    replaces_lineage=kind == "pulled",
                 )
             except (LeaseLost, StateConflict, StateLocked, StateUnreadable) as refusal:
                 kept = state.quarantine(

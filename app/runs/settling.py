@@ -121,6 +121,9 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
         return SettleAnswer(status=run.status, reason="the lease is lost")
     _keep(run, outcome)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    if not workspace.is_state_here and not run.is_speculative:
+        # Only the runner can see what lies there; what it read is what the plan was made from.
+        run.state_lineage, run.state_serial = outcome.state_lineage, outcome.state_serial
     now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moved_inputs(run, now)
     checks = policy.checks_of(session, [run.id]).get(run.id, []) if run.verdict is not None else []

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from app.core.artifacts import ArtifactRef
 from app.core.events import Fact
 
-StateKind = Literal["applied", "snapshot", "errored", "imported", "rolled_back", "recovered"]
+StateKind = Literal["applied", "snapshot", "errored", "imported", "rolled_back", "recovered", "pulled"]
 LockKind = Literal["run", "manual"]
 ChangeOp = Literal["add", "remove", "change"]
 QuarantineStatus = Literal["held", "adopted", "discarded"]

@@ -90,7 +90,7 @@ def store_version(
                 f"The state's lineage is {parsed.lineage}, the workspace's is {newest.lineage}: it belongs to another "
                 "state."
             )
-        if parsed.serial < newest.serial:
+        if newest.lineage == parsed.lineage and parsed.serial < newest.serial:
             raise StateConflict(f"The state's serial {parsed.serial} is older than the workspace's {newest.serial}.")
     row = TerraformStateVersion(
         id=new_id("sv"),

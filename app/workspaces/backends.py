@@ -44,7 +44,9 @@ def _check_url(value: str) -> str:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_check_text)]
 Url = Annotated[Text, AfterValidator(_check_url)]
-Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?(?::[0-9]{1,5})?$")]
+_LABELS = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"
+Host = Annotated[str, StringConstraints(pattern=rf"^{_LABELS}(?::[0-9]{{1,5}})?$")]
+HostName = Annotated[str, StringConstraints(pattern=rf"^{_LABELS}$")]
 
 
 class _Settings(BaseModel):
@@ -171,7 +173,8 @@ class HcpSettings(_Settings):
 
     organization: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,90}$")]
     workspace: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,90}$")]
-    hostname: Host = "app.terraform.io"
+    # Without a port: the engine's variable for the token can't name one.
+    hostname: HostName = "app.terraform.io"
 
 
 SETTINGS: dict[StateBackend, type[_Settings]] = {

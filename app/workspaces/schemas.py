@@ -117,6 +117,11 @@ class WorkspaceOut(BaseModel):
     state_backend_settings: dict[str, JsonValue]
     created_at: datetime
 
+    @property
+    def is_state_here(self) -> bool:
+        """Whether Sluice itself keeps the state; else it keeps copies of what lies elsewhere."""
+        return self.state_backend in {"managed", "local"}
+
 
 class WorkspaceFilter(BaseModel):
     """Which workspaces to list."""
