@@ -3161,7 +3161,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered" | "pulled";
             /** Lineage */
             lineage: string | null;
             /** Reason */
@@ -3819,7 +3819,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered" | "pulled";
             /** Lineage */
             lineage: string;
             /** Number */
@@ -3869,7 +3869,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered";
+            kind: "applied" | "snapshot" | "errored" | "imported" | "rolled_back" | "recovered" | "pulled";
             /** Lineage */
             lineage: string;
             /** Number */
