@@ -14,9 +14,6 @@ from app.state import service as state
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
 
-SERVED = frozenset({"managed", "local"})
-"""Backends whose state Sluice itself keeps; the others hold it elsewhere."""
-
 
 def request_migration(
     session: Session, actor: Actor, id_or_name: str, wanted: MigrationRequest
@@ -36,7 +33,7 @@ def request_migration(
         raise StateBackendUnchanged(
             f"The state of {workspace.name} lies there already: {backend}, with these settings."
         )
-    if workspace.state_backend in SERVED and state.current(session, workspace.id) is None:
+    if workspace.state_backend in state.KEPT_BY_SLUICE and state.current(session, workspace.id) is None:
         raise NothingToMigrate(
             f"Workspace {workspace.name} has no state yet. Set its state_backend instead: `sluice workspace set "
             f"{workspace.name} --state-backend {backend}`.",

@@ -86,6 +86,13 @@ class LockInfoUnreadable(AppError):
     title = "This is not a lock info"
 
 
+class StateKeptElsewhere(StateRefused, Conflict):
+    """The workspace's state lies in another backend, so what Sluice has of it is a copy."""
+
+    code = "state_is_a_copy"
+    title = "What is here is a copy of the state"
+
+
 class StateHoldsResources(Conflict):
     """A state that still holds resources can't be deleted."""
 

@@ -15,7 +15,9 @@ from app.fence.errors import Halted
 from app.runner.port import MovePlan, PlanOutcome, RunnerJob
 from app.runs import tasks
 from app.runs.errors import NothingToMigrate, StateBackendUnchanged
+from app.state import backend_service
 from app.state import service as state
+from app.state.backend_errors import StateKeptElsewhere
 from app.state.errors import MigrationTargetTaken, StateLocked
 from app.state.migrating import check_target
 from app.state.schemas import LockRequest
@@ -121,6 +123,8 @@ def test_finished_migration_changes_the_workspace_over(scene: Scene, held: bytes
     assert place(scene)[0] == "s3"
     assert S3.items() <= place(scene)[1].items()
     assert scene.status(run_id) == "applied"
+    with pytest.raises(StateKeptElsewhere, match="s3"):
+        backend_service.read(scene.admin, scene.workspace.id)
 
 
 @pytest.mark.parametrize("end", ["fail", "halt"])
