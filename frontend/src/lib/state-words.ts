@@ -65,7 +65,7 @@ export function shortLineage(lineage: string): string {
   return lineage.length > 16 ? `${lineage.slice(0, 8)}…${lineage.slice(-4)}` : lineage;
 }
 
-const BACKENDS: Record<string, string> = { managed: "Sluice", local: "Sluice, local file", s3: "S3", azurerm: "Azure Storage", gcs: "Google Cloud Storage", hcp: "HCP Terraform" };
+const BACKENDS: Record<string, string> = { managed: "Sluice (managed)", local: "Sluice (local file)", s3: "S3", azurerm: "Azure Storage", gcs: "Google Cloud Storage", hcp: "HCP Terraform" };
 
 /** Where a state lies, by the name that people use. */
 export function backendName(backend: string): string {

@@ -1,5 +1,6 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { useParams, useSearch } from "@tanstack/react-router";
+import { BackendCard } from "@/features/state/backend/backend-card";
 import { CurrentOutputs, CurrentResources } from "@/features/state/components/current";
 import { StateView } from "@/features/state/components/state-view";
 import { WorkspaceView } from "@/features/workspaces/components/workspace-view";
@@ -19,6 +20,7 @@ export function WorkspacePage() {
         state: <StateView workspace={workspace} search={search} />,
         outputs: <CurrentOutputs workspace={workspace} />,
         resources: <CurrentResources workspace={workspace} />,
+        backend: <BackendCard wide workspace={workspace} />,
       }}
     />
   );

@@ -53,6 +53,8 @@ type Query = Record<string, string | number | boolean | readonly string[] | null
 export interface RequestOptions {
   query?: Query | undefined;
   body?: unknown;
+  /** Sent as it is in the place of a body that is written as JSON: a file keeps every byte. */
+  raw?: Blob | undefined;
   /** For requests that create a run: the same key gives the first answer again. */
   idempotencyKey?: string | undefined;
   signal?: AbortSignal | undefined;
@@ -95,7 +97,7 @@ export function setTransport(next: typeof fetch): void {
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-Sluice-CSRF"] = "1";
-  if (options.body !== undefined) headers["Content-Type"] = "application/json";
+  if (options.body !== undefined || options.raw) headers["Content-Type"] = "application/json";
   if (options.idempotencyKey) headers["Idempotency-Key"] = options.idempotencyKey;
   let response: Response;
   try {
@@ -103,7 +105,7 @@ export async function request<T>(method: string, path: string, options: RequestO
       method,
       headers,
       credentials: "same-origin",
-      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      ...(options.raw ? { body: options.raw } : options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
       ...(options.signal ? { signal: options.signal } : {}),
     });
   } catch (error) {
@@ -130,6 +132,7 @@ export async function request<T>(method: string, path: string, options: RequestO
 export const http = {
   get: <T>(path: string, query?: Query, signal?: AbortSignal) => request<T>("GET", path, { query, signal }),
   post: <T>(path: string, body?: unknown, idempotencyKey?: string) => request<T>("POST", path, { body, idempotencyKey }),
+  upload: <T>(path: string, raw: Blob, idempotencyKey: string) => request<T>("POST", path, { raw, idempotencyKey }),
   put: <T>(path: string, body?: unknown) => request<T>("PUT", path, { body }),
   patch: <T>(path: string, body?: unknown) => request<T>("PATCH", path, { body }),
   delete: <T>(path: string) => request<T>("DELETE", path),

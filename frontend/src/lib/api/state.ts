@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { http, type Page, queryString } from "./http";
 import { keys } from "./keys";
-import type { Lock, OutputValue, QuarantineDiff, QuarantinedState, ResourceFacets, Retention, Run, StateDiff, StateResource, StateVersion, WorkspaceRow } from "./types";
+import type { HcpImport, Lock, OutputValue, QuarantineDiff, QuarantinedState, ResourceFacets, Retention, Run, StateDiff, StateResource, StateVersion, Workspace, WorkspaceRow } from "./types";
 
 const next = (page: { next_cursor: string | null }): string | null => page.next_cursor;
 
@@ -89,6 +89,29 @@ export interface RollbackBody {
 
 /** Asks for a run that writes an earlier version as a new one. The key makes a second press the same request. */
 export const requestRollback = (workspace: string, body: RollbackBody, idempotencyKey: string) => http.post<Run>(`/terraform/workspaces/${workspace}/rollback`, { ...body, source: "ui" }, idempotencyKey);
+
+export interface BackendBody {
+  state_backend: NonNullable<Workspace["state_backend"]>;
+  state_backend_settings: Record<string, unknown>;
+}
+
+/** Asks for a run that moves the state to another backend. */
+export const requestMigration = (workspace: string, body: BackendBody & { message?: string }, idempotencyKey: string) => http.post<Run>(`/terraform/workspaces/${workspace}/migrate`, { ...body, source: "ui" }, idempotencyKey);
+
+/** Chooses the backend of a workspace that has no state yet. */
+export const setBackend = (workspace: string, body: BackendBody) => http.patch<Workspace>(`/terraform/workspaces/${workspace}`, body);
+
+export const importFile = (workspace: string, file: Blob, idempotencyKey: string) => http.upload<StateVersion>(`/terraform/workspaces/${workspace}/state-import`, file, idempotencyKey);
+
+export interface HcpImportBody {
+  organization: string;
+  workspace: string;
+  token: string;
+  address?: string;
+  with_variables: boolean;
+}
+
+export const importFromHcp = (workspace: string, body: HcpImportBody, idempotencyKey: string) => http.post<HcpImport>(`/terraform/workspaces/${workspace}/state-import/hcp`, body, idempotencyKey);
 
 export const lockQuery = (workspace: string) =>
   queryOptions({

@@ -80,7 +80,15 @@ export interface PlanOutput {
   after_unknown?: boolean;
 }
 
+/** Of a run that moves a state: from where to where. */
+export interface StateChangeView {
+  kind: string;
+  from: { lineage?: string; serial?: number; state_backend?: string; state_backend_settings?: Record<string, unknown>; resource_count?: number };
+  to: { lineage?: string; serial?: number; number?: number; state_backend?: string | null; state_backend_settings?: Record<string, unknown> | null; is_empty?: boolean };
+}
+
 export interface PlanView {
+  state_change?: StateChangeView;
   format: number;
   resources: PlanResource[];
   outputs: PlanOutput[];
@@ -105,6 +113,7 @@ export type StateDiff = With<Schemas["StateDiff"], { before: StateVersion | null
 export type QuarantinedState = With<Schemas["QuarantinedState"], { created_by: Who; decided_by: Who | null }>;
 export type QuarantineDiff = With<Schemas["QuarantineDiff"], { before: StateVersion | null; after: QuarantinedState }>;
 export type Retention = Schemas["Retention"];
+export type HcpImport = With<Schemas["HcpImportOut"], { state_version: StateVersion }>;
 
 export interface OutputValue {
   name: string;

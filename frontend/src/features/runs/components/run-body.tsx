@@ -17,6 +17,7 @@ import { isMove, wordingOf } from "@/lib/plan/moving";
 import { isFinal } from "@/lib/run-status";
 import { Fingerprint } from "@/features/runs/rail/fingerprint";
 import { latestChecks } from "@/features/runs/rail/policies";
+import { MigrationView } from "./migration";
 import { OutputsTab } from "./outputs-tab";
 import { PoliciesTab } from "./policies-tab";
 import { Timeline } from "./timeline";
@@ -35,11 +36,11 @@ export function tabItems({ run, child, plan, tree }: RunData, views: Views): Tab
   const outputs = run.output_changes || (plan?.outputs.filter((each) => each.action !== "no-op").length ?? 0);
   return [
     ...(child ? [{ id: "apply", label: isMove(run.kind) ? "Write" : "Apply", count: views.progress.rows.length > 0 ? `${views.progress.done} of ${views.progress.rows.length}` : undefined }] : []),
-    ...(plan ? [{ id: "changes", label: "Changes", count: changed }] : []),
+    ...(plan ? [run.kind === "migration" ? { id: "changes", label: "Migration" } : { id: "changes", label: "Changes", count: changed }] : []),
     ...((plan?.drift.length ?? 0) > 0 ? [{ id: "drift", label: "Drift", count: plan?.drift.length }] : []),
     { id: "policies", label: "Policies", count: run.policy_checks.length > 0 ? latestChecks(run.policy_checks).length : undefined, alert: failed > 0 ? `${failed} failed` : undefined },
     { id: "log", label: child ? "Plan log" : "Log", count: views.log.lines.length > 0 ? count(views.log.lines.length) : undefined },
-    ...(plan ? [{ id: "outputs", label: "Outputs", count: outputs > 0 ? outputs : undefined }] : []),
+    ...(plan && run.kind !== "migration" ? [{ id: "outputs", label: "Outputs", count: outputs > 0 ? outputs : undefined }] : []),
     { id: "timeline", label: "Timeline" },
   ];
 }
@@ -117,6 +118,7 @@ export function RunBody({ data, views, tab, markable }: { data: RunData; views: 
       </Empty>
     );
   }
+  if (run.kind === "migration" && plan.state_change && tab !== "outputs") return <MigrationView change={plan.state_change} />;
   if (tab === "outputs") return <OutputsTab run={run} child={child} plan={plan} />;
   if (tab === "drift") return <ChangeTree key="drift" view={views.drift} checks={[]} markable={false} label="Drift: changed outside Sluice" />;
   return <ChangeTree key="changes" view={views.changes} checks={latestChecks(run.policy_checks)} markable={markable} label="Changes" {...(isMove(run.kind) ? { empty: { title: "The state says the same of every resource.", text: "What differs, if anything, is under Outputs." } } : {})} />;

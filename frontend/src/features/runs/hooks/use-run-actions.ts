@@ -4,9 +4,18 @@ import { useState } from "react";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import { decide, requestRun, stopRun } from "@/lib/api/runs";
-import { requestRollback } from "@/lib/api/state";
+import { type BackendBody, requestMigration, requestRollback } from "@/lib/api/state";
 import type { Run } from "@/lib/api/types";
 import type { ReasonAsk } from "@/components/ui/reason-dialog";
+
+/** The same again: a rollback or a migration to the same place, all else as a new plan. */
+function requestAgain(run: Run, key: string): Promise<Run> {
+  const { target, workspace, kind } = run;
+  const message = run.message ? { message: run.message } : {};
+  if (kind === "rollback" && target?.state_version_id) return requestRollback(workspace.id, { state_version_id: target.state_version_id, ...message }, key);
+  if (kind === "migration" && target?.state_backend) return requestMigration(workspace.id, { state_backend: target.state_backend as BackendBody["state_backend"], state_backend_settings: target.state_backend_settings ?? {}, ...message }, key);
+  return requestRun({ workspace: workspace.id, kind: kind === "destroy" || kind === "refresh" ? kind : "plan", ...message }, key);
+}
 
 /** What a person can do to a run, with what it says when it was refused. */
 export function useRunActions(run: Run, child: Run | undefined) {
@@ -27,7 +36,7 @@ export function useRunActions(run: Run, child: Run | undefined) {
   const discard = useMutation({ mutationFn: (reason: string) => stopRun(run.id, "discard", reason), onSuccess: settle });
   const cancel = useMutation({ mutationFn: (reason: string) => stopRun(child && child.status !== "applied" ? child.id : run.id, "cancel", reason), onSuccess: () => settle() });
   const planAgain = useMutation({
-    mutationFn: () => run.kind === "rollback" && run.target?.state_version_id ? requestRollback(run.workspace.id, { state_version_id: run.target.state_version_id, message: run.message }, planKey) : requestRun({ workspace: run.workspace.id, kind: run.kind === "destroy" ? "destroy" : run.kind === "refresh" ? "refresh" : "plan", ...(run.message ? { message: run.message } : {}) }, planKey),
+    mutationFn: () => requestAgain(run, planKey),
     onSuccess: async (next) => {
       settle();
       await navigate({ to: "/infra/terraform/runs/$id", params: { id: next.id }, search: {} });

@@ -5,6 +5,8 @@ import { useMemo, useState } from "react";
 import { Empty, FactCell, FactStrip, Skeleton } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { Kbd } from "@/components/ui/kbd";
+import { BackendCard } from "@/features/state/backend/backend-card";
+import { ImportButton, ImportDialog } from "@/features/state/import/import-dialog";
 import { LockCard } from "@/features/state/lock/lock-card";
 import { QuarantineCard } from "@/features/state/quarantine/quarantine-card";
 import { stateLink } from "@/features/state/search";
@@ -12,7 +14,7 @@ import { explain } from "@/lib/api/http";
 import { stateHistoryQuery } from "@/lib/api/state";
 import type { StateVersion, Workspace } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { bytes, count, moment, shortDigest, shortId, since } from "@/lib/format";
+import { bytes, count, moment, shortId, since } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { kindWords, shortLineage } from "@/lib/state-words";
 import { RetentionCard } from "./retention-card";
@@ -23,12 +25,13 @@ export function History({ workspace }: { workspace: Workspace }) {
   const pages = useInfiniteQuery(stateHistoryQuery(workspace.id));
   const versions = useMemo(() => pages.data?.pages.flatMap((page) => page.items) ?? [], [pages.data]);
   const current = versions[0];
+  const [importing, setImporting] = useState(false);
   return (
     <div className="flex h-full max-lg:flex-col max-lg:overflow-auto">
       <div className="flex min-w-0 grow flex-col max-lg:shrink-0">
         {pages.isPending ? <Skeleton rows={10} /> : null}
         {pages.error && !pages.data ? <Empty title="The state versions could not be read."><p role="alert">{explain(pages.error)}</p></Empty> : null}
-        {pages.data && !current ? <Empty title="No state yet.">State version 1 is stored by the first apply. What is at work already can be brought in with its state file.</Empty> : null}
+        {pages.data && !current ? <Empty title="No state yet.">State version 1 is stored by the first apply. What is at work already can be brought in with its state.<br /><ImportButton workspace={workspace} onOpen={() => setImporting(true)} /></Empty> : null}
         {current ? (
           <>
             <CurrentStrip version={current} />
@@ -40,7 +43,9 @@ export function History({ workspace }: { workspace: Workspace }) {
         <LockCard workspace={workspace} />
         <QuarantineCard workspace={workspace} />
         <RetentionCard workspace={workspace} />
+        <BackendCard workspace={workspace} />
       </aside>
+      <ImportDialog workspace={workspace} open={importing} onClose={() => setImporting(false)} />
     </div>
   );
 }
@@ -59,7 +64,6 @@ export function CurrentStrip({ version }: { version: StateVersion }) {
         {version.created_by.name}
         {version.run_id ? <> <Link to="/infra/terraform/runs/$id" params={{ id: version.run_id }} className="font-mono text-ink-2 hover:underline">{shortId(version.run_id)}</Link></> : null}
       </FactCell>
-      <FactCell label="Digest"><span className="font-mono" title={version.digest}>{shortDigest(version.digest)}</span></FactCell>
       <FactCell label="Kept">{moment(version.created_at, now)} <span className="text-ink-3">{since(version.created_at, now)} ago</span></FactCell>
     </FactStrip>
   );

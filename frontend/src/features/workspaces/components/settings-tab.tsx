@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { SectionHead } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { Checkbox, Field, Input, Select } from "@/components/ui/field";
@@ -13,7 +13,7 @@ import { plural } from "@/lib/format";
 import { readTags } from "./new-dialog";
 
 /** Name and tags, the rule of the gate, and the end of the workspace. */
-export function SettingsTab({ workspace, resources }: { workspace: Workspace; resources: number }) {
+export function SettingsTab({ workspace, resources, backend }: { workspace: Workspace; resources: number; backend: ReactNode }) {
   const may = useMay();
   const mayWrite = may("workspaces:write");
   const mayRule = may("workspaces:rules");
@@ -44,7 +44,8 @@ export function SettingsTab({ workspace, resources }: { workspace: Workspace; re
   });
   const wrong = (field: string) => (save.error instanceof ApiError ? save.error.field(field) : undefined);
   return (
-    <form className="max-w-2xl" onSubmit={(event) => { event.preventDefault(); if (!mayWrite) save.mutate(); }}>
+    <div className="max-w-2xl">
+    <form onSubmit={(event) => { event.preventDefault(); if (!mayWrite) save.mutate(); }}>
       <section className="flex flex-col gap-3 border-b border-line px-5 py-4">
         <SectionHead title="General" />
         <Field label="Description" error={wrong("description")}>{(ids) => <Input {...ids} disabled={Boolean(mayWrite)} value={form.description} onChange={(event) => set({ description: event.target.value })} />}</Field>
@@ -85,8 +86,10 @@ export function SettingsTab({ workspace, resources }: { workspace: Workspace; re
           <span role="status" className="text-12 text-ink-2">{save.error ? <span className="text-destroy">{explain(save.error)}</span> : saved ? "Saved." : null}</span>
         </div>
       </section>
-      <DeleteSection workspace={workspace} resources={resources} blocked={mayWrite} />
     </form>
+    {backend}
+    <DeleteSection workspace={workspace} resources={resources} blocked={mayWrite} />
+    </div>
   );
 }
 

@@ -23,6 +23,8 @@ export interface WorkspaceParts {
   state: ReactNode;
   outputs: ReactNode;
   resources: ReactNode;
+  /** A section of the settings. */
+  backend: ReactNode;
 }
 
 export function WorkspaceView({ id, tab = "runs", parts }: { id: string; tab: string | undefined; parts: WorkspaceParts }) {
@@ -49,10 +51,12 @@ export function WorkspaceView({ id, tab = "runs", parts }: { id: string; tab: st
   ];
   const body: Record<string, ReactNode> = {
     runs: <RunsTab runs={runs?.items} />,
-    ...parts,
+    state: parts.state,
+    outputs: parts.outputs,
+    resources: parts.resources,
     variables: <VariablesTab workspace={workspace.id} variables={variables} />,
     policies: <PoliciesTab workspace={workspace} />,
-    settings: <SettingsTab key={workspace.id} workspace={workspace} resources={current?.resource_count ?? 0} />,
+    settings: <SettingsTab key={workspace.id} workspace={workspace} resources={current?.resource_count ?? 0} backend={parts.backend} />,
   };
   return (
     <main className="flex min-h-0 grow flex-col">
