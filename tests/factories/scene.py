@@ -37,6 +37,7 @@ from app.runs.port import InProcessPort
 from app.runs.schemas import DecisionRequest, MigrationRequest, RollbackRequest, RunOut, RunRequest
 from app.specs import service as specs
 from app.specs.schemas import StackIn
+from app.state import service as state
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import NewWorkspace, VariableIn, WorkspaceChange, WorkspaceOut
 from tests.support import people
@@ -209,7 +210,12 @@ class Scene:
         )
 
     def _outlined(self, job: RunnerJob) -> PlanOutcome:
-        outlined = self.port.outline(job.run_id, job.fencing_token, None)
+        found = None
+        if job.kind == "migration":
+            with unit_of_work() as session:
+                newest = state.current(session, self.workspace.id)
+                found = state.content(session, self.organization_id, newest.id) if newest is not None else None
+        outlined = self.port.outline(job.run_id, job.fencing_token, found)
         return PlanOutcome(
             engine=EngineInfo(kind="tofu", version="1.12.6", sha256="0"),
             **outlined.model_dump(),

@@ -154,6 +154,18 @@ def test_state_that_moved_after_the_approval_supersedes_the_rollback(
     assert scene.status(run_id) == "superseded"
 
 
+def test_first_rollback_that_is_applied_supersedes_the_others(scene: Scene, versions: list[StateVersionOut]) -> None:
+    first, second = planned(scene, versions[0].id), planned(scene, versions[1].id)
+    scene.approve(first)
+    scene.approve(second)
+    for run_id in (first, second):
+        job = scene.claimed(scene.child(run_id))
+        if scene.verify(job).may_apply:
+            scene.roll_back(job)
+        scene.quiesce(job)
+    assert (scene.status(first), scene.status(second)) == ("applied", "superseded")
+
+
 def test_rollback_pins_both_states_in_its_fingerprint(scene: Scene, versions: list[StateVersionOut]) -> None:
     parts = [scene.run(planned(scene, version.id)).fingerprint_parts or {} for version in versions[:2]]
     assert parts[0]["state"] == parts[1]["state"]

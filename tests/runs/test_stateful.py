@@ -28,7 +28,7 @@ from app.policy import service as policy
 from app.policy.schemas import PolicyAttachmentIn
 from app.runner.port import RunnerJob
 from app.runs import deciding, ending, fingerprint, repository, settling
-from app.runs.machine import FINAL, Kind, Status
+from app.runs.machine import FINAL, MOVES, Kind, Status
 from app.runs.models import TerraformRun
 from app.runs.rules import approval_rules
 from app.state import service as state
@@ -134,6 +134,11 @@ class Gate(RuleBasedStateMachine):
             found = state_versions(session, self.scene)
         if found:
             self.attempt(lambda: self.scene.rollback(found[number % len(found)]))
+
+    @precondition(lambda self: len(self.runs(*(set(Status) - FINAL))) < 5)
+    @rule(backend=st.sampled_from(["managed", "local"]))
+    def migrate(self, backend: str) -> None:
+        self.attempt(lambda: self.scene.migrate(backend))
 
     @rule(number=numbers, who=st.integers(0, 2))
     def approve(self, number: int, who: int) -> None:
@@ -268,6 +273,9 @@ class Gate(RuleBasedStateMachine):
         if job.planned_kind == "rollback":
             self.attempt(lambda: self.scene.roll_back(job))
             return
+        if job.planned_kind == "migration":
+            self.attempt(lambda: self.scene.finish(job))
+            return
         with unit_of_work() as session:
             newest = state.current(session, self.scene.workspace.id)
         serial = newest.serial + 1 if newest is not None else 1
@@ -342,9 +350,17 @@ class Gate(RuleBasedStateMachine):
     # What must always hold.
 
     @invariant()
-    def a_rollback_is_approved_by_people(self) -> None:
+    def the_backend_is_the_last_applied_migrations(self) -> None:
+        applied = [run for run in self.runs(Status.APPLIED, kind=Kind.APPLY) if "state_backend" in (run.target or {})]
+        applied.sort(key=lambda run: run.finished_at or run.created_at)
         with unit_of_work() as session:
-            moved = [run.id for run in self.runs(Status.APPROVED, Status.APPLIED, kind=Kind.ROLLBACK)]
+            now = workspaces.get(session, self.scene.organization_id, self.scene.workspace.id).state_backend
+        assert now == (applied[-1].target or {})["state_backend"] if applied else now == "local"
+
+    @invariant()
+    def what_moves_a_state_is_approved_by_people(self) -> None:
+        with unit_of_work() as session:
+            moved = [run.id for run in self.runs(Status.APPROVED, Status.APPLIED) if run.kind in MOVES]
             for decisions in approvals.decisions_of(session, moved).values():
                 assert {item.actor.kind for item in decisions} == {"person"}
 
