@@ -4,14 +4,12 @@ No configuration is laid out, so nothing of a user's code runs. The plan is what
 its plan file is the state to write, so an approval signs those very bytes.
 """
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 from app.core.canonical import is_same_document
 from app.core.errors import Conflict
 from app.executor.engine import Engine, Inputs
-from app.runner import pipeline
+from app.runner import keeping, pipeline
 from app.runner.keeping import StateNotKept
 from app.runner.pipeline import Context, KindUnsupported
 from app.runner.port import SERVED, ApplyOutcome, MovePlan, PlanOutcome, RunnerJob, StateAnswer
@@ -37,7 +35,7 @@ def plan_rollback(context: Context) -> str:
     found = _pull(context)
     with stage.phase("planning"):
         outlined = stage.insist("outline", lambda: port.outline(job.run_id, job.fencing_token, found))
-    return _settle(context, outlined)
+    return _settle(context, outlined, found)
 
 
 def apply_rollback(context: Context) -> str:
@@ -49,7 +47,10 @@ def apply_rollback(context: Context) -> str:
         approved = context.fetch(job.plan_file)
     assert approved is not None
     found = _pull(context)
-    if found is not None and _position(found) != (_position(approved)[0], _position(approved)[1] - 1):
+    if found is not None and keeping.position(found) != (
+        keeping.position(approved)[0],
+        keeping.position(approved)[1] - 1,
+    ):
         port.stale(job.run_id, job.fencing_token, "The backend's state moved since it was planned. Roll back again.")
         return "superseded"
 
@@ -76,12 +77,7 @@ def _pull(context: Context) -> bytes | None:
     with context.stage.phase("initializing"):
         context.stage.lay_out(None)
         context.engine.prepare(is_apply=False)
-        return context.engine.pull_state()
-
-
-def _position(state: bytes) -> tuple[Any, int]:
-    document = json.loads(state)
-    return document.get("lineage"), int(document.get("serial", 0))
+        return keeping.take_copy(context)
 
 
 def plan_migration(context: Context) -> str:
@@ -90,7 +86,7 @@ def plan_migration(context: Context) -> str:
     found, there = _look(context)
     with stage.phase("planning"):
         outlined = stage.insist("outline", lambda: port.outline(job.run_id, job.fencing_token, found, there))
-    return _settle(context, outlined)
+    return _settle(context, outlined, found)
 
 
 def apply_migration(context: Context) -> str:
@@ -122,7 +118,7 @@ def apply_migration(context: Context) -> str:
                 "The state moved in its old backend while it was copied. The workspace stays with that backend: "
                 "migrate again."
             )
-        if not job.is_state_served or _position(written) != _position(approved):
+        if not job.is_state_served or keeping.position(written) != keeping.position(approved):
             kept = _stored(stage.put_state("applied", written))
 
     stage.flush()
@@ -151,7 +147,7 @@ def _push(target: Engine, approved: bytes, *, over: bytes | None) -> bytes:
     if (
         written is None
         or not is_same_document(written, approved, besides=["terraform_version", "serial"])
-        or _position(written)[1] < _position(approved)[1]
+        or keeping.position(written)[1] < keeping.position(approved)[1]
     ):
         raise _not_given_back()
     return written
@@ -183,7 +179,7 @@ def _look(context: Context) -> tuple[bytes | None, bytes | None]:
         engine.place(Inputs(laid))
     with stage.phase("initializing"):
         engine.prepare(is_apply=False)
-        found = engine.pull_state()
+        found = engine.pull_state() if job.is_state_served else keeping.take_copy(context)
         target.prepare(is_apply=False)
         return found, target.pull_state()
 
@@ -194,8 +190,10 @@ def _target(context: Context) -> Engine:
     return context.target
 
 
-def _settle(context: Context, outlined: MovePlan) -> str:
+def _settle(context: Context, outlined: MovePlan, found: bytes | None) -> str:
     job = context.job
+    # Where the state lies elsewhere, only what was read there says what the plan was made from.
+    lineage, serial = (job.state_lineage, job.state_serial) if job.is_state_served else keeping.position(found)
     outcome = PlanOutcome(
         engine=context.engine_info,
         has_changes=outlined.has_changes,
@@ -207,8 +205,8 @@ def _settle(context: Context, outlined: MovePlan) -> str:
         lock_file=None,
         side_files=None,
         working_directory=context.engine.working_directory,
-        state_lineage=job.state_lineage,
-        state_serial=job.state_serial,
+        state_lineage=lineage,
+        state_serial=serial,
         timings=context.stage.timings,
     )
     return pipeline.judge_and_settle(context, outcome)

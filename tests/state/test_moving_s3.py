@@ -72,6 +72,8 @@ def test_state_goes_to_s3_and_comes_back(scene: Scene, s3: str, engine_tool: Too
     assert backend_of(scene) == "s3"
     assert is_same_document(in_bucket(s3), before, besides=["terraform_version"]), "lineage and serial, too"
 
+    assert changes_nothing(scene, engine_tool, tmp_path)
+
     applied(scene, scene.migrate("managed"), engine_tool, tmp_path)
     assert backend_of(scene) == "managed"
     assert is_same_document(newest(scene), before, besides=["terraform_version"])
@@ -104,6 +106,8 @@ def test_rollback_in_s3_is_in_the_bucket_and_among_the_versions(
     assert json.loads(now)["serial"] > moved["serial"]
     assert is_same_document(now, newest(scene))
     assert versions(scene)[-1].kind == "rolled_back"
+    applied(scene, scene.request(), engine_tool, tmp_path)
+    assert is_same_document(in_bucket(s3), newest(scene))
 
 
 def test_bucket_that_holds_another_state_is_left_alone(
