@@ -38,7 +38,8 @@ from app.state import endpoints as state_endpoints
 from app.state import import_endpoints as state_import_endpoints
 from app.state import models as state_models
 from app.state import sealed as state_sealed
-from app.state.events import StateMoved
+from app.state import upstream_endpoints as state_upstream_endpoints
+from app.state.events import OutputSharingChanged, StateMoved
 from app.state.schemas import StateLocking, StateLockReleased
 from app.workspaces import endpoints as workspaces_endpoints
 from app.workspaces import models as workspaces_models
@@ -86,6 +87,7 @@ ROUTERS = (
     policy_endpoints.router,
     state_endpoints.router,
     state_import_endpoints.router,
+    state_upstream_endpoints.router,
     recovery_endpoints.router,
     state_backend_endpoints.router,
     halt_endpoints.router,
@@ -110,5 +112,6 @@ def connect() -> None:
     subscribe(PoliciesMoved, runs.on_policies_moved)
     subscribe(RightsChanged, runs.on_rights_changed)
     subscribe(StateMoved, runs.on_state_moved)
+    subscribe(OutputSharingChanged, runs.on_output_sharing_changed)
     subscribe(StateLocking, runs.on_state_locking)
     subscribe(StateLockReleased, runs.on_lock_released)

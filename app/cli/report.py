@@ -78,6 +78,7 @@ def print_run(client: "SluiceClient", run: "Run") -> None:
         out.print(f"  {clean(run.message)}")
     if run.summary is not None:
         _print_counts(out, run)
+    _print_outputs_read(out, run)
     _print_losses(out, client, run)
     _print_policies(out, run)
     _print_failure(out, run)
@@ -85,6 +86,12 @@ def print_run(client: "SluiceClient", run: "Run") -> None:
         out.print(f"  {clean(run.status_reason)}")
     seconds = (document.get("timings") or {}).get("total_seconds")
     out.print(f"  {run.url}{f'  ({seconds:.1f} s)' if isinstance(seconds, int | float) else ''}")
+
+
+def _print_outputs_read(out: "Console", run: "Run") -> None:
+    for item in run.document.get("upstream_outputs") or []:
+        source = f"{item['workspace']}.{item['output']}{' (sensitive)' if item['sensitive'] else ''}"
+        out.print(clean(f"  {item['input']} is read from {source}, state version {item['number']}"))
 
 
 def _print_counts(out: "Console", run: "Run") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import state_changes, state_importing, state_moves, state_recovery
+from app.cli import state_changes, state_importing, state_moves, state_recovery, state_sharing
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit, MaybeWorkspace, Workspace
 from app.cli.program import group, register
@@ -182,3 +182,4 @@ register(commands, "rollback", state_moves.rollback)
 register(commands, "migrate", state_moves.migrate)
 commands.add_typer(state_recovery.quarantine, name="quarantine")
 commands.add_typer(state_recovery.retention, name="retention")
+register(commands, "share", state_sharing.share)

@@ -78,3 +78,14 @@ def set_retention(workspace: str, *, keep_versions: int | None, keep_days: int |
     """Set how long the content of old state versions is kept; None and None keep everything."""
     body = {"keep_versions": keep_versions, "keep_days": keep_days}
     return Call("PUT", _path("workspaces", workspace, "state-retention"), lambda data: data, json=body)
+
+
+def output_sharing(workspace: str) -> Call[Any]:
+    """Read which workspaces may take the workspace's outputs as inputs."""
+    return get(_path("workspaces", workspace, "output-sharing"))
+
+
+def set_output_sharing(workspace: str, *, everyone: bool, readers: list[str]) -> Call[Any]:
+    """Set which workspaces may take the workspace's outputs as inputs."""
+    body = {"everyone": everyone, "readers": readers}
+    return Call("PUT", _path("workspaces", workspace, "output-sharing"), lambda data: data, json=body)

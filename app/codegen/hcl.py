@@ -3,6 +3,7 @@
 The engine normalises strings to Unicode's NFC; everything else it reads back is exact. Heredocs are never written.
 """
 
+import math
 import re
 import unicodedata
 from typing import Any
@@ -51,15 +52,18 @@ def identifier(name: str) -> Hcl:
     return Hcl(name)
 
 
-def literal(value: Any) -> Hcl:
+def literal(value: Any, *, is_measured: bool = False) -> Hcl:
     """Return a JSON value as an HCL literal.
 
-    Raises ``NotRenderable`` for floats, integers beyond 2^53 - 1, and keys that are one after normalisation.
+    Raises ``NotRenderable`` for keys that are one after normalisation and, unless ``is_measured`` (the value is what an
+    engine gave out, as exact as it will be), for floats and for integers beyond 2^53 - 1.
     """
     if value is None:
         return Hcl("null")
     if isinstance(value, bool):
         return Hcl("true" if value else "false")
+    if is_measured and isinstance(value, int | float) and math.isfinite(value):
+        return Hcl(repr(value))
     if isinstance(value, int):
         if abs(value) > _EXACT:
             raise _refused(f"{value} is beyond 2^53 - 1, so not exact: write it as a string")
@@ -67,16 +71,16 @@ def literal(value: Any) -> Hcl:
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, list | tuple):
-        return Hcl("[" + ", ".join(literal(item) for item in value) + "]")
+        return Hcl("[" + ", ".join(literal(item, is_measured=is_measured) for item in value) + "]")
     if isinstance(value, dict):
-        return _object(value)
+        return _object(value, is_measured=is_measured)
     raise _refused(f"{value!r} ({type(value).__name__}) has no exact form in HCL: write it as a string")
 
 
-def _object(value: dict[Any, Any]) -> Hcl:
+def _object(value: dict[Any, Any], *, is_measured: bool) -> Hcl:
     if not all(isinstance(key, str) for key in value):
         raise _refused("the keys of an object must be text")
     if len({unicodedata.normalize("NFC", key) for key in value}) != len(value):
         raise _refused("two keys of an object are the same once Unicode is normalised: rename one")
-    inner = ", ".join(f"{quoted(key)} = {literal(item)}" for key, item in value.items())
+    inner = ", ".join(f"{quoted(key)} = {literal(item, is_measured=is_measured)}" for key, item in value.items())
     return Hcl(f"{{ {inner} }}" if inner else "{}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.codegen.backends import STATE_FILE, engine_backend, engine_settings, hcp_environment, render_backend
 from app.codegen.errors import SecretMissing
+from app.codegen.hcl import literal
 from app.codegen.renderer import render_template
 from app.configurations.schemas import ModuleInterface
 from app.specs.schemas import TerraformStackSpec, root_directory
@@ -24,6 +25,7 @@ __all__ = [
     "engine_backend",
     "engine_settings",
     "hcp_environment",
+    "output_variable",
     "render",
     "render_backend",
     "run_variables",
@@ -76,6 +78,22 @@ def run_variables(spec: TerraformStackSpec, variables: Sequence[ResolvedVariable
         if name not in known:
             added.append(found.model_copy(update={"key": name}))
     return [*variables, *added]
+
+
+def output_variable(name: str, value: Any, *, version_id: str, is_sensitive: bool) -> ResolvedVariable:
+    """Return an output's value as a run's variable ``name``: text as it is, everything else as an HCL literal.
+
+    Raises ``NotRenderable``.
+    """
+    is_text = isinstance(value, str)
+    return ResolvedVariable(
+        version_id=version_id,
+        key=name,
+        kind="terraform",
+        value=value if is_text else literal(value, is_measured=True),
+        sensitive=is_sensitive,
+        hcl=not is_text,
+    )
 
 
 def _render_root(spec: TerraformStackSpec, module: ModuleInterface, variables: Sequence[ResolvedVariable]) -> str:

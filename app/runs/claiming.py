@@ -159,7 +159,10 @@ def _job(
     configuration = configurations.get(session, run.organization_id, run.configuration_id or "")
     is_module = spec.module_source is not None
     module = configurations.interface(configuration, root_directory(spec)) if is_module else None
-    given = codegen.run_variables(spec, resolved)
+    given = [
+        *codegen.run_variables(spec, resolved),
+        *_outputs_read(session, run, workspace, spec, resolved),
+    ]
     return RunnerJob(
         **_frame(run, workspace, spec),
         configuration=configuration.archive,
@@ -181,6 +184,32 @@ def _job(
         variables=_job_variables(given),
         **rest,
     )
+
+
+def _outputs_read(
+    session: Session,
+    run: TerraformRun,
+    workspace: WorkspaceOut,
+    spec: TerraformStackSpec,
+    resolved: list[ResolvedVariable],
+) -> list[ResolvedVariable]:
+    """Return the outputs of other workspaces that the spec maps to inputs: a plan pins them, its apply takes those.
+
+    A workspace's own variable of the input's name wins. Raises the errors of ``state.resolve_outputs``.
+    """
+    if not spec.output_mappings:
+        return []
+    if run.parent_run_id is not None:
+        read = state.pinned_outputs(session, run.organization_id, run.upstream_outputs or [])
+    else:
+        own = {variable.key for variable in resolved if variable.kind == "terraform"}
+        wanted = {name: found for name, found in spec.output_mappings.items() if name not in own}
+        read = state.resolve_outputs(session, workspace, wanted)
+        run.upstream_outputs = [pin.model_dump() for pin, _ in read] or None
+    return [
+        codegen.output_variable(pin.input, output.value, version_id=pin.state_version_id, is_sensitive=output.sensitive)
+        for pin, output in read
+    ]
 
 
 def _moving_job(

@@ -4,7 +4,10 @@ SHA-256 over named parts. ``inputs_of`` says what a workspace's inputs are now; 
 says what moved.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -23,6 +26,7 @@ LABELS = {
     "spec": "Spec",
     "configuration": "Configuration",
     "variables": "Variables",
+    "outputs": "Outputs of other workspaces",
     "plan_file": "Plan file",
     "plan_json": "Plan document",
     "lock_file": "Provider lock",
@@ -44,6 +48,8 @@ class Inputs:
     state_serial: int
     backend_digest: str
     policy_bundles: str
+    moved_outputs: Callable[[Sequence[dict[str, Any]]], list[str]]
+    """Says of pinned outputs of other workspaces, in words, which are no longer what they were."""
 
 
 def inputs_of(session: Session, workspace: WorkspaceOut) -> Inputs:
@@ -56,6 +62,7 @@ def inputs_of(session: Session, workspace: WorkspaceOut) -> Inputs:
         state_serial=newest.serial if newest is not None else 0,
         backend_digest=backend_digest(workspace),
         policy_bundles=bundles_digest(session, workspace.organization_id, workspace.id, workspace.tags),
+        moved_outputs=partial(state.moved_outputs, session, workspace.organization_id, workspace.id),
     )
 
 
@@ -105,6 +112,9 @@ def parts_of(run: TerraformRun, *, policy_bundles: str, policy_results: str) -> 
         "policy_bundles": policy_bundles,
         "policy_results": policy_results,
     }
+    if run.upstream_outputs:
+        # Versions, not values: a digest of a short secret can be guessed.
+        parts["outputs"] = digest(run.upstream_outputs)
     return parts if run.target is None else {**parts, "target": digest(run.target)}
 
 
@@ -124,7 +134,7 @@ def moved_inputs(run: TerraformRun, now: Inputs) -> list[str]:
         moved.append(f"the state moved from serial {run.state_serial or 0} to {now.state_serial}")
     if run.backend_digest is not None and now.backend_digest != run.backend_digest:
         moved.append("the workspace's state backend changed")
-    return moved
+    return moved + now.moved_outputs(run.upstream_outputs or [])
 
 
 def moved_parts(run: TerraformRun, now: Inputs) -> set[str]:
@@ -138,6 +148,8 @@ def moved_parts(run: TerraformRun, now: Inputs) -> set[str]:
         moved.add("state")
     if run.backend_digest is not None and now.backend_digest != run.backend_digest:
         moved.add("backend")
+    if now.moved_outputs(run.upstream_outputs or []):
+        moved.add("outputs")
     if run.fingerprint_parts and now.policy_bundles != run.fingerprint_parts.get("policy_bundles"):
         moved.add("policy_bundles")
     return moved

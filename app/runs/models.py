@@ -50,6 +50,7 @@ class TerraformRun(OrganizationOwned, Created, Base):
     configuration_id: Mapped[str | None] = mapped_column(ForeignKey("configurations.id"))
     configuration_digest: Mapped[str]
     variable_version_ids: Mapped[list[str]] = mapped_column(default=list)
+    upstream_outputs: Mapped[list[Any] | None]
     target: Mapped[dict[str, Any] | None]
     backend_digest: Mapped[str | None]
     engine: Mapped[dict[str, Any] | None]

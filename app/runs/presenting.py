@@ -41,6 +41,7 @@ from app.runs.schemas import (
 )
 from app.specs import service as specs
 from app.state import service as state
+from app.state.schemas import UpstreamOutput
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
 
@@ -135,6 +136,7 @@ def detail(session: Session, actor: Actor, run: TerraformRun, workspace: Workspa
         engine=run.engine,
         variable_count=len(run.variable_version_ids),
         sensitive_variable_count=len(sensitive & set(run.variable_version_ids)),
+        upstream_outputs=[UpstreamOutput.model_validate(pin) for pin in run.upstream_outputs or []],
         experiment_id=run.experiment_id,
         test_id=run.test_id,
         output_changes=run.output_changes,
@@ -195,6 +197,7 @@ def _labels(
     details = {
         "spec": f"{item.stack.name} v{number}" if number is not None else f"{item.stack.name}, of its own",
         "variables": f"{count}, {sensitive_count} sensitive" if sensitive_count else str(count),
+        "outputs": str(len(run.upstream_outputs or [])),
         "state": f"serial {run.state_serial}" if run.state_lineage is not None else "none yet",
         "policy_bundles": str(len({check.bundle_digest for check in checks})),
     }

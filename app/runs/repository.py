@@ -197,6 +197,20 @@ def workspaces_with(session: Session, workspace_ids: Sequence[str], statuses: Se
     ).all()
 
 
+def readers_of(session: Session, workspace_id: str) -> Sequence[str]:
+    """Return, in order, the workspaces with a run that plans or waits and has read the workspace's outputs."""
+    query = (
+        select(TerraformRun.workspace_id)
+        .where(
+            TerraformRun.finished_at.is_(None),
+            TerraformRun.status.in_([Status.RUNNING, *GATE_VALUES]),
+            TerraformRun.upstream_outputs.contains([{"workspace_id": workspace_id}]),
+        )
+        .distinct()
+    )
+    return session.scalars(query.order_by(TerraformRun.workspace_id)).all()
+
+
 def lock_live_in_scope(
     session: Session, organization_id: str | None, workspace_id: str | None
 ) -> Sequence[TerraformRun]:

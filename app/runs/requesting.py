@@ -92,6 +92,7 @@ def queue_apply(session: Session, parent: TerraformRun) -> TerraformRun:
         configuration_id=parent.configuration_id,
         configuration_digest=parent.configuration_digest,
         variable_version_ids=parent.variable_version_ids,
+        upstream_outputs=parent.upstream_outputs,
         counts=parent.counts,
         has_changes=parent.has_changes,
         fingerprint=parent.fingerprint,

@@ -10,7 +10,7 @@ from app.core.settings import StateBackend
 from app.policy.schemas import PolicyCheckOut
 from app.runs.machine import Kind, Status
 from app.specs.schemas import TerraformStackSpec
-from app.state.schemas import LockOut
+from app.state.schemas import LockOut, UpstreamOutput
 
 RunSource = Literal["ui", "api", "ci", "mcp", "schedule"]
 RequestKind = Literal["plan", "destroy", "refresh"]
@@ -261,6 +261,9 @@ class RunOut(RunListItem):
     engine: dict[str, Any] | None
     variable_count: int
     sensitive_variable_count: int
+    upstream_outputs: list[UpstreamOutput] = Field(
+        description="Outputs of other workspaces that it reads, each of the state version that was current when claimed"
+    )
     experiment_id: str | None
     test_id: str | None
     output_changes: int

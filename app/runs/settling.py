@@ -90,6 +90,7 @@ def _policy_input(session: Session, run: TerraformRun) -> tuple[list[PinnedAttac
         "time": clock.now(),
         "sensitive_variables": {
             *spec.document.get("secret_mappings", {}),
+            *(pin["input"] for pin in run.upstream_outputs or [] if pin["sensitive"]),
             *(
                 variable.key
                 for variable in workspaces.variables(session, system_actor(run.organization_id), run.workspace_id)

@@ -16,7 +16,7 @@ from app.runs.settling import REEVALUATE_TASK
 from app.specs.events import HeadMoved
 from app.state import service as state
 from app.state.errors import StateLocked
-from app.state.events import StateMoved
+from app.state.events import OutputSharingChanged, StateMoved
 from app.state.schemas import StateLocking, StateLockReleased
 from app.workspaces import service as workspaces
 from app.workspaces.errors import StateBackendFixed
@@ -102,6 +102,11 @@ def on_lock_released(session: Session, fact: StateLockReleased) -> None:
 
 def on_state_moved(session: Session, fact: StateMoved) -> None:
     """Have plans made from the state before superseded, after commit."""
+    ending.state_moved(session, fact.workspace_id)
+
+
+def on_output_sharing_changed(session: Session, fact: OutputSharingChanged) -> None:
+    """Have plans that may no longer read what they were made from superseded, after commit."""
     ending.state_moved(session, fact.workspace_id)
 
 

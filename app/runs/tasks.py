@@ -128,9 +128,16 @@ def recheck() -> None:
 
 
 def supersede_moved(workspace_id: str) -> None:
-    """Supersede what waits in a workspace whose state moved."""
+    """Supersede what waits in a workspace whose state moved, and in those that read its outputs.
+
+    A transaction a workspace. A plan of a reader that settles beside this is waited for, by its workspace's lock.
+    """
     with unit_of_work() as session:
         deciding.supersede_moved(session, workspace_id)
+        readers = repository.readers_of(session, workspace_id)
+    for reader_id in readers:
+        with suppress(NotFound), unit_of_work() as session:
+            deciding.supersede_moved(session, reader_id)
 
 
 def register(application: Celery, starter: Starter) -> None:

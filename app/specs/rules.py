@@ -20,6 +20,7 @@ _RESERVED_INPUTS = frozenset(
 )
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
 SECRET_PATTERN = re.compile(r"variable:[A-Za-z_][A-Za-z0-9_-]{0,127}")
+OUTPUT_PATTERN = re.compile(rf"workspace:({NAME_PATTERN.pattern})\.([A-Za-z_][A-Za-z0-9_-]{{0,127}})")
 _CONSTRAINT = re.compile(r"(=|!=|>=|<=|>|<|~>)?\s*([0-9]+(?:\.[0-9]+){0,2}(?:-[0-9A-Za-z.-]+)?)")
 _SAFE_INTEGER = 2**53 - 1
 LIMIT_MODULE_PATH = 512
@@ -98,6 +99,12 @@ def input_name_problem(name: str) -> str | None:
     if name in _RESERVED_INPUTS:
         return "is reserved by the engine and can't be a variable: use the name of a variable that the module declares"
     return None
+
+
+def split_output_reference(reference: str) -> tuple[str, str]:
+    """Return workspace and output of a spec's ``workspace:NAME.OUTPUT``; a name may hold dots, an output can't."""
+    workspace, _, output = reference.removeprefix("workspace:").rpartition(".")
+    return workspace, output
 
 
 def line(path: tuple[str | int, ...], message: str, value: Any) -> Any:

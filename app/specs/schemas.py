@@ -17,6 +17,7 @@ from app.specs.module_source import ModuleSource, parse_module_source
 from app.specs.reading import read_document
 from app.specs.rules import (
     DIGEST_PATTERN,
+    OUTPUT_PATTERN,
     SECRET_PATTERN,
     check_module_path,
     check_name,
@@ -27,6 +28,7 @@ from app.specs.rules import (
     line,
     parse_version_constraint,
     refuse,
+    split_output_reference,
     text_problem,
 )
 
@@ -36,6 +38,7 @@ __all__ = [
     "check_tags",
     "input_name_problem",
     "parse_version_constraint",
+    "split_output_reference",
     "text_problem",
 ]
 
@@ -91,6 +94,11 @@ class TerraformStackSpec(BaseModel):
         default_factory=dict,
         description="Input name to a reference to a secret, resolved for the run only; `variable:KEY` is a sensitive "
         "variable of the workspace.",
+    )
+    output_mappings: dict[str, str] = Field(
+        default_factory=dict,
+        description="Input name to an output of another workspace, `workspace:NAME.OUTPUT`, read when a run is "
+        "claimed. A workspace's own variable of the input's name wins.",
     )
 
     hash_prefix: ClassVar[str] = f"v{SCHEMA_VERSION}:"
@@ -168,6 +176,20 @@ class TerraformStackSpec(BaseModel):
                 )
         return value
 
+    @field_validator("output_mappings")
+    @classmethod
+    def _outputs(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, reference in value.items():
+            problem = input_name_problem(name)
+            if problem is not None:
+                raise refuse(f"{name[:80]!r} {problem}")
+            if not OUTPUT_PATTERN.fullmatch(reference):
+                raise refuse(
+                    f"{name} refers to {reference[:200]!r}, which names no output: write workspace:NAME.OUTPUT, with "
+                    "the name of a workspace of the organization and of one of its outputs"
+                )
+        return value
+
     @model_validator(mode="after")
     def _one_source(self) -> "TerraformStackSpec":
         if self.module_source is not None and self.configuration_digest is not None:
@@ -179,6 +201,9 @@ class TerraformStackSpec(BaseModel):
         both = sorted(self.inputs.keys() & self.secret_mappings.keys())
         if both:
             raise refuse(f"{', '.join(both)}: given as input and as secret mapping; keep one of them")
+        both = sorted(self.output_mappings.keys() & (self.inputs.keys() | self.secret_mappings.keys()))
+        if both:
+            raise refuse(f"{', '.join(both)}: given as output mapping and as input or secret mapping; keep one of them")
         return self
 
     @property

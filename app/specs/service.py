@@ -137,7 +137,12 @@ def pin(session: Session, actor: Actor, spec: TerraformStackSpec) -> tuple[Terra
 def _check_inputs(spec: TerraformStackSpec, found: ConfigurationOut) -> None:
     declared = configurations.interface(found, root_directory(spec)).variables
     errors = []
-    for field, names in (("inputs", spec.inputs), ("secret_mappings", spec.secret_mappings)):
+    named = {
+        "inputs": spec.inputs,
+        "secret_mappings": spec.secret_mappings,
+        "output_mappings": spec.output_mappings,
+    }
+    for field, names in named.items():
         for name in names:
             if name not in declared:
                 known = ", ".join(sorted(declared)[:30]) or "none"

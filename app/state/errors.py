@@ -134,3 +134,24 @@ class QuarantineDecided(Conflict):
 
     code = "quarantine_decided"
     title = "The quarantined state was decided already"
+
+
+class UpstreamOutputMissing(Conflict):
+    """The workspace is not there, has no state, or its state has no such output; ``errors`` names the mapping."""
+
+    code = "upstream_output_missing"
+    title = "An output of another workspace is missing"
+
+
+class UpstreamOutputNotShared(Conflict):
+    """The other workspace does not share its outputs with this one."""
+
+    code = "upstream_output_not_shared"
+    title = "Another workspace does not share its outputs"
+
+
+class UpstreamCycle(Conflict):
+    """The workspaces read each other's outputs in a circle."""
+
+    code = "upstream_cycle"
+    title = "Workspaces read each other's outputs in a circle"

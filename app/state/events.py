@@ -6,6 +6,14 @@ from app.core.events import Fact
 
 
 @dataclass(frozen=True)
+class OutputSharingChanged(Fact):
+    """Other workspaces than before may read a workspace's outputs. Handled after commit, as ``StateMoved`` is."""
+
+    organization_id: str
+    workspace_id: str
+
+
+@dataclass(frozen=True)
 class StateMoved(Fact):
     """A workspace has another current state than before. Handled in a job after commit: it climbs the lock order."""
 

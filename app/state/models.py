@@ -85,6 +85,18 @@ class TerraformStateRetention(OrganizationOwned, Base):
     keep_days: Mapped[int | None]
 
 
+class TerraformOutputSharing(OrganizationOwned, Base):
+    """Which workspaces may take a workspace's outputs as inputs; no row is none."""
+
+    __tablename__ = "terraform_output_sharing"
+
+    workspace_id: Mapped[str] = mapped_column(
+        ForeignKey("terraform_workspaces.id", ondelete="CASCADE"), primary_key=True
+    )
+    everyone: Mapped[bool]
+    reader_ids: Mapped[list[str]]
+
+
 class TerraformStateLock(OrganizationOwned, Base):
     """The lock of a workspace's state.
 

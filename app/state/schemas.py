@@ -210,6 +210,21 @@ class Retention(BaseModel):
     keep_days: int | None = Field(None, ge=1, le=36_500, description="Keep those of the last so many days")
 
 
+class UpstreamOutput(BaseModel):
+    """An output of another workspace that a run reads, pinned to a state version when the run was claimed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    input: str = Field(description="The input that it becomes")
+    workspace_id: str
+    workspace: str = Field(description="Name of the other workspace, when it was read")
+    output: str
+    sensitive: bool
+    state_version_id: str
+    number: int = Field(description="Number of the state version in the other workspace")
+    serial: int
+
+
 class QuarantinedState(BaseModel):
     """A state that could not become a version. ``serial`` and ``lineage`` are null when it could not be read."""
 

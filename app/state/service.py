@@ -31,6 +31,7 @@ from app.state.quarantine import (
 from app.state.retention import due as retention_due
 from app.state.retention import prune, retention, set_retention
 from app.state.rollback import rollback_target, rolled_back
+from app.state.upstream import moved_outputs, pinned_outputs, resolve_outputs, set_sharing, sharing
 from app.state.versions import (
     ARTIFACT_KIND,
     by_content,
@@ -77,14 +78,17 @@ __all__ = [
     "lock_manually",
     "lock_of",
     "mark_orphaned",
+    "moved_outputs",
     "orphaned_locks",
     "outputs",
+    "pinned_outputs",
     "prune",
     "quarantine",
     "quarantined",
     "quarantined_resources",
     "quarantined_state",
     "release_orphaned",
+    "resolve_outputs",
     "resources",
     "retention",
     "retention_due",
@@ -93,7 +97,9 @@ __all__ = [
     "rollback_target",
     "rolled_back",
     "set_retention",
+    "set_sharing",
     "settle_snapshots",
+    "sharing",
     "store_version",
     "unlock",
     "unlock_own",

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.codegen.errors import NotRenderable
-from app.codegen.hcl import identifier, literal, quoted
+from app.codegen.hcl import Hcl, identifier, literal, quoted
 from app.executor.discovery import Tool
 from tests.support.guards import spawning
 
@@ -72,7 +72,8 @@ def read_back(engine_tool: Tool, tmp_path: Path) -> Callable[[list[Any]], list[A
     """Write values as HCL into a file, and have the real engine say what they are."""
 
     def read(values: list[Any]) -> list[Any]:
-        locals_ = "".join(f"  v{index} = {literal(value)}\n" for index, value in enumerate(values))
+        texts = [value if isinstance(value, Hcl) else literal(value) for value in values]
+        locals_ = "".join(f"  v{index} = {text}\n" for index, text in enumerate(texts))
         (tmp_path / "main.tf").write_text(f'locals {{\n{locals_}  after = "sentinel"\n}}\n', encoding="utf-8")
         names = ", ".join(f"local.v{index}" for index in range(len(values)))
         with spawning("the engine's console reads the file back"):
@@ -133,3 +134,15 @@ def test_literal_value_without_exact_form_is_refused(value: Any) -> None:
 def test_identifier_anything_else_is_refused(name: str) -> None:
     with pytest.raises(NotRenderable):
         identifier(name)
+
+
+def test_literal_measured_numbers_read_back_by_the_engine_are_the_same(
+    read_back: Callable[[list[Any]], list[Any]],
+) -> None:
+    values = [0.1, 1e-7, 1.5e300, 2**60, -3.25, {"a": [0.5]}]
+    assert read_back([literal(value, is_measured=True) for value in values]) == values
+
+
+def test_literal_measured_value_that_is_no_number_of_json_is_refused() -> None:
+    with pytest.raises(NotRenderable):
+        literal(float("nan"), is_measured=True)

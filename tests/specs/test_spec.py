@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from app.specs.diff import differences, pointer
 from app.specs.errors import SpecInvalid
 from app.specs.module_source import parse_module_source
-from app.specs.schemas import TERRAFORM_MODULE_KINDS, TerraformStackSpec, parse_spec, validate_spec
+from app.specs.schemas import (
+    TERRAFORM_MODULE_KINDS,
+    TerraformStackSpec,
+    parse_spec,
+    split_output_reference,
+    validate_spec,
+)
 
 DIGEST = "a" * 64
 
@@ -90,6 +96,17 @@ def test_spec_document_read_back_gives_the_same_hash(inputs: dict[str, Any]) -> 
         ({"module_source": "modules/x", "module_path": "y"}, "spec", "module_path"),
         ({"secret_mappings": {"token": "vault:kv/token"}}, "secret_mappings", "variable:KEY"),
         ({"inputs": {"t": "x"}, "secret_mappings": {"t": "variable:k"}}, "spec", "keep one"),
+        ({"output_mappings": {"vpc": "prod.vpc_id"}}, "output_mappings", "workspace:NAME.OUTPUT"),
+        ({"output_mappings": {"vpc": "workspace:prod"}}, "output_mappings", "workspace:NAME.OUTPUT"),
+        ({"output_mappings": {"vpc": "workspace:Prod.vpc_id"}}, "output_mappings", "workspace:NAME.OUTPUT"),
+        ({"output_mappings": {"vpc": "workspace:prod.a b"}}, "output_mappings", "workspace:NAME.OUTPUT"),
+        ({"output_mappings": {"source": "workspace:prod.vpc_id"}}, "output_mappings", "reserved"),
+        ({"inputs": {"t": "x"}, "output_mappings": {"t": "workspace:p.t"}}, "spec", "keep one"),
+        (
+            {"secret_mappings": {"t": "variable:k"}, "output_mappings": {"t": "workspace:p.t"}},
+            "spec",
+            "keep one",
+        ),
         ({"module_source": "/etc/passwd"}, "module_source", "absolute path"),
     ],
 )
@@ -197,3 +214,9 @@ def test_diff_paths_are_json_pointers() -> None:
     ]
     assert pointer(()) == ""
     assert differences(after, after) == []
+
+
+def test_output_reference_with_dots_in_the_workspaces_name_is_split_at_the_last() -> None:
+    spec = validate_spec({"name": "n", "output_mappings": {"vpc": "workspace:prod.eu.net.vpc_id"}})
+    assert split_output_reference(spec.output_mappings["vpc"]) == ("prod.eu.net", "vpc_id")
+    assert spec.hash != validate_spec({"name": "n"}).hash
