@@ -33,12 +33,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["organization_id"],
             ["organizations.id"],
-            name=op.f("fk_terraform_output_sharing_organization_id_organizations"),
+            name=op.f("fk_terraform_output_sharing_organization_id"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["workspace_id"],
             ["terraform_workspaces.id"],
-            name=op.f("fk_terraform_output_sharing_workspace_id_terraform_workspaces"),
+            name=op.f("fk_terraform_output_sharing_workspace_id"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_terraform_output_sharing")),

@@ -1312,6 +1312,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/workspaces/{workspace}/output-sharing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who may read the outputs
+         * @description Return which workspaces may take this one's outputs as inputs.
+         */
+        get: operations["get_output_sharing"];
+        /**
+         * Share the outputs
+         * @description Set which workspaces may take this one's outputs as inputs, sensitive ones in clear.
+         *
+         *     Needs `state:read-sensitive` too, since their runs see what sensitive outputs hold.
+         */
+        put: operations["set_output_sharing"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/workspaces/{workspace}/outputs": {
         parameters: {
             query?: never;
@@ -2729,6 +2755,37 @@ export interface components {
             sensitive: boolean;
         };
         /**
+         * OutputSharing
+         * @description Which workspaces of the organization may read a workspace's outputs, sensitive ones too, as their inputs.
+         */
+        OutputSharing: {
+            /**
+             * Everyone
+             * @description Every workspace of the organization may
+             */
+            everyone: boolean;
+            /** Readers */
+            readers: components["schemas"]["Reader"][];
+        };
+        /**
+         * OutputSharingIn
+         * @description Which workspaces may read the outputs. What is left out may not.
+         */
+        OutputSharingIn: {
+            /**
+             * Everyone
+             * @description Every workspace of the organization may
+             * @default false
+             */
+            everyone: boolean;
+            /**
+             * Readers
+             * @description Names or ids of workspaces
+             * @default []
+             */
+            readers: string[];
+        };
+        /**
          * Overview
          * @description The installation at a glance, for one organization.
          */
@@ -3196,6 +3253,16 @@ export interface components {
             need: number;
         };
         /**
+         * Reader
+         * @description A workspace that may read the outputs.
+         */
+        Reader: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * Readiness
          * @description Whether the parts that the API needs can be reached. Redis is a doorbell: without it everything still works.
          */
@@ -3525,6 +3592,11 @@ export interface components {
             /** Test Id */
             test_id: string | null;
             timings: components["schemas"]["Timings"];
+            /**
+             * Upstream Outputs
+             * @description Outputs of other workspaces that it reads, each of the state version that was current when claimed
+             */
+            upstream_outputs: components["schemas"]["UpstreamOutput"][];
             /** Url */
             url: string;
             /** Variable Count */
@@ -4042,6 +4114,13 @@ export interface components {
              */
             name: string;
             /**
+             * Output Mappings
+             * @description Input name to an output of another workspace, `workspace:NAME.OUTPUT`, read when a run is claimed. A workspace's own variable of the input's name wins.
+             */
+            output_mappings?: {
+                [key: string]: string;
+            };
+            /**
              * Schema Version
              * @description Version of this format.
              * @default 1
@@ -4186,6 +4265,37 @@ export interface components {
              * @description Why; it is audited
              */
             reason: string;
+        };
+        /**
+         * UpstreamOutput
+         * @description An output of another workspace that a run reads, pinned to a state version when the run was claimed.
+         */
+        UpstreamOutput: {
+            /**
+             * Input
+             * @description The input that it becomes
+             */
+            input: string;
+            /**
+             * Number
+             * @description Number of the state version in the other workspace
+             */
+            number: number;
+            /** Output */
+            output: string;
+            /** Sensitive */
+            sensitive: boolean;
+            /** Serial */
+            serial: number;
+            /** State Version Id */
+            state_version_id: string;
+            /**
+             * Workspace
+             * @description Name of the other workspace, when it was read
+             */
+            workspace: string;
+            /** Workspace Id */
+            workspace_id: string;
         };
         /**
          * UserChange
@@ -7598,6 +7708,13 @@ export interface operations {
                      */
                     name?: string;
                     /**
+                     * Output Mappings
+                     * @description Input name to an output of another workspace, `workspace:NAME.OUTPUT`, read when a run is claimed. A workspace's own variable of the input's name wins.
+                     */
+                    output_mappings?: {
+                        [key: string]: string;
+                    };
+                    /**
                      * Schema Version
                      * @description Version of this format.
                      * @default 1
@@ -8413,6 +8530,92 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Problem"];
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_output_sharing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputSharing"];
+                };
+            };
+            /** @description No such workspace (`workspace_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_output_sharing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OutputSharingIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputSharing"];
+                };
+            };
+            /** @description No such workspace (`workspace_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
