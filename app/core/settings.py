@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     sandbox: Literal["auto", "required", "off"] = Field("auto", description="Run engines under bubblewrap.")
     work_dir: Path | None = Field(None, description="Where runs are laid out; else below the temporary directory.")
     worker_concurrency: int = Field(4, ge=1, le=256, description="Supervisors that one worker runs at once.")
+    reuse_init: bool = Field(
+        True, description="Keep what init made for a workspace's configuration, where engines run in the sandbox."
+    )
     engine_gogc: int = Field(
         400, ge=25, le=10_000, description="GOGC of engines and providers: higher is faster and takes more memory."
     )

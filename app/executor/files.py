@@ -78,10 +78,10 @@ def write(root: Path, name: str, content: bytes, *, owner: Owner, mode: int = 0o
         ) from error
 
 
-def link(root: Path, name: str, target: str) -> None:
-    """Make a symbolic link below ``root``, in place of whatever has that name."""
+def link(root: Path, name: str, target: str, *, owner: Owner | None = None) -> None:
+    """Make a symbolic link below ``root``, in place of whatever has that name; with ``owner`` the directories too."""
     *above, last = PurePosixPath(name).parts
-    with _directory(root, above) as parent:
+    with _directory(root, above, owner=owner) as parent:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(last, dir_fd=parent)
         os.symlink(target, last, dir_fd=parent)

@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from app.core.canonical import with_member
 from app.core.errors import IntegrityError
-from app.executor import backend, files, gateway, sandbox
+from app.executor import backend, files, gateway, prepared, sandbox
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.commands import (
     PLAN_FILE,
@@ -36,7 +36,7 @@ from app.executor.errors import (
     ProcessFailed,
     ProcessTimedOut,
 )
-from app.executor.events import Diagnostic, parse
+from app.executor.events import Diagnostic, ResourceStep, parse
 from app.executor.launch import Ended, Limits
 from app.executor.lines import Line
 from app.executor.options import ExecutorOptions
@@ -65,6 +65,7 @@ RESERVED_FILES = (
 _VARIABLES_INSIDE = "/sluice/variables"
 _FILE_LIMIT = 512 * 1024 * 1024
 _EMPTY: dict[str, Any] = {"outputs": {}, "resources": [], "check_results": None}
+_ASKS_FOR_INIT = re.compile(r"\b(tofu|terraform) init\b")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.9")}
 
@@ -95,7 +96,8 @@ class TerraformExecutor:
     """Runs one engine in one directory, in the sandbox where there is one. See `Engine` for its calls.
 
     ``expected_backend`` is the backend type that `init` must end up with, ``backend_settings`` what it must be set to;
-    ``backend_environment`` is its address and credentials, which the engine gets by environment alone.
+    ``backend_environment`` is its address and credentials, which the engine gets by environment alone. ``shelf`` keeps
+    what `init` makes; None keeps nothing.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class TerraformExecutor:
         variables: Sequence[Variable] = (),
         environment: Mapping[str, str] | None = None,
         backend_environment: Mapping[str, str] | None = None,
+        shelf: prepared.Shelf | None = None,
     ) -> None:
         self._tool = tool
         self._site = site
@@ -120,10 +123,13 @@ class TerraformExecutor:
         self._variables = tuple(variables)
         self._user_environment = dict(environment or {})
         self._backend_environment = dict(backend_environment or {})
+        self._shelf = shelf
+        self._is_prepared_before = False
         self._cancel = CancelSource()
         self._ends: list[Ended] = []
         self._started = 0
         self._diagnostics: list[Diagnostic] = []
+        self._has_begun = False
 
     @property
     def tool(self) -> Tool:
@@ -162,9 +168,21 @@ class TerraformExecutor:
                 files.write(self._site.module, name, content, owner=self._options.owner, mode=0o600)
 
     def prepare(self, *, is_apply: bool) -> None:
-        """Run `init`, again while its failure looks transient, and refuse a backend that is not the expected one."""
+        """Run `init`, unless what an earlier one made is there, and refuse a backend that is not the expected one."""
         self._place_variables()
-        has_lock = is_apply and files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT) is not None
+        lock_file = files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT)
+        kept = self._shelf.take(lock_file) if self._shelf is not None else None
+        if kept is not None:
+            self._is_prepared_before = True
+            prepared.lay_out(self._site.module, kept, owner=self._options.owner)
+            self._report(Notice("init", "Initialized before with this configuration; init is not needed again."))
+        else:
+            self._initialize(lock_file, is_apply=is_apply)
+        self._check_backend()
+
+    def _initialize(self, lock_file: bytes | None, *, is_apply: bool) -> None:
+        """Run `init`, again while its failure looks transient, and keep what it made."""
+        has_lock = is_apply and lock_file is not None
         command = InitCommand(is_json=self._speaks_json_at_init, lockfile="readonly" if has_lock else "write")
         attempt = 1
         while True:
@@ -187,12 +205,38 @@ class TerraformExecutor:
             )
             if wait_for(self._cancel.fileno(), pause):
                 raise self._stopped("init")
+        if self._shelf is not None:
+            after = files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT)
+            mirrors = self._options.cli_config.directories if self._options.cli_config is not None else ()
+            made = prepared.collect(self._site.module, mirrors, after)
+            if made is not None:
+                self._shelf.put(made, lock_file=lock_file)
+
+    def _initialize_again(self, ended: Ended, *, is_apply: bool) -> bool:
+        """Run `init` after all when an engine that was prepared by an earlier one asks for it. Returns whether it did.
+
+        Engines ask before they touch anything, so the command may be run again.
+        """
+        if ended.exit_code == 0 or not self._is_prepared_before or self._has_begun:
+            return False
+        if not any(_ASKS_FOR_INIT.search(f"{found.summary} {found.detail}") for found in self._diagnostics):
+            return False
+        self._is_prepared_before = False
+        self._report(Notice("init", "What an earlier init made does not fit any more; init runs again."))
+        prepared.remove(self._site.module)
+        lock_file = files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT)
+        self._initialize(lock_file, is_apply=is_apply)
         self._check_backend()
+        return True
 
     def plan(self, mode: PlanMode, *, is_locked: bool, on_artifact: Callable[[bytes], None]) -> PlanProduct:
         """Run `plan` and `show -json`, and collect what an apply will need."""
+        command = PlanCommand(mode=mode, is_locked=is_locked)
         before = files.snapshot(self._site.work, self._is_ours)
-        ended = self._run(PlanCommand(mode=mode, is_locked=is_locked))
+        ended = self._run(command)
+        if ended.exit_code != 2 and self._initialize_again(ended, is_apply=False):
+            before = files.snapshot(self._site.work, self._is_ours)
+            ended = self._run(command)
         if ended.exit_code not in {0, 2}:
             raise self._failure(ended)
         artifact = files.read(self._site.module, PLAN_FILE, limit_bytes=_FILE_LIMIT)
@@ -221,7 +265,10 @@ class TerraformExecutor:
         plan_file = files.read(self._site.module, PLAN_FILE, limit_bytes=_FILE_LIMIT)
         if plan_file is None or hashlib.sha256(plan_file).hexdigest() != artifact_digest:
             raise IntegrityError("The plan file in the working directory is not the one that was approved.")
-        ended = self._run(ApplyCommand(PLAN_FILE, artifact_digest))
+        command = ApplyCommand(PLAN_FILE, artifact_digest)
+        ended = self._run(command)
+        if self._initialize_again(ended, is_apply=True):
+            ended = self._run(command)
         if ended.exit_code != 0:
             raise self._failure(ended)
 
@@ -307,7 +354,7 @@ class TerraformExecutor:
         limits = limits or self._options.limits
         if obeys and self._cancel.requested() is not None:
             raise self._stopped(command.name)
-        self._diagnostics = []
+        self._diagnostics, self._has_begun = [], False
         launch = gateway.Launch(self._tool.path, command, self._environment, self._site.module, self._confinement)
         self._started += 1
         try:
@@ -345,6 +392,8 @@ class TerraformExecutor:
         event = parse(line.text)
         if isinstance(event, Diagnostic):
             self._diagnostics.append(event)
+        elif isinstance(event, ResourceStep):
+            self._has_begun = True
         self._report(Output(command, line.stream, event, line.is_partial))
 
     @cached_property

@@ -71,7 +71,8 @@ def recover(settings: Settings, port: RunnerPort, *, settle_seconds: float) -> l
         return []
     recovered = []
     for root in sorted(base.iterdir()):
-        run_id = _recover_one(root, port, settle_seconds) if root.is_dir() and not root.is_symlink() else None
+        is_run = root.is_dir() and not root.is_symlink() and not root.name.startswith(".")
+        run_id = _recover_one(root, port, settle_seconds) if is_run else None
         if run_id is not None:
             recovered.append(run_id)
     return recovered

@@ -23,6 +23,7 @@ from app.executor.engine import Site, Variable
 from app.executor.errors import EngineStopped, ProcessFailed
 from app.executor.nursery import Target
 from app.executor.options import ExecutorOptions
+from app.executor.prepared import Shelf
 from app.executor.terraform import TerraformExecutor
 from app.runner import engines, leftovers, moving, pipeline, workdir
 from app.runner.feed import Feed
@@ -242,11 +243,37 @@ class Supervisor:
             ],
             environment={found.key: found.value for found in job.variables if found.kind == "env"},
             backend_environment=job.backend_environment,
+            shelf=self._shelf(tool, options),
         )
         self._engines.append(made)
         if self._order is not None:
             made.interrupt(self._order[0])
         return made
+
+    def _shelf(self, tool: Tool, options: ExecutorOptions) -> Shelf | None:
+        """Return where what `init` makes for this job is kept; None where it must not be.
+
+        Without a sandbox a run could write to what another will use; a move between backends initializes two.
+        """
+        job = self._job
+        if (
+            not self._settings.reuse_init
+            or options.tools is None
+            or job.configuration is None
+            or job.target is not None
+        ):
+            return None
+        parts = (
+            job.organization_id,
+            job.workspace_id,
+            job.configuration.digest,
+            job.module_path,
+            job.generated_files,
+            job.expected_backend,
+            tool.sha256,
+            options.cli_config.text if options.cli_config is not None else "",
+        )
+        return Shelf(workdir.prepared_directory(self._settings), parts)
 
     def _acknowledge(self, error: EngineStopped) -> str:
         order = self._order[0] if self._order is not None else StopOrder.CANCEL

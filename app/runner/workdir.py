@@ -36,6 +36,11 @@ def base_directory(settings: Settings) -> Path:
     return settings.work_dir or Path(tempfile.gettempdir()) / f"sluice-runs-{os.geteuid()}"
 
 
+def prepared_directory(settings: Settings) -> Path:
+    """Return the directory, apart from every run's, in which what `init` made is kept."""
+    return base_directory(settings) / ".prepared"
+
+
 def make(base: Path, name: str, *, module_path: str, owner: files.Owner) -> Site:
     """Make a fresh, private directory called ``name`` below ``base``; what a dead run left there goes first.
 

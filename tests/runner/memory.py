@@ -1,5 +1,6 @@
 """A control plane in memory: what a pipeline's calls leave, and orders that a test gives."""
 
+import gzip
 import json
 import threading
 from collections.abc import Callable
@@ -162,15 +163,15 @@ class MemoryPort:
 
 
 def pack(files: dict[str, str]) -> bytes:
-    """Return a tar.gz of the files."""
+    """Return a tar.gz of the files, the same bytes for the same files."""
     packed = BytesIO()
-    with open_tar(fileobj=packed, mode="w:gz") as archive:
+    with open_tar(fileobj=packed, mode="w") as archive:
         for name, content in files.items():
             member = TarInfo(name)
             member.size = len(content.encode())
             member.mode = 0o644
             archive.addfile(member, BytesIO(content.encode()))
-    return packed.getvalue()
+    return gzip.compress(packed.getvalue(), mtime=0)
 
 
 def plan_job(port: MemoryPort, files: dict[str, str], **changes: Any) -> RunnerJob:

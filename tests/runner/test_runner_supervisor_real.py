@@ -75,7 +75,7 @@ def test_supervisor_plan_then_apply_leaves_state_proof_and_no_directory(engine_t
     ]
     assert port.proof is not None
     assert port.proof.kind == ("empty_pid_namespace" if settings.sandbox == "auto" else "wait_status")
-    assert list((settings.work_dir or Path()).iterdir()) == []
+    assert [path for path in (settings.work_dir or Path()).iterdir() if path.name != ".prepared"] == []
     view = port.artifacts[port.kinds["plan_view"].key].decode()
     assert "hunter2" not in port.text
     assert "hunter2" not in view
@@ -95,7 +95,7 @@ def test_supervisor_plan_then_apply_leaves_state_proof_and_no_directory(engine_t
     assert port.applied.resources_applied == 3
     assert port.applied.state_version_id == "sv-1"
     assert "hunter2" not in port.text
-    assert list((settings.work_dir or Path()).iterdir()) == []
+    assert [path for path in (settings.work_dir or Path()).iterdir() if path.name != ".prepared"] == []
 
     again = job.model_copy(update={"run_id": "run-again", "state": port.store("state", state)})
     # Without a sandbox the path, which this configuration uses, is the planned run's own.
