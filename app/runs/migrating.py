@@ -33,7 +33,7 @@ def request_migration(
         raise StateBackendUnchanged(
             f"The state of {workspace.name} lies there already: {backend}, with these settings."
         )
-    if workspace.state_backend in state.KEPT_BY_SLUICE and state.current(session, workspace.id) is None:
+    if workspace.is_state_here and state.current(session, workspace.id) is None:
         raise NothingToMigrate(
             f"Workspace {workspace.name} has no state yet. Set its state_backend instead: `sluice workspace set "
             f"{workspace.name} --state-backend {backend}`.",

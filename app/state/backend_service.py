@@ -36,7 +36,6 @@ from app.state.backend_errors import (
 from app.state.backend_models import TerraformEngineLock, TerraformRunCredential
 from app.state.errors import StateLocked
 from app.state.events import StateMoved
-from app.state.importing import KEPT_BY_SLUICE
 from app.state.models import TerraformStateLock
 from app.state.schemas import LockRequest, ParsedState, StateLockReleased
 from app.workspaces import service as workspaces
@@ -226,7 +225,7 @@ def _admit(session: Session, caller: Caller, workspace: str, *, writes: bool = F
     """Return who asks, once the credential is known to be good for this workspace and for writing."""
     if isinstance(caller, Actor):
         found = workspaces.get(session, caller.organization_id, workspace)
-        if found.state_backend not in KEPT_BY_SLUICE:
+        if not found.is_state_here:
             raise StateKeptElsewhere(
                 f"The state of {found.name} lies in its backend {found.state_backend}; what is here is a copy. Use "
                 "that backend, or move the state here: `sluice state migrate --to managed`.",

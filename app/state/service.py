@@ -2,7 +2,7 @@
 
 from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
 from app.state.hcp_importing import import_from_hcp
-from app.state.importing import KEPT_BY_SLUICE, import_state
+from app.state.importing import import_state
 from app.state.listing import changes, diff, diff_quarantined, facets, quarantined_resources, resources
 from app.state.locks import (
     beat,
@@ -50,7 +50,6 @@ from app.state.versions import (
 
 __all__ = [
     "ARTIFACT_KIND",
-    "KEPT_BY_SLUICE",
     "adopt",
     "beat",
     "by_content",
