@@ -99,9 +99,9 @@ def _print_counts(out: "Console", run: "Run") -> None:
     outputs = run.document.get("output_changes")
     if line.plain:
         out.print(styled("  ", "").append_text(line))
-    elif run.kind == "migration" and run.has_changes:
-        to = (run.document.get("target") or {}).get("state_backend")
-        out.print(f"  The state moves to {clean(str(to))}; no resource changes. `sluice run show {run.id} --plan`")
+    elif (to := (run.document.get("target") or {}).get("state_backend")) and run.has_changes:
+        verb = "moved" if run.status == "applied" else "moves"
+        out.print(f"  The state {verb} to {clean(str(to))}; no resource changes.")
     elif run.kind == "rollback" and run.has_changes is False:
         out.print(styled("  No changes: that version says what the current state says.", "green"))
     elif run.has_changes:

@@ -140,7 +140,7 @@ def _state_change(change: dict[str, Any]) -> list[str]:
         return [
             f"Serial {before['serial']}, {before['resource_count']} resources, lineage {before['lineage']}",
             f"from {places[0]}",
-            f"to   {places[1]}{'' if after['is_empty'] else ', where an earlier copy of it lies'}",
+            f"to   {places[1]}{'' if after['is_empty'] else ', which holds it, or an earlier copy of it, already'}",
         ]
     return []
 
