@@ -4,6 +4,7 @@ import { demoPlan, ledgerPlan } from "./fixtures/plan";
 import { applyLog, planLog } from "./fixtures/progress";
 import { APPLY_CHILD, APPLYING, DEMO, inboxItems, LEDGER, runs } from "./fixtures/runs";
 import { rest } from "./fixtures/rest";
+import { stateRoutes } from "./fixtures/state";
 import { workspaceRows } from "./fixtures/workspaces";
 
 type Handler = (match: RegExpExecArray, query: URLSearchParams, body: unknown) => unknown;
@@ -59,6 +60,7 @@ const routes: [string, RegExp, Handler][] = [
     return page(workspaceRows.filter((row) => row.name.includes(needle) && (!query.get("status") || row.latest_run?.status === query.get("status")) && (!query.get("tag") || row.tags.includes(query.get("tag") ?? "")) && (!query.get("stack_id") || row.stack.id === query.get("stack_id"))));
   }],
   ["GET", /^\/terraform\/workspaces\/([^/]+)$/, ([, id = ""]) => findWorkspace(id)],
+  ...stateRoutes,
   ...rest,
 ];
 
@@ -71,6 +73,7 @@ export const mockFetch: typeof fetch = (input, init) => {
     if (!match) continue;
     const body: unknown = typeof init?.body === "string" ? JSON.parse(init.body) : undefined;
     const answer = handler(match, url.searchParams, body);
+    // Null is an answer of its own: nobody holds the lock.
     if (answer !== undefined) return Promise.resolve(Response.json(answer));
   }
   const problem = { type: "urn:sluice:error:not_found", title: "Not found", status: 404, detail: `There is no fixture for ${method} ${url.pathname}.`, code: "not_found" };

@@ -45,4 +45,10 @@ describe("gate", () => {
     const more = { ...ledger, approvals_detail: ledger.approvals_detail && { ...ledger.approvals_detail, have: 0, need: 3 } };
     expect(gate(more, destructive, 0, "").effect).toBe("2 more approvals are needed after yours.");
   });
+
+  it("names where a rollback goes back to, and asks for no name: nothing is destroyed", () => {
+    const summary = { add: 0, change: 1, replace: 0, destroy: 0, import: 2, forget: 1 };
+    const run = { ...ledger, kind: "rollback", target: { state_version_number: 3 }, summary };
+    expect(gate(run, [], 0, "")).toMatchObject({ label: "Approve, roll back to version 3", destructive: false, missing: null });
+  });
 });

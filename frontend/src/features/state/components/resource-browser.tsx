@@ -36,7 +36,7 @@ export function ResourceBrowser({ version }: { version: string }) {
   useKeys({ "/": () => field.current?.focus() });
   const narrowed = Object.values(wanted).some((each) => each !== undefined);
   const change = (part: Partial<ResourceFilter>) => {
-    scroller.current?.scrollTo({ top: 0 });
+    if (scroller.current) scroller.current.scrollTop = 0;
     setFilter({ ...filter, ...part });
   };
   return (
