@@ -137,10 +137,11 @@ def _state_change(change: dict[str, Any]) -> list[str]:
         ]
     if change.get("kind") == "migration":
         places = [_place(side["state_backend"], side["state_backend_settings"]) for side in (before, after)]
+        copy = "" if after["is_empty"] else f", which holds a copy of it with serial {after['serial']}"
         return [
             f"Serial {before['serial']}, {before['resource_count']} resources, lineage {before['lineage']}",
             f"from {places[0]}",
-            f"to   {places[1]}{'' if after['is_empty'] else ', which holds it, or an earlier copy of it, already'}",
+            f"to   {places[1]}{copy}",
         ]
     return []
 

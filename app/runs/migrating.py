@@ -55,7 +55,7 @@ def outline(session: Session, run: TerraformRun, found: bytes | None, there: byt
         raise NothingToMigrate(
             f"The backend {workspace.state_backend} holds no state of {workspace.name}. Set its state_backend instead."
         )
-    moved = state.check_target(found, there)
+    moved, copy_serial = state.check_target(found, there)
     target = run.target or {}
     change = {
         "kind": Kind.MIGRATION.value,
@@ -66,7 +66,7 @@ def outline(session: Session, run: TerraformRun, found: bytes | None, there: byt
             "serial": moved.serial,
             "resource_count": sum(1 for resource in moved.resources if resource.mode == "managed"),
         },
-        "to": {**target, "is_empty": there is None},
+        "to": {**target, "is_empty": copy_serial is None, "serial": copy_serial},
     }
     view = summary.PlanView(
         engine_version=moved.engine_version,

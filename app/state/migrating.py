@@ -8,8 +8,8 @@ from app.state.errors import MigrationTargetTaken
 from app.state.schemas import ParsedState
 
 
-def check_target(found: bytes, there: bytes | None) -> ParsedState:
-    """Return what the state to move is, once the target is known to take it.
+def check_target(found: bytes, there: bytes | None) -> tuple[ParsedState, int | None]:
+    """Return what the state to move is, and the serial of its earlier copy there, once the target may take it.
 
     The target holds nothing, a state without resources and outputs, or an older state or this very one of the same
     lineage (an earlier migration did not come to its end). Raises ``MigrationTargetTaken`` otherwise, and
@@ -17,10 +17,10 @@ def check_target(found: bytes, there: bytes | None) -> ParsedState:
     """
     moved = parsing.parse(found)
     if there is None:
-        return moved
+        return moved, None
     other = parsing.parse(there)
     if not other.resources and not other.outputs and other.lineage != moved.lineage:
-        return moved
+        return moved, None
     where: dict[str, Any] = {"lineage": other.lineage, "serial": other.serial}
     if other.lineage != moved.lineage:
         raise MigrationTargetTaken(
@@ -40,4 +40,4 @@ def check_target(found: bytes, there: bytes | None) -> ParsedState:
             "out who wrote it, and name another place.",
             **where,
         )
-    return moved
+    return moved, other.serial

@@ -204,8 +204,11 @@ def test_migration_by_an_agent_or_without_the_right_is_refused(scene: Scene, hel
 
 def test_target_that_is_empty_or_holds_an_earlier_copy_takes_the_state() -> None:
     found = state_document(4)
-    for there in (None, state_document(3), state_document(4), json.dumps(json.loads(found), indent=2).encode()):
-        assert check_target(found, there).serial == 4
+    spaced = json.dumps(json.loads(found), indent=2).encode()
+    empty = state_document(9, lineage="another", names=())
+    for there, serial in ((None, None), (state_document(3), 3), (found, 4), (spaced, 4), (empty, None)):
+        moved, copy_serial = check_target(found, there)
+        assert (moved.serial, copy_serial) == (4, serial)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ export function MigrationView({ change }: { change: Change }) {
   const { from, to } = change;
   const looked = [
     from.resource_count === undefined ? null : `The state there holds ${plural(from.resource_count, "resource")}: serial ${from.serial ?? 0}, lineage ${from.lineage ?? "not known"}.`,
-    to.is_empty === undefined ? null : to.is_empty ? "The target holds no state yet." : "The target holds this very state already: the same lineage and serial.",
+    to.is_empty === undefined ? null : to.is_empty ? "The target holds no resources yet." : to.serial === from.serial ? "The target holds this very state already: the same lineage and serial." : `The target holds an earlier copy of it: the same lineage, serial ${to.serial ?? "not known"}.`,
     "Written there, it is read back and compared byte for byte before the workspace uses it.",
     "The old state stays where it is.",
   ].filter((line) => line !== null);
