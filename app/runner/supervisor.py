@@ -92,6 +92,7 @@ class Supervisor:
         self._settings = settings
         self._options = options
         self._phase: Phase = "preparing"
+        self._raised_in: list[tuple[Exception, Phase]] = []
         self._timings: list[Timing] = []
         self._order: tuple[StopOrder, str] | None = None
         self._is_terminated = False
@@ -169,6 +170,9 @@ class Supervisor:
         self._feed.add(ProgressRecord(at=started_at, kind="phase", text=name, data={"phase": name}))
         try:
             yield
+        except Exception as error:
+            self._raised_in.append((error, name))
+            raise
         finally:
             self._timings.append(Timing(phase=name, started_at=started_at, seconds=time.monotonic() - started))
 
@@ -316,8 +320,10 @@ class Supervisor:
 
     def _failure(self, error: AppError) -> Failure:
         found = error.fields
+        # Not the present phase: a failed apply's state is stored in a phase of its own before the end is told.
+        phase = next((name for raised, name in self._raised_in if raised is error), self._phase)
         return Failure(
-            phase=self._phase,
+            phase=phase,
             code=error.code,
             message=self._masker.text(error.detail),
             exit_code=found.get("exit_code"),
