@@ -9,11 +9,11 @@ export function OutputChanges({ outputs }: { outputs: readonly PlanOutput[] }) {
   const changed = outputs.filter((each) => each.action !== "no-op");
   if (changed.length === 0) return <Empty title="No output changes." />;
   return (
-    <div className="overflow-auto">
+    <div className="inset-focus overflow-auto" tabIndex={0} role="group" aria-label="Output changes">
       <table className="w-full text-12">
         <caption className="sr-only">Output changes</caption>
         <thead className="sticky top-0 bg-canvas text-left text-11 text-ink-3">
-          <tr className="h-7 border-b border-line"><th className="w-60 pl-5 font-normal max-sm:w-28 max-sm:pl-4">Output</th><th className="font-normal">Before</th><th className="font-normal">After</th><th className="pr-5" aria-label="Note" /></tr>
+          <tr className="h-7 border-b border-line"><th className="w-60 pl-5 font-normal max-sm:w-28 max-sm:pl-4">Output</th><th className="font-normal">Before</th><th className="font-normal">After</th><th className="pr-5"><span className="sr-only">Note</span></th></tr>
         </thead>
         <tbody className="font-mono">
           {changed.map((output) => {

@@ -153,7 +153,8 @@ export const quarantinedQuery = (id: string) =>
 /** What would differ from the current state if this one took its place. */
 export const quarantineDiffQuery = (id: string, current: string | null) =>
   infiniteQueryOptions({
-    queryKey: [...keys.quarantine, id, "diff", current],
+    // Not under the quarantine's own key: once decided, there is nothing left to compare.
+    queryKey: ["quarantine-diff", id, current],
     queryFn: ({ pageParam, signal }) => http.get<QuarantineDiff>(`/terraform/recovery/quarantine/${id}/diff`, { limit: 200, cursor: pageParam }, signal),
     initialPageParam: null as string | null,
     getNextPageParam: next,

@@ -9,12 +9,11 @@ type Change = NonNullable<PlanView["state_change"]>;
 function Place({ title, backend, settings }: { title: string; backend: string | undefined; settings: Record<string, unknown> | null | undefined }) {
   return (
     <div className="min-w-0 grow basis-72 px-5 py-3 max-sm:px-4">
-      <h3 className="text-11 text-ink-3">{title}</h3>
+      <h2 className="text-11 text-ink-3">{title}</h2>
       <p className="text-16 font-semibold">{backend ? backendName(backend) : "not known"}</p>
-      <dl className="mt-1">
-        {Object.entries(settings ?? {}).map(([name, value]) => <Fact key={name} label={name}><span className="font-mono" title={String(value)}>{typeof value === "string" ? value : JSON.stringify(value)}</span></Fact>)}
-        {Object.keys(settings ?? {}).length === 0 ? <p className="text-12 text-ink-2">Sluice keeps it; there is nothing to set.</p> : null}
-      </dl>
+      {Object.keys(settings ?? {}).length === 0 ? <p className="mt-1 text-12 text-ink-2">Sluice keeps it; there is nothing to set.</p> : (
+        <dl className="mt-1">{Object.entries(settings ?? {}).map(([name, value]) => <Fact key={name} label={name}><span className="font-mono" title={String(value)}>{typeof value === "string" ? value : JSON.stringify(value)}</span></Fact>)}</dl>
+      )}
     </div>
   );
 }
