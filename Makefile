@@ -29,11 +29,12 @@ run: ## install, build and start everything on this machine (UP_ARGS="--port 900
 	@$(PYTHON) tools/setup.py python frontend
 	@exec $(BIN)/sluice up $(UP_ARGS)
 
-tools: ## pinned tofu and opa into a cache outside the checkout, and bubblewrap
+tools: ## pinned tofu, opa and test servers into a cache outside the checkout, and bubblewrap
 	@$(PYTHON) tools/install.py
 
 test: ## every test, with real PostgreSQL, Redis, worker, engine and browser
 	@$(PYTHON) tools/install.py --unless-engine
+	@$(PYTHON) tools/install.py fake-gcs-server azurite
 	@$(PYTHON) tools/setup.py python-dev frontend
 	@$(BIN)/python tools/test.py
 

@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, pool
 from sqlalchemy.orm import Session
 
-from tests.support import aws, guards
+from tests.support import aws, clouds, guards
 
 if TYPE_CHECKING:
     from tests.support.client import ActingClient
@@ -52,32 +52,41 @@ def pytest_collection_finish() -> None:
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-_LEFT_OUT = pytest.StashKey[int]()
+_LEFT_OUT = pytest.StashKey[dict[str, int]]()
+_SWITCHES = {"aws": ("AWS", aws.OFF), "clouds": ("cloud", clouds.OFF)}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests with the real AWS provider out where ``SLUICE_TEST_AWS=off`` asks for it, and count them."""
-    if not aws.OFF:
-        return
-    left_out = [item for item in items if item.get_closest_marker("aws")]
-    items[:] = [item for item in items if not item.get_closest_marker("aws")]
-    config.hook.pytest_deselected(items=left_out)
-    config.stash[_LEFT_OUT] = len(left_out)
+    """Leave out what ``SLUICE_TEST_AWS=off`` and ``SLUICE_TEST_CLOUDS=off`` ask for, and count it."""
+    counted = {}
+    for marker, (_, is_off) in _SWITCHES.items():
+        if not is_off:
+            continue
+        left_out = [item for item in items if item.get_closest_marker(marker)]
+        items[:] = [item for item in items if not item.get_closest_marker(marker)]
+        config.hook.pytest_deselected(items=left_out)
+        counted[marker] = len(left_out)
+    config.stash[_LEFT_OUT] = counted
     if hasattr(config, "workeroutput"):
-        config.workeroutput["aws_left_out"] = len(left_out)
+        config.workeroutput["left_out"] = counted
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of pytest-xdist counted; each of them collects everything."""
-    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("aws_left_out", 0)
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", {})
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(_scratch, ignore_errors=True)
-    if aws.OFF and not hasattr(config, "workerinput"):
+    said = [
+        f"{word} tests left out: {config.stash.get(_LEFT_OUT, {}).get(marker, 0)}, SLUICE_TEST_{marker.upper()}=off"
+        for marker, (word, is_off) in _SWITCHES.items()
+        if is_off
+    ]
+    if said and not hasattr(config, "workerinput"):
         # Here and not in the terminal's summary, since this is to be the last line of all.
-        print(f"AWS tests left out: {config.stash.get(_LEFT_OUT, 0)}, SLUICE_TEST_AWS=off")
+        print("; ".join(said))
 
 
 def engines() -> list[discovery.Tool]:

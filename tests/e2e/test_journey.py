@@ -192,7 +192,7 @@ def test_journey_override_file_never_changes_the_backend(site: Site, engine_tool
     override = 'terraform {\n  backend "inmem" {}\n}\n'
     beaten = site.request(workspace, {**things(), "zzz_override.tf": override})
     site.until(beaten, "awaiting_approval")
-    assert 'backend "local"' in site.log(beaten)
+    assert 'backend "http"' in site.log(beaten)
     last = site.request(workspace, {**things(), "zzzzz_override.tf": override})
     run = site.until(last, "errored")
     assert "backend" in run["status_reason"]

@@ -12,7 +12,7 @@ from app.state.errors import StateConflict
 from app.state.manifest import Manifest, bases, decode
 from app.state.models import TerraformStateChunk, TerraformStateVersion
 from app.state.vault import Vault
-from tests.factories.scene import Scene
+from tests.factories.scene import Scene, new_scene
 from tests.state import states
 from tests.state.conftest import Store
 
@@ -202,7 +202,8 @@ def test_version_from_before_there_were_pieces_is_read(session: Session, scene: 
     assert newest.artifact.model_dump() == row.artifact
 
 
-def test_runner_gets_the_current_state_through_its_job(session: Session, scene: Scene) -> None:
+def test_runner_gets_the_current_state_through_its_job(session: Session) -> None:
+    scene = new_scene(state_backend="local")
     _, job = scene.applying()
     scene.apply_to_end(job)
     following = scene.claimed(scene.request())

@@ -22,7 +22,7 @@ def test_create_change_and_delete_a_workspace(client: TestClient) -> None:
     made = client.post(BASE, json={"name": "dev", "stack": "network", "tags": ["dev"], "required_approvals": 2})
     assert made.status_code == 201, made.text
     body = made.json()
-    assert (body["required_approvals"], body["requester_may_approve"], body["state_backend"]) == (2, False, "local")
+    assert (body["required_approvals"], body["requester_may_approve"], body["state_backend"]) == (2, False, "managed")
     changed = client.patch(f"{BASE}/dev", json={"description": "for trying things"})
     assert changed.json() == {**body, "description": "for trying things"}
     assert client.delete(f"{BASE}/dev").status_code == 204
