@@ -212,7 +212,7 @@ def test_journey_files_that_the_plan_left_beside_it_travel_to_another_worker(scr
         "resources": [{"name": "a", "input": "x"}],
         "script": {"plan": [{"write": ["built/function.zip", "packed"]}], "apply": [{"read": "built/function.zip"}]},
     }
-    workspace = scripted.workspace()
+    workspace = scripted.workspace(state_backend="local")
     run_id = scripted.planned(workspace, {"fake-engine.json": json.dumps(script), "main.tf": ""})
     first = scripted.quiet(run_id)["claimed_by"]["pid"]
     scripted.kill_worker()
