@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.core.errors import Invalid
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 class Page(BaseModel, Generic[T]):
@@ -43,12 +44,15 @@ def encode_cursor(key: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> Any:
-    """Return the key in ``cursor``. Raises ``Invalid`` when it is not one of ours."""
+def decode_cursor(cursor: str, kind: type[K]) -> K:
+    """Return the key in ``cursor``. Raises ``Invalid`` when it is not one of ours, or its key is of another kind."""
     try:
-        return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
+        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
         raise _foreign() from None
+    if type(key) is not kind:
+        raise _foreign()
+    return key
 
 
 def _foreign() -> Invalid:
@@ -66,9 +70,7 @@ def fetch_page(
 ) -> tuple[Sequence[T], str | None]:
     """Run ``query`` for one page ordered by the unique column ``key``; return its rows and the next cursor."""
     if params.cursor is not None:
-        value = decode_cursor(params.cursor)
-        if type(value) is not key.type.python_type:
-            raise _foreign()
+        value = decode_cursor(params.cursor, key.type.python_type)
         condition: ColumnElement[bool] = key < value if newest_first else key > value
         query = query.where(condition)
     query = query.order_by(key.desc() if newest_first else key.asc()).limit(params.limit + 1)

@@ -168,8 +168,8 @@ def changes(session: Session, workspace_id: str, before: bytes, after: bytes) ->
 def _position(params: PageParams) -> int:
     if params.cursor is None:
         return 0
-    position = decode_cursor(params.cursor)
-    if type(position) is not int or position < 0:
+    position = decode_cursor(params.cursor, int)
+    if position < 0:
         message = "is not a cursor that this list gave; leave it out to begin at the first page"
         raise Invalid(f"cursor {message}.", errors=[{"field": "cursor", "message": message}])
     return position

@@ -72,7 +72,7 @@ def page(
     if only is not None:
         query = query.where(TerraformWorkspace.id.in_(only))
     if params.cursor is not None:
-        query = query.where(TerraformWorkspace.name > str(decode_cursor(params.cursor)))
+        query = query.where(TerraformWorkspace.name > decode_cursor(params.cursor, str))
     rows = session.scalars(query.order_by(TerraformWorkspace.name).limit(params.limit + 1)).all()
     if len(rows) <= params.limit:
         return rows, None

@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -49,7 +51,12 @@ def test_list_events_pages_newest_first_without_gap(session: Session) -> None:
     assert rest.next_cursor is None
 
 
-@pytest.mark.parametrize("cursor", ["%%%", encode_cursor("run-1"), encode_cursor({"a": 1}), encode_cursor(None)])
+NESTED = base64.urlsafe_b64encode(b"[" * 30_000).decode()
+
+
+@pytest.mark.parametrize(
+    "cursor", ["%%%", encode_cursor("run-1"), encode_cursor({"a": 1}), encode_cursor(None), NESTED]
+)
 def test_list_events_foreign_cursor_refused(session: Session, cursor: str) -> None:
     with pytest.raises(Invalid):
         service.list_events(session, "org-1", AuditFilter(), PageParams(cursor=cursor))
