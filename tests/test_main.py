@@ -173,6 +173,16 @@ def test_nul_character_in_a_query_is_422(session: Session, site: TestClient) -> 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
+def test_body_that_is_no_json_is_named_and_placed(session: Session) -> None:
+    member = people.person(session, people.organization(session), Role.ADMIN)
+    session.commit()
+    answer = people.client(member).post(
+        "/terraform/runs", content=b'{"workspace": ', headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "body", "message": "is not JSON, at character 14: Expecting value"}]
+
+
 def test_document_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["--openapi"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -63,6 +63,14 @@ def _location(parts: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in kept) or "body"
 
 
+def _field_error(item: dict[str, Any]) -> dict[str, str]:
+    if item["type"] == "json_invalid":
+        # Its location is the offset of a character, which nobody would take for the name of a field.
+        reason = item.get("ctx", {}).get("error", "it can't be read")
+        return {"field": "body", "message": f"is not JSON, at character {item['loc'][-1]}: {reason}"}
+    return {"field": _location(item["loc"]), "message": item["msg"]}
+
+
 def install_error_handlers(application: FastAPI) -> None:
     """Make every error of ``application`` leave as ``application/problem+json``."""
 
@@ -74,7 +82,7 @@ def install_error_handlers(application: FastAPI) -> None:
 
     @application.exception_handler(RequestValidationError)
     def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [{"field": _location(item["loc"]), "message": item["msg"]} for item in error.errors()]
+        errors = [_field_error(item) for item in error.errors()]
         named = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
         return problem(422, "invalid", "The request is not valid", named, errors=errors)
 
