@@ -10,7 +10,7 @@ from app.fence import service as fence
 from app.runs import fingerprint, repository
 from app.runs.claiming import dispatch
 from app.runs.errors import ApprovalRequired, PlanMoved, PolicyBlocked, RunNotFound, SpeculativeNeverApplies
-from app.runs.machine import FINAL, Facts, Kind, Status, Trigger, decide
+from app.runs.machine import FINAL, Facts, Kind, Status, Trigger, decide, refusal
 from app.runs.models import TerraformRun
 from app.runs.requesting import queue_apply
 from app.runs.rules import approval_rules
@@ -76,7 +76,9 @@ def disapprove(
     workspaces.lock_share(session, seen.workspace_id)
     run = _locked(session, actor, run_id)
     if run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED):
-        decide(Kind(run.kind), Status(run.status), Trigger.APPROVE, Facts())
+        # No transitions, but what ends the wait for an approval ends the wait for them.
+        verb = "be rejected" if decision == "reject" else "lose an approval"
+        raise refusal(Kind(run.kind), Status(run.status), Trigger.APPROVE, verb)
     child = repository.lock_child_of(session, run.id)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     rules = approval_rules(workspace)
@@ -130,7 +132,7 @@ def apply(session: Session, actor: Actor, run_id: str) -> TerraformRun:
     if run.is_speculative:
         raise SpeculativeNeverApplies("A speculative plan is never applied: request a plan that waits at the gate.")
     if run.status in FINAL:
-        decide(Kind(run.kind), Status(run.status), Trigger.APPROVE, Facts())
+        raise refusal(Kind(run.kind), Status(run.status), Trigger.APPROVE, "be applied")
     if run.status == Status.POLICY_BLOCKED:
         raise PolicyBlocked("A policy blocks this plan, so it can't be applied.")
     raise ApprovalRequired(

@@ -346,12 +346,7 @@ def decide(kind: Kind, status: Status | None, trigger: Trigger, facts: Facts) ->
         return Decision(status, is_evidence=True)
     rows = rows_for(kind, status, trigger)
     if not rows:
-        raise IllegalTransition(
-            f"A {kind.value} run that is {_words(status)} can't {VERBS[trigger]}.",
-            kind=kind.value,
-            run_status=status.value if status else None,
-            trigger=trigger.value,
-        )
+        raise refusal(kind, status, trigger, VERBS[trigger])
     for row in rows:
         if row.holds(facts):
             target = row.to if row.to is not None else facts.child_status
@@ -361,6 +356,17 @@ def decide(kind: Kind, status: Status | None, trigger: Trigger, facts: Facts) ->
     raise GuardRefused(
         f"A {kind.value} run that is {_words(status)} can't {VERBS[trigger]} now: it takes "
         f"{'; or '.join(row.guard for row in rows)}.",
+        kind=kind.value,
+        run_status=status.value if status else None,
+        trigger=trigger.value,
+    )
+
+
+def refusal(kind: Kind, status: Status | None, trigger: Trigger, verb: str) -> IllegalTransition:
+    """Return the error that a run in ``status`` can't do what ``verb`` says; for what is over, with the remedy."""
+    is_over = status in FINAL and trigger is Trigger.APPROVE
+    return IllegalTransition(
+        f"A {kind.value} run that is {_words(status)} can't {verb}.{' Plan again.' if is_over else ''}",
         kind=kind.value,
         run_status=status.value if status else None,
         trigger=trigger.value,

@@ -109,6 +109,18 @@ def test_reject_stands_in_the_way_of_every_quorum_until_it_is_revoked(scene: Sce
     assert scene.status(run_id) == "approved"
 
 
+def test_reject_and_apply_of_what_is_over_say_what_can_not_be_and_the_remedy(scene: Scene) -> None:
+    run_id = scene.at_gate()
+    scene.discard(run_id)
+    with pytest.raises(IllegalTransition, match=r"is discarded can't be rejected\. Plan again\."):
+        scene.disapprove(run_id, "reject")
+    with (
+        pytest.raises(IllegalTransition, match=r"is discarded can't be applied\. Plan again\."),
+        unit_of_work() as session,
+    ):
+        service.apply(session, scene.admin, run_id)
+
+
 def test_revoke_while_the_apply_is_queued_supersedes(scene: Scene) -> None:
     plan, apply = scene.approved()
     scene.disapprove(plan, "revoke")
