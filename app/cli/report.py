@@ -82,7 +82,7 @@ def print_run(client: "SluiceClient", run: "Run") -> None:
     _print_losses(out, client, run)
     _print_policies(out, run)
     _print_failure(out, run)
-    if run.status_reason and run.failure is None:
+    if run.status_reason and (run.failure is None or run.status == "cancelled"):
         out.print(f"  {clean(run.status_reason)}")
     seconds = (document.get("timings") or {}).get("total_seconds")
     out.print(f"  {run.url}{f'  ({seconds:.1f} s)' if isinstance(seconds, int | float) else ''}")
@@ -152,7 +152,8 @@ def _print_failure(out: "Console", run: "Run") -> None:
     if run.failure is None:
         return
     diagnostics = run.failure.get("diagnostics") or []
-    out.print(styled(f"  Failed while {str(run.failure.get('phase', '')).replace('_', ' ')}:", "red"), end=" ")
+    verb = "Stopped" if run.status == "cancelled" else "Failed"
+    out.print(styled(f"  {verb} while {str(run.failure.get('phase', '')).replace('_', ' ')}:", "red"), end=" ")
     # The message of an engine's failure is its diagnostics once more, in one text.
     out.print(
         clean(

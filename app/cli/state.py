@@ -135,7 +135,7 @@ def outputs(
 
 def _value(item: dict[str, Any]) -> str:
     value = item["value"]
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def download(
