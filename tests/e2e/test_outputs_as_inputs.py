@@ -104,3 +104,11 @@ def test_outputs_are_read_at_the_plan_masked_and_a_changed_one_supersedes(site: 
     assert superseded["status_reason"] == f"The output cidr of {network} changed since it was planned. Plan again."
     following = site.planned(reader, spec=spec)
     assert site.run(following)["upstream_outputs"][0]["serial"] > version["serial"]
+
+    closed = site.sluice.ask("state", "share", "-w", network, "--not-with", reader)
+    assert closed == {"everyone": False, "readers": []}
+    superseded = site.until(following, "superseded")
+    assert "is no longer shared" in superseded["status_reason"]
+    assert site.sluice.ask("state", "share", "-w", network, "--everyone")["everyone"] is True
+    assert "Every workspace" in site.sluice.run("state", "share", "-w", network).out
+    site.planned(reader, spec=spec)
