@@ -111,7 +111,7 @@ def plan(context: Context) -> str:
         engine.prepare(is_apply=False)
 
     with stage.phase("planning"), _Uploads(context) as uploads:
-        product = engine.plan(mode, is_locked=not job.speculative, on_artifact=uploads.of("plan_file"))
+        product = engine.plan(mode, is_locked=job.is_locked_by_engine, on_artifact=uploads.of("plan_file"))
         uploads.of("plan_json")(product.document)
         uploads.of("lock_file")(product.lock_file)
         uploads.of("side_files")(product.side_files)

@@ -128,6 +128,15 @@ class RunnerJob(Message):
         """Whether the control plane itself keeps the workspace's state; else its backend does, beyond our reach."""
         return self.expected_backend in SERVED
 
+    @property
+    def is_locked_by_engine(self) -> bool:
+        """Whether the engine takes the state's lock for a plan.
+
+        A speculative plan takes none. The managed backend's is the run's from its claim, and a plan writes nothing: two
+        requests that change nothing are saved.
+        """
+        return not self.speculative and self.expected_backend != "http"
+
 
 class ProgressRecord(Message):
     """One line or typed event of a run; the control plane gives it its offset."""

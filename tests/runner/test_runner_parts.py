@@ -17,6 +17,7 @@ from app.runner.lease import LeaseKeeper
 from app.runner.port import EngineRequest, HeartbeatAnswer, LeaseLost, Phase, ProgressRecord
 from app.runner.steadfast import insist
 from tests.executor.test_executor_nursery import until
+from tests.runner.memory import MemoryPort, plan_job
 
 
 def record(text: str) -> ProgressRecord:
@@ -203,3 +204,14 @@ def test_engine_choice_without_a_match_says_what_is_there() -> None:
     settings = get_settings()
     with pytest.raises(EngineMissing, match="this worker has"):
         engines.choose(settings, EngineRequest(version_constraint="< 0.1"))
+
+
+@pytest.mark.parametrize(
+    ("backend", "speculative", "is_locked"),
+    [("http", False, False), ("http", True, False), ("local", False, True), ("s3", False, True), ("s3", True, False)],
+)
+def test_job_plan_takes_the_engines_lock_unless_the_run_holds_it_here(
+    backend: str, speculative: bool, is_locked: bool
+) -> None:
+    job = plan_job(MemoryPort(), {}, expected_backend=backend, speculative=speculative)
+    assert job.is_locked_by_engine is is_locked

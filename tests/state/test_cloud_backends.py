@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.canonical import is_same_document
 from app.core.db import unit_of_work
 from app.executor.discovery import Tool
+from app.progress import service as progress
 from app.runs.machine import Status
 from app.state import service as state
 from app.workspaces import service as workspaces
@@ -190,6 +192,50 @@ def test_cloud_apply_that_fails_keeps_what_was_done(
     assert apply.failure["code"] == "engine_failed"
     assert versions(scene)[-1].resource_count == 2
     assert is_same_document(newest(scene), cloud.read(), besides=["terraform_version"])
+
+
+@pytest.mark.parametrize("cloud", ["s3-lockfile"], indirect=True)
+def test_cloud_apply_that_is_stopped_keeps_what_was_done(
+    scene: Scene, cloud: Cloud, engine_tool: Tool, tmp_path: Path
+) -> None:
+    slow = SLOW % "sleep 60"
+    configure(scene, ONE % "one" + slow.replace("{", "{\n  depends_on = [terraform_data.a]", 1))
+    plan = planned(scene, engine_tool, tmp_path)
+    scene.approve(plan)
+    apply = scene.child(plan)
+
+    def cancel_in_the_middle() -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with unit_of_work() as session:
+                lines = progress.read(session, apply, organization_id=scene.organization_id, after=0).records
+            if any("terraform_data.b: Provisioning" in line.text for line in lines):
+                break
+            time.sleep(0.1)
+        scene.cancel(apply)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(cancel_in_the_middle)
+        execute(scene, apply, engine_tool, tmp_path)
+    assert scene.run(apply).status == Status.CANCELLED, scene.run(apply).failure
+    assert versions(scene)[-1].run_id == apply
+    assert is_same_document(newest(scene), cloud.read(), besides=["terraform_version"])
+    assert [block["name"] for block in json.loads(newest(scene))["resources"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("cloud", ["s3-lockfile"], indirect=True)
+def test_cloud_state_that_is_gone_is_not_planned_from(
+    scene: Scene, cloud: Cloud, engine_tool: Tool, tmp_path: Path
+) -> None:
+    configure(scene, ONE % "one")
+    applied(scene, engine_tool, tmp_path)
+    cloud.remove()
+    run_id = scene.request()
+    execute(scene, run_id, engine_tool, tmp_path)
+    failure = scene.run(run_id).failure
+    assert failure is not None
+    assert failure["code"] == "state_behind", failure
+    assert "state push" in failure["message"]
 
 
 def test_cloud_state_that_another_engine_locks_is_refused_with_its_holder(

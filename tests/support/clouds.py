@@ -47,7 +47,7 @@ class Cloud:
     """One backend that answers on loopback.
 
     ``environment`` and ``secrets`` are what a workspace sets as plain and sensitive env variables; ``inherited`` is the
-    worker's own; ``read`` gives the state's bytes from the store itself.
+    worker's own; ``read`` gives the state's bytes from the store itself, ``remove`` takes them away.
     """
 
     backend: str
@@ -56,6 +56,7 @@ class Cloud:
     secrets: dict[str, str]
     read: Callable[[], bytes]
     inherited: dict[str, str] = field(default_factory=dict)
+    remove: Callable[[], object] = lambda: None
 
 
 def tool(name: str) -> Path:
@@ -98,6 +99,7 @@ def running_s3(directory: Path, **settings: Any) -> Iterator[Cloud]:
             {"AWS_ACCESS_KEY_ID": "test", "AWS_EC2_METADATA_DISABLED": "true"},
             {"AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(24)},
             lambda: httpx.get(f"{url}/{BUCKET}/prod.tfstate", headers=_SIGNED).raise_for_status().content,
+            remove=lambda: httpx.delete(f"{url}/{BUCKET}/prod.tfstate", headers=_SIGNED).raise_for_status(),
         )
 
 
