@@ -113,6 +113,8 @@ class Up:
         address = f"[{shown}]" if ":" in shown else shown
         return {
             "SLUICE_URL": f"http://{address}:{port}",
+            # Engines are on this machine, whatever address people have for it.
+            "SLUICE_RUNNER_URL": f"http://{address}:{port}",
             "SLUICE_MODULES_DIR": str(ROOT / "modules"),
             "SLUICE_POLICIES_DIR": str(ROOT / "policies"),
             "SLUICE_FRONTEND_DIR": str(ROOT / "frontend" / "dist"),
