@@ -235,6 +235,16 @@ test("import: a state file becomes version 1 of a workspace that has none", asyn
   assert.equal((await versions("taken-over"))[0].serial, 7);
 });
 
+test("outputs are shared with the workspaces that are named, and with no other", async () => {
+  await page.getByText("No other workspace may read the outputs.").waitFor();
+  await page.getByRole("button", { name: "Change the output sharing" }).click();
+  const dialog = page.getByRole("dialog", { name: "Share the outputs of taken-over" });
+  await dialog.getByLabel("With these workspaces, one a line").fill("demo");
+  await assertAccessible(page, "the sharing's dialog");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByText("demo may read the outputs.").waitFor();
+});
+
 test("on a phone and in light nothing stands out sideways, and all is accessible", async () => {
   const [newest, older] = await versions();
   const storageState = await page.context().storageState();

@@ -25,7 +25,8 @@ const KINDS: Record<string, string> = {
   errored: "left by a failed apply",
   rolled_back: "rolled back",
   imported: "imported",
-  migrated: "migrated",
+  recovered: "recovered from quarantine",
+  pulled: "pulled from its backend",
 };
 
 /** How a version came to be. */

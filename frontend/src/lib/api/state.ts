@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { http, type Page, queryString } from "./http";
 import { keys } from "./keys";
-import type { HcpImport, Lock, OutputValue, QuarantineDiff, QuarantinedState, ResourceFacets, Retention, Run, StateDiff, StateResource, StateVersion, Workspace, WorkspaceRow } from "./types";
+import type { HcpImport, Lock, OutputSharing, OutputValue, QuarantineDiff, QuarantinedState, ResourceFacets, Retention, Run, StateDiff, StateResource, StateVersion, Workspace, WorkspaceRow } from "./types";
 
 const next = (page: { next_cursor: string | null }): string | null => page.next_cursor;
 
@@ -112,6 +112,15 @@ export interface HcpImportBody {
 }
 
 export const importFromHcp = (workspace: string, body: HcpImportBody, idempotencyKey: string) => http.post<HcpImport>(`/terraform/workspaces/${workspace}/state-import/hcp`, body, idempotencyKey);
+
+/** Which workspaces may read this one's outputs as inputs. */
+export const sharingQuery = (workspace: string) =>
+  queryOptions({
+    queryKey: [...keys.workspace(workspace), "output-sharing"],
+    queryFn: ({ signal }) => http.get<OutputSharing>(`/terraform/workspaces/${workspace}/output-sharing`, undefined, signal),
+    staleTime: 30_000,
+  });
+export const setSharing = (workspace: string, body: { everyone: boolean; readers: string[] }) => http.put<OutputSharing>(`/terraform/workspaces/${workspace}/output-sharing`, body);
 
 export const lockQuery = (workspace: string) =>
   queryOptions({

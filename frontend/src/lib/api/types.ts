@@ -113,6 +113,7 @@ export type StateDiff = With<Schemas["StateDiff"], { before: StateVersion | null
 export type QuarantinedState = With<Schemas["QuarantinedState"], { created_by: Who; decided_by: Who | null }>;
 export type QuarantineDiff = With<Schemas["QuarantineDiff"], { before: StateVersion | null; after: QuarantinedState }>;
 export type Retention = Schemas["Retention"];
+export type OutputSharing = Schemas["OutputSharing"];
 export type HcpImport = With<Schemas["HcpImportOut"], { state_version: StateVersion }>;
 
 export interface OutputValue {

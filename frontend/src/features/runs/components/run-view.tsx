@@ -19,6 +19,7 @@ import { Policies } from "@/features/runs/rail/policies";
 import { LockFacts, Phases, ProofFacts, Verified } from "@/features/runs/rail/progress";
 import { Result } from "@/features/runs/rail/result";
 import { Timings } from "@/features/runs/rail/timings";
+import { Upstream } from "@/features/runs/rail/upstream";
 import { useMay, useMe } from "@/lib/api/session";
 import type { Run } from "@/lib/api/types";
 import { currentStateQuery } from "@/lib/api/workspaces";
@@ -104,6 +105,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
       <Approvals run={run} fourEyesOff={run.approvals_detail ? !run.approvals_detail.four_eyes : false} onRevoke={run.allowed_actions.includes("revoke") && run.approvals_detail?.you.decision === "approve" ? actions.askRevoke : null} />
       <Policies checks={run.policy_checks} verdict={run.verdict} />
       <Fingerprint run={run} />
+      <Upstream run={run} />
       {working ? null : <Timings run={child ?? run} />}
     </aside>
   );

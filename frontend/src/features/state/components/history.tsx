@@ -18,6 +18,7 @@ import { bytes, count, moment, shortId, since } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { kindWords, shortLineage } from "@/lib/state-words";
 import { RetentionCard } from "./retention-card";
+import { SharingCard } from "./sharing-card";
 import { VersionsTable } from "./versions-table";
 
 /** Every state that was kept, newest first; the lock, the quarantine and the retention beside. */
@@ -44,6 +45,7 @@ export function History({ workspace }: { workspace: Workspace }) {
         <QuarantineCard workspace={workspace} />
         <RetentionCard workspace={workspace} />
         <BackendCard workspace={workspace} />
+        <SharingCard workspace={workspace} />
       </aside>
       <ImportDialog workspace={workspace} open={importing} onClose={() => setImporting(false)} />
     </div>

@@ -44,7 +44,7 @@ export function ResourceBrowser({ version }: { version: string }) {
       <div className="flex shrink-0 flex-wrap items-center gap-2 border-b border-line px-5 py-1.5 max-sm:px-4">
         <SearchInput ref={field} label="Search resources" placeholder="Address" keys="/" value={text} onValue={setText} className="w-60 max-sm:w-full" onKeyDown={(event) => { if (event.key === "Escape") event.currentTarget.blur(); }} />
         <Facets facets={facets.data} filter={filter} onChange={change} />
-        <span role="status" className="ml-auto text-12 text-ink-2">{shownWords(rows.length, hasNextPage, narrowed, facets.data)}</span>
+        <span role="status" className="ml-auto text-12 text-ink-2">{pages.isPlaceholderData ? "narrowing…" : shownWords(rows.length, hasNextPage, narrowed, facets.data)}</span>
       </div>
       {pages.error && rows.length === 0 ? <Empty title="The resources could not be read."><p role="alert">{explain(pages.error)}</p></Empty> : null}
       {pages.isPending ? <Skeleton rows={10} height={28} /> : null}

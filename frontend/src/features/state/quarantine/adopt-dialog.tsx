@@ -34,7 +34,7 @@ function Form({ workspace, state, current, onClose, onDone }: Props & { state: Q
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
   const [replace, setReplace] = useState(false);
-  const foreign = current !== null && state.lineage !== current.lineage;
+  const foreign = current !== null && Boolean(state.lineage) && state.lineage !== current.lineage;
   const adopt = useMutation({ mutationFn: () => adoptQuarantined(state.id, { reason: reason.trim(), replace_lineage: replace }), onSuccess: onDone });
   const raised = current !== null && state.serial !== null && state.serial <= current.serial;
   const missing = !reason.trim() ? "Say why" : foreign && !replace ? "Say that another lineage is meant" : typed !== workspace.name ? "Type the workspace's name" : null;

@@ -43,7 +43,8 @@ function Page({ workspace, state, current }: { workspace: Workspace; state: Quar
     setAsk({ title: "Discard this state", description: "Lets go of its content for good. What is said about it, and your reason, stay.", label: "Why (kept in the audit trail)", required: true, confirm: "Discard it", danger: true, act: (reason) => discard.mutateAsync(reason) });
   };
   const open = state.status === "held";
-  const foreign = current !== null && state.lineage !== null && state.lineage !== current.lineage;
+  // A first apply that never reached its backend leaves a state without lineage: it gets one.
+  const foreign = current !== null && Boolean(state.lineage) && state.lineage !== current.lineage;
   return (
     <div className="flex h-full flex-col">
       <header className="flex min-h-11 shrink-0 flex-wrap items-center gap-x-3 gap-y-1.5 border-b border-line px-5 py-1.5 max-sm:px-4">
