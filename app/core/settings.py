@@ -15,6 +15,13 @@ def default_home() -> Path:
     return Path.home() / ".local" / "share" / "sluice"
 
 
+def _of_scheme(value: SecretStr | None, *schemes: str) -> SecretStr | None:
+    # The message leaves the address out: it holds a password.
+    if value is not None and value.get_secret_value().partition("://")[0] not in schemes:
+        raise ValueError(f"should be an address that begins with {' or '.join(f'{name}://' for name in schemes)}")
+    return value
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set. Each field is the variable ``SLUICE_<NAME>``."""
 
@@ -96,6 +103,16 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value is not None else None
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        return _of_scheme(value, "postgresql", "postgres")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        return _of_scheme(value, "redis", "rediss", "unix")
 
     @property
     def artifacts_dir(self) -> Path:

@@ -16,11 +16,16 @@ from app.embedded.commands import CREATES_DATABASE
 from app.embedded.errors import SchemaMismatch
 from app.executor import discovery
 from app.executor.errors import ToolMissing
+from app.executor.options import ExecutorOptions
 
 
 def prepare(chosen: Settings) -> dict[str, Any]:
     """Return what was found: engine, policy engine, schema. Raises an ``AppError`` that says what is wrong."""
     engine = discovery.find_engine(chosen)
+    # Refuses now what every run would fail by: a CLI configuration that can't be read, a sandbox that is not there.
+    ExecutorOptions.from_settings(
+        chosen, grace_seconds=chosen.grace_seconds, timeout_seconds=chosen.run_timeout_seconds
+    )
     policy_engine = _policy_engine(chosen)
     if chosen.database_url is None:
         raise SchemaMismatch("SLUICE_DATABASE_URL is not set, so there is no database to look at.")

@@ -11,5 +11,8 @@ def load() -> Settings:
     try:
         return get_settings()
     except ValidationError as error:
-        problems = [f"SLUICE_{'_'.join(map(str, found['loc'])).upper()}: {found['msg']}" for found in error.errors()]
+        problems = [
+            f"SLUICE_{'_'.join(map(str, found['loc'])).upper()}: {found['msg'].removeprefix('Value error, ')}"
+            for found in error.errors()
+        ]
         raise InvalidSettings(f"The settings are not valid. {'; '.join(problems)}.") from None

@@ -266,6 +266,13 @@ def test_up_signal_while_starting_ends_with_exit_0(home: Path) -> None:
 
 
 def test_up_settings_that_are_not_valid_are_named(home: Path) -> None:
-    refused = Running(home, "--port", "0", SLUICE_LEASE_SECONDS="soon")
-    assert refused.ended() == 1
-    assert "SLUICE_LEASE_SECONDS" in refused.said()
+    for name, value in {
+        "SLUICE_LEASE_SECONDS": "soon",
+        "SLUICE_DATABASE_URL": "mysql-with-a-secret",
+        "SLUICE_REDIS_URL": "http://a-secret",
+        "SLUICE_TERRAFORM_CLI_CONFIG_FILE": str(home / "no-such.tfrc"),
+    }.items():
+        refused = Running(home, "--port", "0", **{name: value})
+        assert refused.ended() == 1
+        assert name in refused.said()
+        assert "secret" not in refused.said()
