@@ -42,7 +42,7 @@ function Page({ workspace, version, newest, previous, part }: { workspace: Works
         <h2 className="text-13 font-semibold">State version {version.number}</h2>
         {isCurrent ? <Tag>current</Tag> : null}
         <span className={cx("text-12", version.kind === "errored" ? "text-replace" : "text-ink-2")}>{kindWords(version)}</span>
-        <div className="ml-auto flex items-center gap-2">
+        <div className="ml-auto flex items-center gap-2 max-sm:ml-0 max-sm:flex-wrap">
           {pair && !version.pruned_at ? <Link {...stateLink(workspace.id, { a: pair.a, b: pair.b })} className={LINK_BUTTON}><GitCompare size={13} aria-hidden />{pair.word}</Link> : null}
           {isCurrent || !newest ? null : <RollbackButton workspace={workspace} version={version} newest={newest} />}
           {version.pruned_at ? null : <DownloadLink href={downloadPath(version.id)} />}

@@ -52,7 +52,7 @@ function Page({ workspace, state, current }: { workspace: Workspace; state: Quar
         <h2 className="text-13 font-semibold">{state.serial === null ? "Unreadable state" : `State of serial ${state.serial}`}</h2>
         <QuarantineStatusTag status={state.status} />
         {open ? (
-          <div className="ml-auto flex items-center gap-2">
+          <div className="ml-auto flex items-center gap-2 max-sm:ml-0 max-sm:flex-wrap">
             <DownloadLink href={quarantineDownloadPath(state.id)} />
             <Button size={26} blocked={blocked} onClick={askDiscard}>Discard…</Button>
             <Button size={26} look="primary" blocked={blocked ?? (state.serial === null ? "It is no whole state: download it to see what can be saved" : null)} onClick={() => setAdopting(true)}>Make it current…</Button>
