@@ -80,7 +80,7 @@ app.command("up", rich_help_panel=SERVE)(up.up)
 app.command("api", rich_help_panel=SERVE)(serve.api)
 app.command("worker", rich_help_panel=SERVE)(serve.worker)
 app.command("beat", rich_help_panel=SERVE)(serve.beat)
-app.command("migrate", rich_help_panel=SERVE)(serve.migrate)
+register(app, "migrate", serve.migrate, SERVE)
 app.add_typer(keys.commands, name="keys", rich_help_panel=SERVE)
 register(app, "version", account.version, SERVE)
 

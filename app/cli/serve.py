@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli.options import AsJson
+
 parts = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -112,25 +114,35 @@ def beat() -> None:
     ).run()
 
 
-@parts.command("migrate")
-def migrate() -> None:
-    """Bring the database of SLUICE_DATABASE_URL to the newest schema."""
-    _start(checks_schema=False)
-    from app.core.errors import AppError
-    from app.core.settings import get_settings
-    from app.embedded import schema
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the database of SLUICE_DATABASE_URL to the newest schema.
 
-    url = get_settings().database_url
-    if url is None:
-        raise _refuse("No database is configured: set SLUICE_DATABASE_URL to the database to migrate.")
+    Example: sluice migrate
+    """
+    from app.cli.output import print_json
+    from app.client.errors import LocalProblem
+    from app.core import logging
+    from app.core.errors import AppError
+    from app.embedded import schema
+    from app.embedded.settings import load
+
     try:
-        before = schema.look_at(url.get_secret_value())
+        settings = load()
+        logging.configure(settings.log_level)
+        if settings.database_url is None:
+            raise LocalProblem(
+                "No database is configured: set SLUICE_DATABASE_URL to the database to migrate.", "database_missing"
+            )
+        url = settings.database_url.get_secret_value()
+        before = schema.look_at(url)
         if before.age != "current":
-            schema.migrate(url.get_secret_value())
+            schema.migrate(url)
     except AppError as error:
-        raise _refuse(error.detail) from None
+        raise LocalProblem(error.detail, error.code) from None
     done = "is at" if before.age == "current" else "was migrated to"
     typer.echo(f"The database {done} {before.wanted}.", err=True)
+    if as_json:
+        print_json({"schema": before.wanted, "migrated_from": before.revision, "migrated": before.age != "current"})
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tests.support.guards import spawning
 
 PROGRAM = get_command(app)
 RUNNER = CliRunner()
-SERVERS = {("up",), ("api",), ("worker",), ("beat",), ("migrate",)}
+SERVERS = {("up",), ("api",), ("worker",), ("beat",)}
 
 
 def commands(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

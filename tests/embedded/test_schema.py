@@ -1,9 +1,14 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from app.cli.main import app
+from app.core.settings import get_settings
 from app.embedded import schema
 from app.embedded.errors import SchemaMismatch, ServerFailed
 from tests.support.database import TestDatabases
@@ -32,6 +37,25 @@ def test_migrate_twice_changes_nothing(empty: str) -> None:
     schema.migrate(empty)
     schema.migrate(empty)
     assert schema.look_at(empty).age == "current"
+
+
+def test_migrate_command_prints_one_document(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said() -> tuple[int, dict[str, Any]]:
+        get_settings.cache_clear()
+        done = CliRunner().invoke(app, ["migrate", "--json"])
+        return done.exit_code, json.loads(done.stdout)
+
+    monkeypatch.setenv("SLUICE_DATABASE_URL", empty)
+    wanted = schema.look_at(empty).wanted
+    assert said() == (0, {"schema": wanted, "migrated_from": None, "migrated": True})
+    assert said() == (0, {"schema": wanted, "migrated_from": wanted, "migrated": False})
+    set_revision(empty, "ffffffffffff")
+    code, problem = said()
+    assert (code, problem["code"]) == (1, SchemaMismatch.code)
+    monkeypatch.delenv("SLUICE_DATABASE_URL")
+    code, problem = said()
+    assert (code, problem["code"]) == (1, "database_missing")
+    get_settings.cache_clear()
 
 
 def test_require_current_on_an_empty_database_names_the_remedy(empty: str) -> None:
