@@ -6,7 +6,7 @@ import { stateLink } from "@/features/state/search";
 import type { StateVersion } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
-import { bytes, count, moment, shortDigest, shortId } from "@/lib/format";
+import { bytes, count, moment, shortId } from "@/lib/format";
 import { kindWords } from "@/lib/state-words";
 
 /** How many resources more or less than the version before it holds. */
@@ -27,7 +27,7 @@ export function VersionsTable({ workspace, versions, picked, onToggle, current, 
   return (
     <Table
       caption="State versions"
-      head={<><Th className="w-10"><span className="sr-only">Chosen</span></Th><Th>Version</Th><Th className="text-right">Serial</Th><Th>How</Th><Th className="text-right">Resources</Th><Th className="text-right max-md:hidden">Size</Th><Th className="max-md:hidden">By</Th><Th className="max-xl:hidden">Run</Th><Th className="max-xl:hidden">Digest</Th><Th className="text-right">Kept</Th></>}
+      head={<><Th className="w-10"><span className="sr-only">Chosen</span></Th><Th>Version</Th><Th className="text-right">Serial</Th><Th>How</Th><Th className="text-right">Resources</Th><Th className="text-right max-md:hidden">Size</Th><Th className="max-md:hidden">By</Th><Th className="max-xl:hidden">Run</Th><Th className="text-right">Kept</Th></>}
     >
       {versions.map((version, i) => {
         const before = versions[i + 1];
@@ -45,7 +45,6 @@ export function VersionsTable({ workspace, versions, picked, onToggle, current, 
             <Td className="tnum text-right text-ink-2 max-md:hidden">{bytes(version.size_bytes)}</Td>
             <Td className="max-w-40 truncate text-ink-2 max-md:hidden">{version.created_by.name}</Td>
             <Td className="font-mono text-12 text-ink-2 max-xl:hidden">{version.run_id ? <Link to="/infra/terraform/runs/$id" params={{ id: version.run_id }} className="hover:underline">{shortId(version.run_id)}</Link> : <span className="font-sans text-ink-3">by hand</span>}</Td>
-            <Td className="font-mono text-12 text-ink-3 max-xl:hidden">{shortDigest(version.digest)}</Td>
             <Td className="text-right text-12 text-ink-3">{moment(version.created_at, now)}</Td>
           </Tr>
         );
