@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format migrate client docs tools bench lock clean
+.PHONY: help install install-dev run test check format migrate client docs tools test-servers bench lock clean
 
 # The first Python that is new enough; name another with `make PYTHON=… …`.
 PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -29,8 +29,11 @@ run: ## install, build and start everything on this machine (UP_ARGS="--port 900
 	@$(PYTHON) tools/setup.py python frontend
 	@exec $(BIN)/sluice up $(UP_ARGS)
 
-tools: ## pinned tofu, opa and test servers into a cache outside the checkout, and bubblewrap
+tools: ## pinned tofu and opa into a cache outside the checkout, and bubblewrap
 	@$(PYTHON) tools/install.py
+
+test-servers: ## what tests of cloud storage talk to, into the same cache: azurite (npm), fake-gcs-server (Go)
+	@$(PYTHON) tools/install.py fake-gcs-server azurite
 
 test: ## every test, with real PostgreSQL, Redis, worker, engine and browser
 	@$(PYTHON) tools/install.py --unless-engine

@@ -53,13 +53,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
-_SWITCHES = {"aws": ("AWS", aws.OFF), "clouds": ("cloud", clouds.OFF)}
+_SWITCHES = {
+    "aws": ("AWS", aws.OFF, "SLUICE_TEST_AWS=off"),
+    "clouds": ("cloud", clouds.OFF, "SLUICE_TEST_CLOUDS=off"),
+    "gcs": ("GCS", clouds.HAS_NO_GCS and not clouds.OFF, "there is no Go to build fake-gcs-server with"),
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what ``SLUICE_TEST_AWS=off`` and ``SLUICE_TEST_CLOUDS=off`` ask for, and count it."""
+    """Leave out what a switch asks for or this machine can't have, and count it."""
     counted = {}
-    for marker, (_, is_off) in _SWITCHES.items():
+    for marker, (_, is_off, _) in _SWITCHES.items():
         if not is_off:
             continue
         left_out = [item for item in items if item.get_closest_marker(marker)]
@@ -80,8 +84,8 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(_scratch, ignore_errors=True)
     said = [
-        f"{word} tests left out: {config.stash.get(_LEFT_OUT, {}).get(marker, 0)}, SLUICE_TEST_{marker.upper()}=off"
-        for marker, (word, is_off) in _SWITCHES.items()
+        f"{word} tests left out: {config.stash.get(_LEFT_OUT, {}).get(marker, 0)}, {reason}"
+        for marker, (word, is_off, reason) in _SWITCHES.items()
         if is_off
     ]
     if said and not hasattr(config, "workerinput"):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Put pinned ``tofu`` and ``opa`` into a cache outside the checkout, and bubblewrap on the machine.
 
-With them what tests talk to: ``fake-gcs-server`` (built with Go) and ``azurite`` (by npm, from a committed lock file).
-Where one of these can't be had, only the tests that need it fail; ``SLUICE_TEST_CLOUDS=off`` leaves both out.
+By name also what tests talk to: ``fake-gcs-server`` (built with Go), ``azurite`` (by npm, from a committed lock file).
+``SLUICE_TEST_CLOUDS=off`` leaves both out.
 
 Where there is Go they are built, with their sources pinned by checksum (``tools/tofu/go.sum``, Go's checksum
 database); else the official release is fetched and its SHA-256 verified. What is there already is left alone, so a
@@ -241,7 +241,7 @@ def install_server(name: str, directory: Path) -> str:
 def _built_server(scratch: Path) -> Path:
     go = shutil.which("go")
     if go is None:
-        raise ToolError("Go is needed to build it: install Go, or set SLUICE_TEST_CLOUDS=off.")
+        raise ToolError("Go is needed to build it, and there is none: its tests are left out, and counted.")
     print(f"building {GCS.name} {GCS.version} with Go (minutes the first time) ...", flush=True)
     return from_source(GCS, scratch, go)
 
@@ -336,7 +336,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Install what was asked for; exit 1 when a binary could not be had."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     known = (*TOOLS, AZURITE.name, "bubblewrap")
-    parser.add_argument("tool", nargs="*", default=list(known), help=f"{', '.join(known)}; default: all")
+    usual = [name for name in known if name not in SERVERS]
+    parser.add_argument("tool", nargs="*", default=usual, help=f"{', '.join(known)}; default: {', '.join(usual)}")
     parser.add_argument(
         "--unless-engine", action="store_true", help="do nothing where tofu or terraform is on the PATH or in the cache"
     )

@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from app.executor.commands import (
 )
 from app.executor.discovery import Tool
 from app.executor.engine import Inputs, KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
-from app.executor.environment import DEFAULT_PATH, EnvironmentOptions, engine_environment
 from app.executor.errors import (
     EngineFailed,
     EngineStopped,
@@ -41,14 +39,12 @@ from app.executor.launch import Ended, Limits
 from app.executor.lines import Line
 from app.executor.options import ExecutorOptions
 from app.executor.retry import is_transient
+from app.executor.surroundings import VARIABLES_HCL, VARIABLES_JSON, Surroundings
 from app.executor.tree import wait_for
 
 LOCK_FILE = ".terraform.lock.hcl"
 STATE_FILE = "terraform.tfstate"
 ERRORED_STATE_FILE = "errored.tfstate"
-# Last in the order in which the engine loads them, so that a workspace's variables win over the configuration's own.
-VARIABLES_JSON = "zzzz_sluice_variables.auto.tfvars.json"
-VARIABLES_HCL = "zzzz_sluice_variables.auto.tfvars"
 # What a configuration must not bring along: it would choose another workspace, state, plan or provider.
 RESERVED_FILES = (
     ".terraform",
@@ -62,11 +58,9 @@ RESERVED_FILES = (
     VARIABLES_JSON,
     VARIABLES_HCL,
 )
-_VARIABLES_INSIDE = "/sluice/variables"
 _FILE_LIMIT = 512 * 1024 * 1024
 _EMPTY: dict[str, Any] = {"outputs": {}, "resources": [], "check_results": None}
 _ASKS_FOR_INIT = re.compile(r"\b(tofu|terraform) init\b")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.9")}
 
 
@@ -120,9 +114,14 @@ class TerraformExecutor:
         self._report = report
         self._expected_backend = expected_backend
         self._backend_settings = dict(backend_settings or {})
-        self._variables = tuple(variables)
-        self._user_environment = dict(environment or {})
-        self._backend_environment = dict(backend_environment or {})
+        self._surroundings = Surroundings(
+            tool,
+            site,
+            options,
+            variables=variables,
+            environment=environment or {},
+            backend_environment=backend_environment or {},
+        )
         self._shelf = shelf
         self._is_prepared_before = False
         self._cancel = CancelSource()
@@ -169,7 +168,7 @@ class TerraformExecutor:
 
     def prepare(self, *, is_apply: bool) -> None:
         """Run `init`, unless what an earlier one made is there, and refuse a backend that is not the expected one."""
-        self._place_variables()
+        self._surroundings.place_variables()
         lock_file = files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT)
         kept = self._shelf.take(lock_file) if self._shelf is not None else None
         if kept is not None:
@@ -355,7 +354,8 @@ class TerraformExecutor:
         if obeys and self._cancel.requested() is not None:
             raise self._stopped(command.name)
         self._diagnostics, self._has_begun = [], False
-        launch = gateway.Launch(self._tool.path, command, self._environment, self._site.module, self._confinement)
+        around = self._surroundings
+        launch = gateway.Launch(self._tool.path, command, around.environment, self._site.module, around.confinement)
         self._started += 1
         try:
             ended = gateway.run(
@@ -395,73 +395,6 @@ class TerraformExecutor:
         elif isinstance(event, ResourceStep):
             self._has_begun = True
         self._report(Output(command, line.stream, event, line.is_partial))
-
-    @cached_property
-    def _environment(self) -> dict[str, str]:
-        options = self._options
-        is_confined = options.tools is not None
-        path = None
-        if options.cli_config is not None:
-            path = sandbox.CLI_CONFIG if is_confined else str(self._site.root / "cli.tfrc")
-            if not is_confined:
-                files.write(
-                    self._site.root, "cli.tfrc", options.cli_config.text.encode(), owner=options.owner, mode=0o600
-                )
-        return engine_environment(
-            options.inherited,
-            self._user_environment,
-            EnvironmentOptions(
-                home=sandbox.HOME if is_confined else str(self._site.home),
-                temporary=sandbox.TEMPORARY if is_confined else str(self._site.temporary),
-                path=DEFAULT_PATH if is_confined else options.inherited.get("PATH", DEFAULT_PATH),
-                cli_config_file=path,
-                collector=options.collector,
-            ),
-            self._backend_environment,
-        )
-
-    @cached_property
-    def _confinement(self) -> sandbox.Confinement | None:
-        options = self._options
-        if options.tools is None:
-            return None
-        inside = {f"{_VARIABLES_INSIDE}/{name}": content for name, content in self._variable_files().items()}
-        read_only = [
-            Path(value) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (value := options.inherited.get(name))
-        ]
-        if options.cli_config is not None:
-            inside[sandbox.CLI_CONFIG] = options.cli_config.text.encode()
-            read_only += options.cli_config.directories
-        return sandbox.Confinement(
-            tools=options.tools,
-            work=self._site.work,
-            temporary=self._site.temporary,
-            home=self._site.home,
-            programs=(self._tool.path,),
-            read_only=tuple(path for path in read_only if path.is_absolute()),
-            files=inside,
-        )
-
-    def _variable_files(self) -> dict[str, bytes]:
-        literal = {found.name: found.value for found in self._variables if not found.is_hcl}
-        expressions = [found for found in self._variables if found.is_hcl]
-        for found in self._variables:
-            if not _IDENTIFIER.fullmatch(found.name):
-                raise EngineFailed(f"{found.name!r} is not a name that a terraform variable can have.", command="init")
-        contents = {}
-        if literal:
-            contents[VARIABLES_JSON] = json.dumps(literal, ensure_ascii=False).encode()
-        if expressions:
-            contents[VARIABLES_HCL] = "".join(f"{found.name} = {found.value}\n" for found in expressions).encode()
-        return contents
-
-    def _place_variables(self) -> None:
-        """Put the variables where the engine loads them: in a sandbox they exist in its memory only."""
-        for name, content in self._variable_files().items():
-            if self._options.tools is None:
-                files.write(self._site.module, name, content, owner=self._options.owner, mode=0o600)
-            else:
-                files.link(self._site.module, name, f"{_VARIABLES_INSIDE}/{name}")
 
     def _check_backend(self) -> None:
         """Read back what `init` configured: an override file of the configuration beats the one that we laid out."""

@@ -41,7 +41,7 @@ RUNNING: dict[str, Any] = {
 }
 
 
-@pytest.fixture(params=RUNNING)
+@pytest.fixture(params=[name if name != "gcs" else pytest.param(name, marks=pytest.mark.gcs) for name in RUNNING])
 def cloud(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     directory = tmp_path / "cloud"
     directory.mkdir()

@@ -1,6 +1,6 @@
 """State backends of clouds on loopback: S3 (moto), Azure blobs (azurite), Google Cloud Storage (fake-gcs-server).
 
-``make tools`` puts azurite and fake-gcs-server into the tools' cache (``tools/install.py``); moto is a Python package.
+``make test-servers`` puts azurite and fake-gcs-server into the tools' cache; moto is a Python package.
 Engines reach azurite through a proxy under Azure's own names, with a certificate that this module makes.
 """
 
@@ -35,7 +35,7 @@ from tests.support import aws
 from tests.support.guards import spawning
 
 OFF = os.environ.get("SLUICE_TEST_CLOUDS") == "off"
-REMEDY = "Run `make tools` (it needs Go and Node), or leave these tests out with SLUICE_TEST_CLOUDS=off."
+REMEDY = "Run `make test-servers` (it needs Go and Node), or leave these tests out with SLUICE_TEST_CLOUDS=off."
 ACCOUNT = "sluicestates"
 BLOB_HOST = f"{ACCOUNT}.blob.core.windows.net"
 CONTAINER = BUCKET = "states"
@@ -59,11 +59,19 @@ class Cloud:
     remove: Callable[[], object] = lambda: None
 
 
-def tool(name: str) -> Path:
-    """Return a test server of the tools' cache. Raises ``FileNotFoundError`` with the remedy."""
+def _in_cache(name: str) -> Path:
     cache = os.environ.get("SLUICE_TOOLS_DIR")
     base = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice/tools"
-    found = base / name
+    return base / name
+
+
+HAS_NO_GCS = shutil.which("go") is None and not _in_cache("bin/fake-gcs-server").exists()
+"""fake-gcs-server has no package but its Go module, so a machine without Go can't have it."""
+
+
+def tool(name: str) -> Path:
+    """Return a test server of the tools' cache. Raises ``FileNotFoundError`` with the remedy."""
+    found = _in_cache(name)
     if not found.exists():
         raise FileNotFoundError(f"{found} is not there. {REMEDY}")
     return found
