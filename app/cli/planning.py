@@ -139,7 +139,6 @@ def plan(
 def destroy(
     workspace: WorkspaceOption,
     directory: Directory = None,
-    speculative: Annotated[bool, typer.Option("--speculative", help="Only show what would go.")] = False,
     message: Message = "",
     wait: Wait = False,
     module_path: ModulePath = None,
@@ -161,7 +160,6 @@ def destroy(
         workspace,
         directory,
         module_path,
-        speculative=speculative,
         message=message,
         source=source,
         key=idempotency_key,
@@ -302,6 +300,6 @@ def _check_module(directories: tuple[str, ...], path: str, directory: Path | Non
     where = f"{directory}/{path}" if path else f"{directory}"
     raise LocalProblem(
         f"{where} holds no .tf, .tofu or .tf.json file itself. Name the directory of the root module, or, to upload "
-        f"what lies beside it too, add --module-path. There is configuration in: {shown}.",
+        f"what lies beside it too, add --module-path. Below the directory there is configuration in: {shown}.",
         "no_configuration_files",
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.embedded.commands import CREATES_DATABASE, READY_FILE, PartName, SluicePart
 from app.embedded.drain import Patience, stop_worker
@@ -122,7 +123,7 @@ class Up:
             "SLUICE_SINGLE_MEMBER_MAY_APPROVE": "true",
             # Threads would otherwise keep an arena each, tens of megabytes that nobody uses.
             "MALLOC_ARENA_MAX": "2",
-            **self._given,
+            **_without_another_s_url(self._given, port),
             "SLUICE_HOME": str(home.root),
             "PYTHONUNBUFFERED": "1",
         }
@@ -276,3 +277,14 @@ def _last_line(log: Path) -> str:
     except OSError:
         return ""
     return lines[-1][:300] if lines else ""
+
+
+def _without_another_s_url(given: dict[str, str], port: int) -> dict[str, str]:
+    """Leave SLUICE_URL out where it can't be this installation's: the command line reads the same variable.
+
+    A public address stays, whatever its port: a proxy may stand there.
+    """
+    address = urlsplit(given.get("SLUICE_URL", ""))
+    if address.hostname in {"127.0.0.1", "localhost", "::1"} and address.port != port:
+        return {name: value for name, value in given.items() if name != "SLUICE_URL"}
+    return given
