@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -104,8 +105,11 @@ except KeyboardInterrupt:
 
 
 def test_process_that_stays_is_killed_with_everything_it_started(confinement: sandbox.Confinement | None) -> None:
-    code = """
+    # Tests run beside each other: this one's processes have a name of their own.
+    mark = f"mark-{uuid.uuid4().hex}"
+    code = f"""
 import os, signal, time
+mark = "{mark}"
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 if os.fork() == 0:
     if os.fork() == 0:
@@ -120,7 +124,7 @@ time.sleep(97)
     assert ended.signals_sent == ("SIGINT", "SIGKILL")
     assert ended.signal == signal.SIGKILL
     assert ended.proof is not None
-    running = [process for process in psutil.process_iter(["cmdline"]) if "sleep(97)" in str(process.info["cmdline"])]
+    running = [process for process in psutil.process_iter(["cmdline"]) if mark in str(process.info["cmdline"])]
     assert [process for process in running if not is_gone(process.pid)] == []
 
 

@@ -109,6 +109,7 @@ class Gate(RuleBasedStateMachine):
         self.scene = new_scene(
             approvers=2, is_operator=True, required_approvals=required, requester_may_approve=own, auto_apply=auto
         )
+        self.first_backend = self.scene.workspace.state_backend
         if start != "nothing":
             for _ in range(2):
                 self.request("plan", speculative=False)
@@ -355,7 +356,7 @@ class Gate(RuleBasedStateMachine):
         applied.sort(key=lambda run: run.finished_at or run.created_at)
         with unit_of_work() as session:
             now = workspaces.get(session, self.scene.organization_id, self.scene.workspace.id).state_backend
-        assert now == (applied[-1].target or {})["state_backend"] if applied else now == "local"
+        assert now == ((applied[-1].target or {})["state_backend"] if applied else self.first_backend)
 
     @invariant()
     def what_moves_a_state_is_approved_by_people(self) -> None:
