@@ -60,6 +60,8 @@ RESERVED_FILES = (
 )
 _FILE_LIMIT = 512 * 1024 * 1024
 _EMPTY: dict[str, Any] = {"outputs": {}, "resources": [], "check_results": None}
+# Nobody else is expected at the backend; what the engine held a moment ago may take one to be gone.
+_PUSH_LOCK_SECONDS = 20
 _ASKS_FOR_INIT = re.compile(r"\b(tofu|terraform) init\b")
 _JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.9")}
 
@@ -319,7 +321,7 @@ class TerraformExecutor:
 
     def _push(self, data: bytes, *, is_forced: bool) -> None:
         files.write(self._site.module, PUSHED_FILE, data, owner=self._options.owner, mode=0o600)
-        ended = self._run(StatePushCommand(is_forced=is_forced))
+        ended = self._run(StatePushCommand(is_forced=is_forced, lock_timeout_seconds=_PUSH_LOCK_SECONDS))
         if ended.exit_code != 0:
             raise self._failure(ended)
 

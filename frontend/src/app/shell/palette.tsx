@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Box, Layers, OctagonX, Plus, Search } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
-import { type ReactNode, useDeferredValue, useId, useMemo, useState } from "react";
+import { type ReactNode, useId, useMemo, useState } from "react";
 import { StatusIcon } from "@/components/domain/status";
 import { Kbd } from "@/components/ui/kbd";
 import { http, type Page } from "@/lib/api/http";
@@ -26,7 +26,7 @@ interface Entry {
 export default function Palette({ onClose, onHalt }: { onClose: () => void; onHalt: () => void }) {
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
-  const needle = useDeferredValue(text.trim().toLowerCase());
+  const needle = text.trim().toLowerCase();
   const navigate = useNavigate();
   const listId = useId();
   const workspaces = useQuery({
