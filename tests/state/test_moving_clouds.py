@@ -24,6 +24,8 @@ __all__ = ["api", "cloud"]
 VERSION = "terraform_version"
 
 
+# s3 has tests of its own (test_moving_s3).
+@pytest.mark.parametrize("cloud", ["azurerm", pytest.param("gcs", marks=pytest.mark.gcs)], indirect=True)
 def test_state_goes_to_the_cloud_is_rolled_back_there_and_comes_back(
     cloud: Cloud, api: str, engine_tool: Tool, tmp_path: Path
 ) -> None:
