@@ -8,22 +8,45 @@ Here one request is answered at a time.
 import signal
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import run_simple
 
+KEPT_ANSWERS = 200
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def one_at_a_time(application: Application) -> Application:
-    """Return the application behind a lock that is held until a whole answer is made."""
+    """Return the application behind a lock that is held until a whole answer is made.
+
+    An SDK that lost an answer sends its request again, under the same invocation id: it gets that answer once more,
+    where a second execution would collide with the first.
+    """
     lock = threading.Lock()
+    answers: OrderedDict[str, tuple[tuple[Any, ...], list[bytes]]] = OrderedDict()
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        invocation = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
         with lock:
-            return list(application(environ, start_response))
+            if invocation is not None and invocation in answers:
+                begun, body = answers[invocation]
+                start_response(*begun)
+                return body
+            said: list[tuple[Any, ...]] = []
+
+            def begin(*arguments: Any) -> Any:
+                said.append(arguments)
+                return start_response(*arguments)
+
+            body = list(application(environ, begin))
+            if invocation is not None and not said[-1][0].startswith("5"):
+                answers[invocation] = (said[-1], body)
+                if len(answers) > KEPT_ANSWERS:
+                    answers.popitem(last=False)
+            return body
 
     return answer
 
