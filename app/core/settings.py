@@ -73,7 +73,10 @@ class Settings(BaseSettings):
         True, description="Keep what init made for a workspace's configuration, where engines run in the sandbox."
     )
     engine_gogc: int = Field(
-        400, ge=25, le=10_000, description="GOGC of engines and providers: higher is faster and takes more memory."
+        400,
+        ge=25,
+        le=10_000,
+        description="GOGC of engines and providers: higher is faster and takes more memory; 100 is Go's own.",
     )
     lease_seconds: int = Field(30, ge=3, le=600, description="A running run's lease; its heartbeat is a third of it.")
     grace_seconds: int = Field(20, ge=1, le=600, description="Between SIGINT and SIGKILL.")

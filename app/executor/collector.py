@@ -2,7 +2,7 @@
 
 They are short-lived Go programs: at Go's default a run spends about a fifth of its time collecting what the end of the
 process frees anyway. Collecting less often costs memory, so a soft limit stands beside it, above which the collector
-works as hard as it likes. Source: https://go.dev/doc/gc-guide.
+works as hard as it likes. A worker whose memory is short keeps Go's default. Source: https://go.dev/doc/gc-guide.
 """
 
 import os
@@ -11,16 +11,19 @@ from pathlib import Path
 from app.core.settings import Settings
 
 _MEBIBYTE = 1024 * 1024
-_LEAST_LIMIT_BYTES = 1024 * _MEBIBYTE
+_LEAST_SHARE_BYTES = 1024 * _MEBIBYTE
 _CONTROL_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def collector_variables(settings: Settings) -> dict[str, str]:
-    """Return the variables that tune the collector; none when the settings leave it as Go has it."""
-    if settings.engine_gogc == 100:
+    """Return the variables that tune the collector.
+
+    None when the settings leave it as Go has it, or where a supervisor's share of the memory is below 1 GiB.
+    """
+    share = memory_bytes() // settings.worker_concurrency
+    if settings.engine_gogc == 100 or share < _LEAST_SHARE_BYTES:
         return {}
-    limit = max(_LEAST_LIMIT_BYTES, memory_bytes() // settings.worker_concurrency)
-    return {"GOGC": str(settings.engine_gogc), "GOMEMLIMIT": f"{limit // _MEBIBYTE}MiB"}
+    return {"GOGC": str(settings.engine_gogc), "GOMEMLIMIT": f"{share // _MEBIBYTE}MiB"}
 
 
 def memory_bytes(control_group: Path = _CONTROL_GROUP_LIMIT) -> int:

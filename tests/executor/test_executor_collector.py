@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import Settings
+from app.executor import collector
 from app.executor.collector import collector_variables, memory_bytes
 from app.executor.environment import EnvironmentOptions, engine_environment
 
@@ -25,13 +26,20 @@ def test_memory_bytes_unlimited_returns_the_machine_s(tmp_path: Path, content: s
     assert memory_bytes(limit) > 64 * MEBIBYTE
 
 
-def test_collector_variables_share_the_memory_among_supervisors() -> None:
-    alone = collector_variables(Settings(worker_concurrency=1))
-    crowded = collector_variables(Settings(worker_concurrency=256))
+def test_collector_variables_share_the_memory_among_supervisors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "memory_bytes", lambda: 8 * 1024 * MEBIBYTE)
 
-    assert alone["GOGC"] == "400"
-    assert alone["GOMEMLIMIT"] == f"{max(1024, memory_bytes() // MEBIBYTE)}MiB"
-    assert crowded["GOMEMLIMIT"] == f"{max(1024, memory_bytes() // 256 // MEBIBYTE)}MiB"
+    assert collector_variables(Settings(worker_concurrency=1)) == {"GOGC": "400", "GOMEMLIMIT": "8192MiB"}
+    assert collector_variables(Settings(worker_concurrency=4)) == {"GOGC": "400", "GOMEMLIMIT": "2048MiB"}
+
+
+@pytest.mark.parametrize(("mebibytes", "concurrency"), [(512, 1), (4095, 4)])
+def test_collector_variables_short_of_memory_sets_nothing(
+    monkeypatch: pytest.MonkeyPatch, mebibytes: int, concurrency: int
+) -> None:
+    monkeypatch.setattr(collector, "memory_bytes", lambda: mebibytes * MEBIBYTE)
+
+    assert collector_variables(Settings(worker_concurrency=concurrency)) == {}
 
 
 def test_collector_variables_go_s_own_default_sets_nothing() -> None:
