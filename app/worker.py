@@ -12,7 +12,9 @@ from celery.signals import worker_init, worker_shutdown
 
 from app import registry
 from app.audit import tasks as audit_tasks
+from app.core.artifacts import artifact_store
 from app.core.broker import celery_app
+from app.core.errors import AppError
 from app.executor.nursery import Child, Nursery
 from app.runner import leftovers, supervisor
 from app.runs import tasks as runs_tasks
@@ -37,6 +39,8 @@ class NurseryOfWorker:
         }
         self._nursery = Nursery.fork(targets, prepare=warmup.warm, ready=warmup.be_ready)
         _log.info("nursery forked", extra={"pid": self._nursery.pid})
+        # After the fork: an object store's client has threads, which a fork would lose.
+        _check_artifacts()
         self._nursery.start(runs_tasks.RECOVER, b"").close()
 
     def close(self) -> None:
@@ -49,6 +53,16 @@ class NurseryOfWorker:
         if self._nursery is None:
             raise RuntimeError("the nursery is forked when the worker starts")
         return self._nursery.start(target, payload)
+
+
+def _check_artifacts() -> None:
+    """Try the artifact store. Raises ``SystemExit``: a worker can do nothing without it."""
+    try:
+        artifact_store().check()
+    except AppError as error:
+        _log.error("the artifact store can't be used", extra={"code": error.code, "detail": error.detail})
+        # Celery swallows what a signal's receiver raises, but for this.
+        raise SystemExit(f"sluice: {error.detail}") from error
 
 
 def create_worker() -> Celery:

@@ -21,6 +21,7 @@ from app.progress.schemas import NewRecord
 from app.state import service as state
 from app.workspaces import service as workspaces
 from tests.factories.scene import Scene, new_scene, state_document
+from tests.support import object_stores
 
 
 @pytest.fixture
@@ -90,6 +91,33 @@ def test_rotation_keeps_everything_readable_and_frees_the_old_key(session: Sessi
     assert "k1" not in key_file(home).read_text()
     assert key_ring().ids == (added,)
     assert read_everything(session, scene) == before
+
+
+@pytest.fixture
+def on_s3(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Artifacts in an object store instead of a directory."""
+    with object_stores.running_s3(tmp_path_factory.mktemp("s3")) as store:
+        for name, value in {**store.environment, "SLUICE_ARTIFACTS_URL": store.url}.items():
+            monkeypatch.setenv(name, value)
+        get_settings.cache_clear()
+        yield
+
+
+@pytest.mark.processes
+def test_rotation_reaches_artifacts_in_an_object_store(
+    on_s3: None, session: Session, home: Path, scene: Scene
+) -> None:
+    before = read_everything(session, scene)
+    rotation.add()
+    assert read_everything(session, scene) == before
+    with pytest.raises(rotation.KeyInUse, match="artifacts"):
+        rotation.remove("k1")
+    report = rotation.reencrypt()
+    assert report.damaged == []
+    assert report.resealed["artifacts"] > 0
+    rotation.remove("k1")
+    assert read_everything(session, scene) == before
+    assert not (home / "artifacts").exists()
 
 
 def test_reencrypt_again_has_nothing_to_do(scene: Scene) -> None:

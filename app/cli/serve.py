@@ -44,6 +44,23 @@ def _start(*, checks_schema: bool) -> None:
         raise _refuse(error.detail) from None
 
 
+def _check_artifacts() -> None:
+    """Try the artifact store, and refuse to start when it refuses us.
+
+    One that does not answer is only warned of: without it nothing can be planned, but everything can be halted.
+    """
+    from app.core.artifacts import artifact_store
+    from app.core.blobs import ArtifactStoreUnavailable
+    from app.core.errors import AppError
+
+    try:
+        artifact_store().check()
+    except ArtifactStoreUnavailable as error:
+        typer.echo(f"sluice: warning: {error.detail}", err=True)
+    except AppError as error:
+        raise _refuse(error.detail) from None
+
+
 @parts.command("api")
 def api(
     host: Annotated[str, typer.Option(envvar="SLUICE_HOST", help="Address to listen on.")] = "127.0.0.1",
@@ -51,6 +68,7 @@ def api(
 ) -> None:
     """Serve the API and the web UI."""
     _start(checks_schema=True)
+    _check_artifacts()
     import uvicorn
 
     uvicorn.run(

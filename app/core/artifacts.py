@@ -4,20 +4,19 @@ Nothing on a worker's disk is needed later: plan files, plan documents, lock fil
 through here.
 """
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from app.core.artifacts_address import Directory
+from app.core.blobs import HIDDEN, ArtifactStoreRefused, BlobStore, FileBlobStore, StoredBlob
 from app.core.canonical import sha256_hex
 from app.core.crypto import Binding, KeyRing, key_id_of, key_ring
 from app.core.errors import IntegrityError, NotFound
-from app.core.settings import get_settings
+from app.core.settings import Settings, get_settings
 
 _HEAD_BYTES = 128
 """Holds the longest name of a key."""
@@ -38,81 +37,6 @@ class ArtifactRef(BaseModel):
     def binding(self) -> Binding:
         """Return what the envelope is bound to."""
         return Binding(self.organization_id, self.kind, self.owner, self.digest)
-
-
-class BlobStore(Protocol):
-    """Opaque bytes by key. Keys are relative paths of letters, digits, ``-``, ``_``, ``.`` and ``/``."""
-
-    def put(self, key: str, data: bytes) -> None:
-        """Store ``data`` under ``key``, atomically; the same key again replaces it."""
-
-    def get(self, key: str) -> bytes:
-        """Return what lies under ``key``; raises ``NotFound``."""
-
-    def delete(self, key: str) -> None:
-        """Remove ``key``; quiet when it is not there."""
-
-    def keys(self) -> Iterator[str]:
-        """Yield every key that is stored, in order; what is put meanwhile may be missed."""
-
-    def head(self, key: str, length: int) -> bytes:
-        """Return the first ``length`` bytes of what lies under ``key``; raises ``NotFound``."""
-
-
-class FileBlobStore:
-    """Blobs as files below one 0700 directory."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def _path(self, key: str) -> Path:
-        path = self._root / key
-        if not path.resolve().is_relative_to(self._root.resolve()):
-            raise NotFound(f"There is no artifact {key!r}.")
-        return path
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write a temporary file beside the target, flush it to disk, and rename it over."""
-        path = self._path(key)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-    def get(self, key: str) -> bytes:
-        """Read the whole file."""
-        try:
-            return self._path(key).read_bytes()
-        except FileNotFoundError:
-            raise NotFound(f"The artifact {key!r} is not in the store.") from None
-
-    def delete(self, key: str) -> None:
-        """Unlink the file."""
-        self._path(key).unlink(missing_ok=True)
-
-    def keys(self) -> Iterator[str]:
-        """Walk the directory; files that are being written are left out."""
-        for directory, below, files in os.walk(self._root):
-            below.sort()
-            for name in sorted(files):
-                if not name.startswith("."):
-                    yield str((Path(directory) / name).relative_to(self._root))
-
-    def head(self, key: str, length: int) -> bytes:
-        """Read the file's beginning."""
-        try:
-            with self._path(key).open("rb") as file:
-                return file.read(length)
-        except FileNotFoundError:
-            raise NotFound(f"The artifact {key!r} is not in the store.") from None
 
 
 class ArtifactStore:
@@ -152,11 +76,42 @@ class ArtifactStore:
 
     def sealed_with(self) -> Iterator[tuple[str, str]]:
         """Yield (key of the artifact, id of the master key that sealed it) of everything stored."""
-        for key in self._blobs.keys():  # noqa: SIM118 - a method of the store, not of a mapping
+        for blob in self._blobs.blobs():
             try:
-                yield key, key_id_of(self._blobs.head(key, _HEAD_BYTES))
+                yield blob.key, key_id_of(self._blobs.head(blob.key, _HEAD_BYTES))
             except NotFound:
                 continue
+
+    def blobs(self) -> Iterator[StoredBlob]:
+        """Yield everything that is stored, in no promised order."""
+        return self._blobs.blobs()
+
+    def discard(self, key: str) -> None:
+        """Remove what lies under a key that no row names; quiet when it is gone already."""
+        self._blobs.delete(key)
+
+    def connect(self) -> None:
+        """Do ahead what the first call would wait for. Quiet when the store can't be reached."""
+        self._blobs.connect()
+
+    def check(self) -> None:
+        """Write, read and delete a trial.
+
+        Raises ``ArtifactStoreRefused`` or ``ArtifactStoreUnavailable``, with what to do about it.
+        """
+        key, trial = f"{HIDDEN}trial-{secrets.token_hex(8)}", secrets.token_bytes(32)
+        self._blobs.put(key, trial)
+        try:
+            found = self._blobs.get(key)
+        except NotFound:
+            found = b""
+        finally:
+            self._blobs.delete(key)
+        if found != trial:
+            raise ArtifactStoreRefused(
+                "The artifact store gave back something else than was written: two installations must not share a "
+                "place, and a cache must not stand before it. Correct SLUICE_ARTIFACTS_URL."
+            )
 
     def reseal(self, key: str) -> None:
         """Seal an artifact anew, with the key that seals now. Quiet when it is gone. Raises ``IntegrityError``."""
@@ -169,35 +124,6 @@ class ArtifactStore:
             self._blobs.put(key, self._ring.seal(self._ring.open(self._blobs.get(key), binding), binding))
         except NotFound:
             return
-
-
-class MemoryBlobStore:
-    """Blobs of this process only."""
-
-    def __init__(self) -> None:
-        self._blobs: dict[str, bytes] = {}
-
-    def put(self, key: str, data: bytes) -> None:
-        """Keep ``data``."""
-        self._blobs[key] = data
-
-    def get(self, key: str) -> bytes:
-        """Return what was put."""
-        if key not in self._blobs:
-            raise NotFound(f"The artifact {key!r} is not in the store.")
-        return self._blobs[key]
-
-    def delete(self, key: str) -> None:
-        """Forget ``key``."""
-        self._blobs.pop(key, None)
-
-    def keys(self) -> Iterator[str]:
-        """Yield what was put."""
-        yield from sorted(self._blobs)
-
-    def head(self, key: str, length: int) -> bytes:
-        """Return the beginning of what was put."""
-        return self.get(key)[:length]
 
 
 _replacement: ArtifactStore | None = None
@@ -221,4 +147,15 @@ def artifact_store() -> ArtifactStore:
 
 @lru_cache(maxsize=1)
 def _configured_store() -> ArtifactStore:
-    return ArtifactStore(FileBlobStore(get_settings().artifacts_dir), key_ring())
+    return ArtifactStore(blob_store(get_settings()), key_ring())
+
+
+def blob_store(settings: Settings) -> BlobStore:
+    """Return the blob store that the settings name. Nothing is asked of it yet."""
+    place = settings.artifacts_place
+    if isinstance(place, Directory):
+        return FileBlobStore(place.path)
+    # Loaded for those alone who use it: it brings a library of 15 MB.
+    from app.core.object_store import ObjectBlobStore
+
+    return ObjectBlobStore(place)

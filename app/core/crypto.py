@@ -108,7 +108,7 @@ class KeyRing:
             )
         cipher = self._derive(key_id, binding.organization_id, binding.kind)
         try:
-            return cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], binding.associated_data())
+            return cipher.decrypt(bytes(body[:_NONCE_BYTES]), body[_NONCE_BYTES:], binding.associated_data())
         except InvalidTag:
             raise IntegrityError(
                 f"The stored {binding.kind.replace('_', ' ')} of {binding.owner} does not open: it was altered in the "
@@ -126,13 +126,14 @@ def key_id_of(envelope: bytes) -> str:
     return _split(envelope)[0]
 
 
-def _split(envelope: bytes) -> tuple[str, bytes]:
+def _split(envelope: bytes) -> tuple[str, memoryview]:
     if len(envelope) < len(_MAGIC) + 1 or not envelope.startswith(_MAGIC):
         raise IntegrityError("The stored data is not an envelope of ours: it was altered in the store.")
     length = envelope[len(_MAGIC)]
     start = len(_MAGIC) + 1 + length
     try:
-        return envelope[len(_MAGIC) + 1 : start].decode(), envelope[start:]
+        # A view: what is sealed may be large, and a copy of it would be for nothing.
+        return envelope[len(_MAGIC) + 1 : start].decode(), memoryview(envelope)[start:]
     except UnicodeDecodeError:
         raise IntegrityError("The stored data's key id is damaged: it was altered in the store.") from None
 

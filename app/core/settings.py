@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.core.artifacts_address import Bucket, Directory, parse
+
 StateBackend = Literal["managed", "local", "s3", "azurerm", "gcs", "hcp"]
 
 
@@ -37,6 +39,12 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections that a process keeps open at most.")
     master_key: SecretStr | None = Field(
         None, description="Key ring, id:base64 of 32 bytes, newest first, comma separated; else a file in the home."
+    )
+    artifacts_url: str | None = Field(
+        None,
+        description="Where artifacts lie: an absolute path, s3://bucket/prefix?region=&endpoint=, "
+        "gs://bucket/prefix?endpoint= or az://container/prefix?account=&endpoint=; else artifacts/ in the home. "
+        "Credentials come from each cloud's own environment variables.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     engine: Path | None = Field(None, description="Engine binary; else tofu, then terraform, is looked for.")
@@ -107,6 +115,13 @@ class Settings(BaseSettings):
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value is not None else None
 
+    @field_validator("artifacts_url")
+    @classmethod
+    def _is_a_place(cls, value: str | None) -> str | None:
+        if value:
+            parse(value)
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
@@ -118,9 +133,9 @@ class Settings(BaseSettings):
         return _of_scheme(value, "redis", "rediss", "unix")
 
     @property
-    def artifacts_dir(self) -> Path:
-        """Where the file artifact store keeps its envelopes."""
-        return self.home / "artifacts"
+    def artifacts_place(self) -> Directory | Bucket:
+        """Where the artifact store keeps its envelopes."""
+        return parse(self.artifacts_url) if self.artifacts_url else Directory(self.home / "artifacts")
 
 
 @lru_cache(maxsize=1)

@@ -92,7 +92,9 @@ class Context:
         """Return an artifact of the job."""
         if reference is None:
             return None
-        return self.port.get_artifact(self.job.run_id, self.job.fencing_token, reference)
+        return self.stage.insist(
+            "get_artifact", lambda: self.port.get_artifact(self.job.run_id, self.job.fencing_token, reference)
+        )
 
 
 def plan(context: Context) -> str:
@@ -243,9 +245,11 @@ class _Uploads:
 
         def put(data: bytes | None) -> None:
             if data is not None:
-                job = self._context.job
+                context, job = self._context, self._context.job
                 self._futures[kind] = self._pool.submit(
-                    self._context.port.put_artifact, job.run_id, job.fencing_token, kind, data
+                    context.stage.insist,
+                    "put_artifact",
+                    lambda: context.port.put_artifact(job.run_id, job.fencing_token, kind, data),
                 )
 
         return put

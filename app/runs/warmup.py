@@ -14,7 +14,8 @@ from typing import Any
 
 from app.configurations import service as configurations
 from app.core import clock, db
-from app.core.artifacts import ArtifactRef, ArtifactStore, MemoryBlobStore, using
+from app.core.artifacts import ArtifactRef, ArtifactStore, artifact_store, using
+from app.core.blobs import MemoryBlobStore
 from app.core.crypto import key_ring
 from app.core.db import unit_of_work
 from app.core.errors import AppError
@@ -69,7 +70,7 @@ def warm() -> None:
 
 
 def be_ready() -> None:
-    """In a child that waits for its job: open its connection, and make the pages that every run writes its own.
+    """In a child that waits for its job: open its connections, and make the pages that every run writes its own.
 
     The calls name a run that isn't there, so they find nothing and leave nothing.
     """
@@ -80,6 +81,7 @@ def be_ready() -> None:
     ):
         with suppress(LeaseLost):
             call()
+    artifact_store().connect()
 
 
 def _rehearse(port: InProcessPort) -> None:

@@ -51,7 +51,7 @@ def test_store_archive_same_content_twice_is_one_configuration(session: Session,
 
 def test_store_archive_is_encrypted_and_an_altered_byte_shows(session: Session, actor: Actor) -> None:
     stored = service.store_archive(session, actor, of_files({"main.tf": "# planted-words\n"}))
-    path = get_settings().artifacts_dir / stored.archive.key
+    path = get_settings().home / "artifacts" / stored.archive.key
     sealed = path.read_bytes()
     assert b"planted-words" not in sealed
     assert not sealed.startswith(b"\x1f\x8b")

@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from app.approvals import service as approvals
 from app.core import db
-from app.core.artifacts import ArtifactStore, MemoryBlobStore, using
+from app.core.artifacts import ArtifactStore, using
+from app.core.blobs import MemoryBlobStore
 from app.core.crypto import key_ring
 from app.core.db import unit_of_work
 from app.core.errors import AppError
