@@ -104,9 +104,7 @@ def on_s3(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.processes
-def test_rotation_reaches_artifacts_in_an_object_store(
-    on_s3: None, session: Session, home: Path, scene: Scene
-) -> None:
+def test_rotation_reaches_artifacts_in_an_object_store(on_s3: None, session: Session, home: Path, scene: Scene) -> None:
     before = read_everything(session, scene)
     rotation.add()
     assert read_everything(session, scene) == before
