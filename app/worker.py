@@ -22,6 +22,8 @@ from app.runs import warmup
 from app.runs.port import InProcessPort
 from app.state import tasks as state_tasks
 
+RUNS_OF_A_SUPERVISOR = 50
+"""One after another; then the process ends, and with it whatever of memory it gathered."""
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +39,9 @@ class NurseryOfWorker:
             runs_tasks.SUPERVISE: supervisor.target(InProcessPort),
             runs_tasks.RECOVER: leftovers.target(InProcessPort),
         }
-        self._nursery = Nursery.fork(targets, prepare=warmup.warm, ready=warmup.be_ready)
+        self._nursery = Nursery.fork(
+            targets, prepare=warmup.warm, ready=warmup.be_ready, most_jobs=RUNS_OF_A_SUPERVISOR
+        )
         _log.info("nursery forked", extra={"pid": self._nursery.pid})
         # After the fork: an object store's client has threads, which a fork would lose.
         _check_artifacts()

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from app.executor import frames
 from app.executor.errors import NurseryGone, ProcessFailed
-from app.executor.keeper import MAX_NAME_BYTES, Keeper, Target
+from app.executor.keeper import MAX_NAME_BYTES, Keeper, Target, retire
 
-__all__ = ["Child", "ChildEnd", "Nursery", "Target"]
+__all__ = ["Child", "ChildEnd", "Nursery", "Target", "retire"]
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,14 @@ class Nursery:
         *,
         prepare: Callable[[], None] | None = None,
         ready: Callable[[], None] | None = None,
+        most_jobs: int = 1,
     ) -> "Nursery":
         """Fork the nursery. Call it before this process starts a thread or opens a connection.
 
         ``targets`` are what children may run, by name; ``prepare`` runs once in the nursery, to load what children
-        will need. With ``ready`` a spare child is kept that has run it. The nursery ends when this process has ended
-        and no child is left.
+        will need. With ``ready`` a spare child is kept that has run it. A child has ``most_jobs`` one after another, at
+        most, as long as each leaves nothing behind in its process. The nursery ends when this process has ended and no
+        child is left.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         worker = os.pidfd_open(os.getpid())
@@ -118,7 +120,7 @@ class Nursery:
             with contextlib.suppress(BaseException):
                 if os.fork() == 0:
                     ours.close()
-                    Keeper(theirs, worker, targets, prepare=prepare, ready=ready).serve()
+                    Keeper(theirs, worker, targets, prepare=prepare, ready=ready, most_jobs=most_jobs).serve()
             os._exit(0)
         os.waitpid(middle, 0)
         theirs.close()

@@ -21,7 +21,7 @@ from app.executor.cancel import StopOrder
 from app.executor.discovery import Tool
 from app.executor.engine import Site, Variable
 from app.executor.errors import EngineStopped, ProcessFailed
-from app.executor.nursery import Target
+from app.executor.nursery import Target, retire
 from app.executor.options import ExecutorOptions
 from app.executor.prepared import Shelf
 from app.executor.terraform import TerraformExecutor
@@ -127,14 +127,18 @@ class Supervisor:
         try:
             status = self._execute()
         except LeaseLost as error:
+            retire()
             status = "lease_lost"
             self._evidence("lease_lost", {"phase": self._phase, "message": error.detail})
         except EngineStopped as error:
+            # Whatever was cut short may have left something: the next run starts in a process of its own.
+            retire()
             status = self._acknowledge(error)
         except AppError as error:
             status = self._fail(error)
         except Exception as error:
             _log.exception("A run failed for a reason that nobody foresaw.", extra={"run_id": self._job.run_id})
+            retire()
             status = self._fail(
                 AppError(f"The runner failed: {type(error).__name__}. The worker's log has the details.")
             )
@@ -343,6 +347,7 @@ class Supervisor:
         self._feed.close(_END_PATIENCE_SECONDS if self._order is None else _FLUSH_SECONDS)
         proof = self._proof()
         if proof is None:
+            retire()
             self._evidence("unproven_death", {"message": "a process of the engine could not be proven dead"})
         else:
             try:
@@ -401,6 +406,7 @@ class Supervisor:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._is_terminated = True
+        retire()
         if self._order is None:
             self._order = (StopOrder.CANCEL, signal.Signals(number).name)
         for engine in self._engines:

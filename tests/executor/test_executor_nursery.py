@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from app.executor.errors import NurseryGone, ProcessFailed
-from app.executor.nursery import Nursery
+from app.executor.nursery import Nursery, retire
 from tests.support.guards import spawning
 
 pytestmark = pytest.mark.processes
@@ -251,3 +251,100 @@ def test_nursery_whose_worker_is_gone_leaves_no_spare(nursery_with_spare: tuple[
     nursery.close()
 
     assert until(lambda: is_gone(ready_pids(notes)[0]))
+
+
+def leave_thread(payload: bytes) -> bytes:
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    return payload
+
+
+def leave_child(payload: bytes) -> bytes:
+    if os.fork() == 0:
+        time.sleep(1)
+        os._exit(0)
+    return payload
+
+
+def leave_memory(payload: bytes) -> bytes:
+    kept_memory.append(bytearray(os.urandom(1024 * 1024)) * 100)
+    return payload
+
+
+def ask_to_retire(payload: bytes) -> bytes:
+    retire()
+    return payload
+
+
+kept_memory: list[bytearray] = []
+UNCLEAN = {
+    "fail": fail,
+    "leave_thread": leave_thread,
+    "leave_child": leave_child,
+    "leave_memory": leave_memory,
+    "ask_to_retire": ask_to_retire,
+}
+
+
+@pytest.fixture
+def reusing() -> Iterator[Nursery]:
+    """Give a nursery whose children have up to three jobs each."""
+    kept = Nursery.fork({"echo": echo, "kill": kill, "slow": slow, **UNCLEAN}, ready=lambda: None, most_jobs=3)
+    yield kept
+    kept.close()
+    assert until(lambda: is_gone(kept.pid)), "the nursery ends when its worker closes it"
+
+
+def run_to_end(nursery: Nursery, target: str, payload: bytes) -> int:
+    child = nursery.start(target, payload)
+    end = child.wait(10)
+    assert end is not None
+    return child.pid
+
+
+def test_nursery_child_that_ended_cleanly_has_further_jobs_up_to_the_most(reusing: Nursery) -> None:
+    pids = [run_to_end(reusing, "echo", b"ab") for _ in range(4)]
+
+    assert pids[0] == pids[1] == pids[2]
+    assert pids[3] != pids[0]
+    assert until(lambda: is_gone(pids[0]))
+
+
+@pytest.mark.parametrize("target", UNCLEAN)
+def test_nursery_child_that_left_something_behind_has_no_further_job(reusing: Nursery, target: str) -> None:
+    first = run_to_end(reusing, target, b"ab")
+
+    assert run_to_end(reusing, "echo", b"ab") != first
+    assert until(lambda: is_gone(first))
+
+
+def test_nursery_child_killed_in_a_later_job_tells_its_signal(reusing: Nursery) -> None:
+    first = run_to_end(reusing, "echo", b"ab")
+
+    child = reusing.start("kill", b"")
+    end = child.wait(10)
+
+    assert child.pid == first
+    assert end is not None
+    assert (end.signal, end.result) == (signal.SIGKILL, None)
+
+
+def test_nursery_child_killed_between_jobs_costs_no_job(reusing: Nursery) -> None:
+    first = run_to_end(reusing, "echo", b"ab")
+    os.kill(first, signal.SIGKILL)
+
+    child = reusing.start("echo", b"cd")
+    end = child.wait(10)
+
+    assert end is not None
+    assert (end.result, end.exit_code) == (b"dc", 0)
+    assert child.pid != first
+
+
+def test_nursery_closed_ends_children_that_wait_and_lets_the_others_work(reusing: Nursery) -> None:
+    waiting = run_to_end(reusing, "echo", b"ab")
+    working = [reusing.start("slow", b"0.5") for _ in range(2)]
+
+    reusing.close()
+
+    assert [end.result for child in working if (end := child.wait(10)) is not None] == [b"slow"] * 2
+    assert until(lambda: all(is_gone(pid) for pid in (waiting, *(child.pid for child in working))))
