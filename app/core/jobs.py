@@ -28,8 +28,10 @@ def enqueue(session: Session, task: str, *ids: str, queue: Queue = "control") ->
     after_commit(session, partial(_send_quietly, task, *ids, queue=queue))
 
 
-def send(task: str, *ids: str, queue: Queue = "control") -> bool:
+def send(task: str, *ids: str, queue: Queue = "control", expires_seconds: float | None = None) -> bool:
     """Send ``task`` now. Return False, after a warning in the log, when the broker can't be reached.
+
+    A job that nobody has taken after ``expires_seconds`` is dropped.
 
     For some seconds after a failure nothing is tried: each would wait for the same time-out, and a request with it.
     """
@@ -37,7 +39,7 @@ def send(task: str, *ids: str, queue: Queue = "control") -> bool:
     if time.monotonic() < _silent_until:
         return False
     try:
-        celery_app().send_task(task, args=list(ids), queue=queue)
+        celery_app().send_task(task, args=list(ids), queue=queue, expires=expires_seconds)
     except Exception as error:  # any transport's own error type: the sweep sends again
         _silent_until = time.monotonic() + _SILENCE_SECONDS
         _log.warning(

@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     sandbox: Literal["auto", "required", "off"] = Field("auto", description="Run engines under bubblewrap.")
     work_dir: Path | None = Field(None, description="Where runs are laid out; else below the temporary directory.")
     worker_concurrency: int = Field(4, ge=1, le=256, description="Supervisors that one worker runs at once.")
+    organization_concurrency: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Runs that one organization executes at once, over all workers, where it has no limit of its own; "
+        "0: no limit.",
+    )
     reuse_init: bool = Field(
         True, description="Keep what init made for a workspace's configuration, where engines run in the sandbox."
     )

@@ -91,3 +91,8 @@ def raised(session: Session, organization_id: str) -> list[FenceOut]:
         .where(or_(Fence.scope == "everything", Fence.organization_id == organization_id))
         .order_by(_ORDER, Fence.id),
     )
+
+
+def raised_ids() -> Select[str]:
+    """Select the ids of the raised fences, for a query that is about many."""
+    return select(Fence.id).where(Fence.halt_id.is_not(None))

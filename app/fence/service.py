@@ -4,6 +4,7 @@ Request, claim, approve, apply, rollback, import and migration hold the three fe
 its own exclusively. So whichever commits first is seen by the other, and nothing slips in between.
 """
 
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -89,6 +90,11 @@ def lower_fence(session: Session, fence_id: str, *, halt_id: str) -> bool:
 def standing(session: Session, organization_id: str) -> list[FenceOut]:
     """Return the raised fences that concern an organization, outermost first; takes no lock."""
     return repository.raised(session, organization_id)
+
+
+def raised_ids() -> Select[str]:
+    """Select the ids of what is halted, as a part of another slice's query: organizations, workspaces, everything."""
+    return repository.raised_ids()
 
 
 def _halted(fence: FenceOut) -> Halted:

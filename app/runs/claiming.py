@@ -1,5 +1,6 @@
 """Claiming a queued run, and the whole job that a runner gets for it."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -24,11 +25,12 @@ from app.runner.port import (
     RunnerJob,
     WorkerInfo,
 )
-from app.runs import fingerprint, repository
+from app.runs import fingerprint, queue_repository, repository
 from app.runs.closing import close, keep_failure
 from app.runs.errors import GuardRefused
 from app.runs.machine import MOVES, Facts, Kind, Status, Trigger
 from app.runs.models import TerraformRun
+from app.runs.queue_repository import Candidate
 from app.runs.requesting import EXECUTE_TASK
 from app.runs.transition import end_parent, transition
 from app.specs import service as specs
@@ -44,23 +46,37 @@ def claim(session: Session, run_id: str, worker: WorkerInfo) -> RunnerJob | None
 
     None when it is no longer queued, not in turn, or a fence stands: the message was a duplicate or early, and the
     loser goes away quietly. Two claims in one workspace are decided by the workspace's row lock, then by the partial
-    unique index on its running run.
+    unique index on its running run; two in an organization with a limit by the lock on its line.
     """
     seen = repository.by_id(session, run_id)
     if seen is None or seen.status != Status.QUEUED:
         return None
+    return _claim(session, Candidate(run_id, seen.organization_id, seen.workspace_id, seen.parent_run_id), worker)
+
+
+def claim_next(session: Session, worker: WorkerInfo, tried: Collection[str]) -> tuple[str | None, RunnerJob | None]:
+    """Claim the run that goes first of those that nobody else is claiming; return its id and its job.
+
+    The id is None when no run may start, those already ``tried`` aside; the job alone is None when the run was lost
+    meanwhile: try again without it.
+    """
+    found = queue_repository.first_in_line(session, get_settings().organization_concurrency, tried)
+    return (found.run_id, _claim(session, found, worker)) if found is not None else (None, None)
+
+
+def _claim(session: Session, seen: Candidate, worker: WorkerInfo) -> RunnerJob | None:
     try:
         fence.hold_shared(session, seen.organization_id, seen.workspace_id)
     except Halted:
         return None
     workspaces.lock_exclusive(session, seen.workspace_id)
-    run, parent = repository.lock_with_parent(session, run_id)
+    run, parent, own_limit = queue_repository.lock_for_claim(session, seen)
     if run is None or run.status != Status.QUEUED:
         return None
     in_turn = run.is_speculative or in_turn_now(session, run.workspace_id) == run.id
     facts = Facts(
         fence_is_clear=True,
-        is_within_limits=True,
+        is_within_limits=in_turn and _has_room(session, run.organization_id, own_limit),
         is_speculative=run.is_speculative,
         is_in_turn=in_turn,
         others_have_quiesced=in_turn,
@@ -84,6 +100,15 @@ def claim(session: Session, run_id: str, worker: WorkerInfo) -> RunnerJob | None
         return None
 
 
+def _has_room(session: Session, organization_id: str, own_limit: int | None) -> bool:
+    """Whether the organization may execute one run more. Where it has a limit, other claims of it wait for this one."""
+    limit = get_settings().organization_concurrency if own_limit is None else own_limit
+    if limit == 0:
+        return True
+    queue_repository.hold_line(session, organization_id)
+    return queue_repository.executing(session, organization_id) < limit
+
+
 def _end_unstarted(session: Session, run: TerraformRun, parent: TerraformRun | None, error: AppError) -> None:
     """End a run whose job can't be put together (a secret is missing, an artifact is lost): trying again won't help."""
     keep_failure(run, Failure(phase="preparing", code=error.code, message=error.detail))
@@ -98,7 +123,7 @@ def in_turn_now(session: Session, workspace_id: str) -> str | None:
     """Return the run that may start in the workspace; none while a dead run's lock waits for its release."""
     held = state.held_lock(session, workspace_id)
     is_kept_out = held is not None and (held.is_orphaned or held.kind == "manual")
-    return None if is_kept_out else repository.next_in_turn(session, workspace_id)
+    return None if is_kept_out else queue_repository.next_in_turn(session, workspace_id)
 
 
 def dispatch(session: Session, workspace_id: str) -> None:

@@ -27,6 +27,22 @@ class TerraformRun(OrganizationOwned, Created, Base):
         Index(
             "ix_runs_unquiet", "workspace_id", postgresql_where=text("claimed_at is not null and quiesced_at is null")
         ),
+        Index(
+            "ix_runs_queued",
+            "organization_id",
+            "workspace_id",
+            "kind",
+            "is_speculative",
+            "id",
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index("ix_runs_served", "workspace_id", "claimed_at", postgresql_where=text("claimed_at is not null")),
+        Index(
+            "ix_runs_organization_served",
+            "organization_id",
+            "claimed_at",
+            postgresql_where=text("claimed_at is not null"),
+        ),
         CheckConstraint("(kind = 'apply') = (parent_run_id is not null)", name="apply_is_a_child"),
         CheckConstraint("not (is_speculative and kind = 'apply')", name="speculative_never_applies"),
     )
@@ -96,3 +112,26 @@ class RunEvidence(OrganizationOwned, Created, Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("terraform_runs.id", ondelete="CASCADE"))
     kind: Mapped[str]
     data: Mapped[dict[str, Any]]
+
+
+class QueueLimit(Base):
+    """How many runs an organization executes at once; 0 is no limit, null what the installation says."""
+
+    __tablename__ = "terraform_queue_limits"
+
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True)
+    concurrency: Mapped[int | None]
+
+
+class Worker(Base):
+    """A worker that was heard of: how many runs it executes at once, and how many it does."""
+
+    __tablename__ = "terraform_workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    permits: Mapped[int]
+    busy: Mapped[int]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]

@@ -1,5 +1,6 @@
 """``RunnerPort`` in process: each call is one transaction (evaluating policies aside, which holds none)."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from pydantic import JsonValue
@@ -52,6 +53,11 @@ class InProcessPort:
         """Claim by compare-and-swap; None for whoever loses."""
         with unit_of_work() as session:
             return claiming.claim(session, run_id, worker)
+
+    def claim_next(self, worker: WorkerInfo, tried: Collection[str]) -> tuple[str | None, RunnerJob | None]:
+        """Claim the run that goes first; without a job it was lost, without an id nothing may start."""
+        with unit_of_work() as session:
+            return claiming.claim_next(session, worker, tried)
 
     def heartbeat(self, run_id: str, token: int, phase: Phase | None) -> HeartbeatAnswer:
         """Renew the lease and say whether to stop. Raises ``LeaseLost``."""

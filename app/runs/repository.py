@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import Select, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.core.pages import PageParams, fetch_page
 from app.runs.machine import FINAL, Kind, Status
@@ -99,29 +99,6 @@ def at_work(session: Session, workspace_id: str) -> str | None:
         )
         .limit(1)
     ).first()
-
-
-def next_in_turn(session: Session, workspace_id: str) -> str | None:
-    """Return the id of the run that is in turn: the oldest queued apply, else, while none is approved, the oldest plan.
-
-    None while a run of the workspace runs or has not quiesced.
-    """
-    own = and_(TerraformRun.workspace_id == workspace_id, TerraformRun.is_speculative.is_(False))
-    oldest = select(TerraformRun.id).order_by(TerraformRun.id).limit(1)
-    queued = oldest.where(own, TerraformRun.status == Status.QUEUED)
-    found = session.execute(
-        select(
-            exists().where(own, TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None)),
-            queued.where(TerraformRun.kind == Kind.APPLY).scalar_subquery(),
-            exists().where(own, TerraformRun.status == Status.APPROVED),
-            queued.scalar_subquery(),
-        )
-    ).one()
-    is_at_work, apply, is_approved, plan = found
-    if is_at_work:
-        return None
-    following: str | None = apply if apply is not None or is_approved else plan
-    return following
 
 
 def beat(session: Session, run_id: str, token: int, phase: str | None, expires_at: datetime) -> TerraformRun | None:
@@ -255,27 +232,6 @@ def too_old(session: Session, ages: Sequence[tuple[str, int]], at: datetime) -> 
         return []
     waiting = TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED])
     return session.scalars(select(TerraformRun.id).where(waiting, or_(*conditions))).all()
-
-
-def unsent(session: Session, before: datetime) -> Sequence[TerraformRun]:
-    """Return queued runs of quiet workspaces, queued before ``before``; applies first, the oldest first."""
-    other = aliased(TerraformRun)
-    busy = exists().where(
-        other.workspace_id == TerraformRun.workspace_id,
-        other.is_speculative.is_(False),
-        other.claimed_at.is_not(None),
-        other.quiesced_at.is_(None),
-    )
-    return session.scalars(
-        select(TerraformRun)
-        .where(
-            TerraformRun.status == Status.QUEUED,
-            TerraformRun.created_at <= before,
-            or_(TerraformRun.is_speculative.is_(True), ~busy),
-        )
-        .order_by((TerraformRun.kind == Kind.APPLY).desc(), TerraformRun.id)
-        .limit(500)
-    ).all()
 
 
 def latest_applied(session: Session, workspace_id: str) -> TerraformRun | None:

@@ -1,7 +1,7 @@
 """What the edges and the slices above may do with runs."""
 
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,7 +14,8 @@ from app.core.idempotency import once
 from app.core.jobs import send
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
-from app.runs import claiming, deciding, ending, migrating, moving, presenting, repository, requesting
+from app.core.settings import get_settings
+from app.runs import claiming, deciding, ending, migrating, moving, presenting, queue_repository, repository, requesting
 from app.runs.errors import RunNotFound
 from app.runs.models import TerraformRun
 from app.runs.requesting import EXECUTE_TASK
@@ -31,6 +32,9 @@ from app.workspaces import service as workspaces
 
 GATE_STATUSES = tuple(status.value for status in presenting.GATE)
 RESEND_AFTER_SECONDS = 5
+RINGS_AT_ONCE = 16
+RING_SECONDS = 4.0
+"""Busy workers leave rings where they are: what expires can't pile up in the broker."""
 
 
 def request(session: Session, actor: Actor, wanted: RunRequest, key: str | None) -> dict[str, Any]:
@@ -188,24 +192,16 @@ def dispatch(session: Session, workspace_id: str) -> None:
     claiming.dispatch(session, workspace_id)
 
 
-def next_claimable(session: Session, tried: Collection[str]) -> str | None:
-    """Return the run that may be claimed first, those already ``tried`` aside; None when none may.
-
-    Applies come before plans, and the oldest of them.
-    """
-    return next((run_id for run_id in _claimable(session, clock.now()) if run_id not in tried), None)
-
-
 def resend_unsent(session: Session) -> int:
-    """Send again the jobs that were lost between commit and broker; return how many."""
+    """Ring again for what was lost between commit and broker; return for how many runs.
+
+    A few rings do, since whoever hears one goes on until nothing may start; those that nobody hears in time expire.
+    """
     before = clock.now() - timedelta(seconds=RESEND_AFTER_SECONDS)
-    return sum(send(EXECUTE_TASK, run_id, queue="terraform") for run_id in _claimable(session, before))
-
-
-def _claimable(session: Session, queued_before: datetime) -> Iterator[str]:
-    for run in repository.unsent(session, queued_before):
-        if run.is_speculative or claiming.in_turn_now(session, run.workspace_id) == run.id:
-            yield run.id
+    waiting = queue_repository.in_line(
+        session, get_settings().organization_concurrency, queued_before=before, limit=RINGS_AT_ONCE
+    )
+    return sum(send(EXECUTE_TASK, run_id, queue="terraform", expires_seconds=RING_SECONDS) for run_id in waiting)
 
 
 def _get(session: Session, actor: Actor, run_id: str) -> TerraformRun:

@@ -40,47 +40,51 @@ class Starter(Protocol):
 class Executions:
     """What one worker executes at once: as many supervisors as it has permits.
 
-    Messages are doorbells, PostgreSQL is the queue: whoever ends a run looks for the next that may start, so a message
-    that finds every permit taken is dropped without loss (and the sweep sends again what nobody took).
+    Messages are doorbells, PostgreSQL is the queue: whoever hears one takes the run that goes first, whichever it is,
+    and whoever ends a run the next. So a message that finds every permit taken is dropped without loss (and the sweep
+    rings again for what nobody took).
     """
 
     def __init__(self, starter: Starter, permits: int) -> None:
         self._starter = starter
         self._permits = threading.BoundedSemaphore(permits)
 
-    def execute(self, run_id: str) -> None:
-        """Execute the run, then whatever may start next, applies first, until nothing may."""
+    def execute(self) -> None:
+        """Execute the run that goes first, then the next, until none may start."""
         if not self._permits.acquire(timeout=PERMIT_SECONDS):
             return
         try:
-            following: str | None = run_id
-            tried: set[str] = set()
-            while following is not None:
-                tried.add(following)
-                execute(self._starter, following)
-                with unit_of_work() as session:
-                    following = service.next_claimable(session, tried)
+            lost: set[str] = set()
+            while True:
+                run_id, job = InProcessPort().claim_next(_worker(), lost)
+                if run_id is None:
+                    return
+                if job is None:
+                    lost.add(run_id)
+                    continue
+                # What was lost a while ago may be this worker's to take by now.
+                lost.clear()
+                watch(self._starter, job)
         finally:
             self._permits.release()
 
 
-def execute(starter: Starter, run_id: str) -> None:
-    """Claim the run, start its supervisor, and watch it; a supervisor that dies is reported as dead."""
-    port = InProcessPort()
-    worker = WorkerInfo(name=f"{socket.gethostname()}:{os.getpid()}", host=socket.gethostname(), pid=os.getpid())
-    job = port.claim(run_id, worker)
-    if job is None:
-        return
+def _worker() -> WorkerInfo:
+    return WorkerInfo(name=f"{socket.gethostname()}:{os.getpid()}", host=socket.gethostname(), pid=os.getpid())
+
+
+def watch(starter: Starter, job: RunnerJob) -> None:
+    """Start the supervisor of a claimed run and watch it to its end; one that dies is reported as dead."""
     try:
         child = starter.start(SUPERVISE, job.model_dump_json().encode())
         end = child.wait()
     except NurseryGone:
         # Nobody can say whether the supervisor lives: its lease will.
-        _log.error("the nursery is gone; leases decide over what it started", extra={"run_id": run_id})
+        _log.error("the nursery is gone; leases decide over what it started", extra={"run_id": job.run_id})
         raise
     if end is not None and end.result is None:
         recover_leftovers(starter)
-        port.report_death(job.run_id, job.fencing_token, _proof(job, end.pid, end.exit_code, end.signal))
+        InProcessPort().report_death(job.run_id, job.fencing_token, _proof(job, end.pid, end.exit_code, end.signal))
 
 
 def recover_leftovers(starter: Starter) -> None:
@@ -146,7 +150,8 @@ def register(application: Celery, starter: Starter) -> None:
 
     @application.task(name=EXECUTE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _execute(run_id: str) -> None:
-        executions.execute(run_id)
+        _log.debug("rung", extra={"run_id": run_id})
+        executions.execute()
 
     @application.task(name=SWEEP_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _sweep() -> None:

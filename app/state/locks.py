@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from app.audit import service as audit
@@ -69,6 +70,14 @@ def held_lock(session: Session, workspace_id: str) -> LockOut | None:
 def held_locks(session: Session, workspace_ids: Sequence[str]) -> dict[str, LockOut]:
     """Return the held locks by workspace id."""
     return {row.workspace_id: _lock_out(row) for row in repository.locks(session, workspace_ids)}
+
+
+def kept_out() -> Select[str]:
+    """Select the workspaces in which no run starts, as a part of another slice's query.
+
+    Their lock is a person's, or waits for its release by one since its holder died.
+    """
+    return repository.kept_out()
 
 
 def orphaned_locks(session: Session, organization_id: str) -> list[LockOut]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, undefer
 
@@ -126,6 +126,13 @@ def orphan_lock(session: Session, workspace_id: str, run_id: str, at: datetime) 
 def beat_lock(session: Session, run_id: str, at: datetime) -> None:
     """Note that the holder lives."""
     session.execute(update(TerraformStateLock).filter_by(run_id=run_id).values(heartbeat_at=at))
+
+
+def kept_out() -> Select[str]:
+    """Select the workspaces whose lock is a person's or a dead run's."""
+    return select(TerraformStateLock.workspace_id).where(
+        or_(TerraformStateLock.orphaned_at.is_not(None), TerraformStateLock.kind == "manual")
+    )
 
 
 def orphaned(session: Session, organization_id: str) -> Sequence[TerraformStateLock]:

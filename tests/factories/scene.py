@@ -185,6 +185,15 @@ class Scene:
         assert job is not None, f"{run_id} could not be claimed: {self.run(run_id).status}"
         return job
 
+    def claim_next(self) -> RunnerJob | None:
+        """Claim whatever goes first, of all organizations, as a worker does; None when nothing may start."""
+        lost: set[str] = set()
+        while True:
+            run_id, job = self.port.claim_next(WORKER, lost)
+            if run_id is None or job is not None:
+                return job
+            lost.add(run_id)
+
     def outcome(self, job: RunnerJob, *, has_changes: bool = True, destroys: int = 0) -> PlanOutcome:
         """Store a plan's artifacts and return what the runner says of it."""
         run = self.run(job.run_id)
@@ -305,20 +314,20 @@ class Scene:
             return list(repository.evidence_of(session, run_id))
 
 
-def new_scene(*, approvers: int = 2, is_operator: bool = False, **rules: Any) -> Scene:
+def new_scene(*, name: str = "scene", approvers: int = 2, is_operator: bool = False, **rules: Any) -> Scene:
     """Make a tenant with an admin, a planner, approvers and a workspace with these rules."""
     registry.connect()
     with unit_of_work() as session:
-        organization_id = people.organization(session, "scene", is_operator=is_operator)
+        organization_id = people.organization(session, name, is_operator=is_operator)
         admin = people.person(session, organization_id, Role.ADMIN, name="Ada").actor
         planner = people.account(session, organization_id, Role.PLANNER).actor
         deciders = [
             people.person(session, organization_id, Role.APPROVER, name=f"Approver {number}").actor
             for number in range(approvers)
         ]
-        name = new_id("net").lower()
-        specs.create_stack(session, admin, StackIn(name=name))
-        workspace = workspaces.create(session, admin, NewWorkspace(name=name, stack=name, **rules))
+        stack = new_id("net").lower()
+        specs.create_stack(session, admin, StackIn(name=stack))
+        workspace = workspaces.create(session, admin, NewWorkspace(name=stack, stack=stack, **rules))
         stored = configurations.store_archive(session, planner, archive())
     return Scene(organization_id, admin, planner, deciders, workspace, stored.id)
 

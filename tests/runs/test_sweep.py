@@ -19,7 +19,7 @@ Sent = list[tuple[str, tuple[str, ...], str]]
 
 @pytest.fixture
 def scene(session: Session, sent_jobs: Sent, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    def send(task: str, *ids: str, queue: Any = "control") -> bool:
+    def send(task: str, *ids: str, queue: Any = "control", expires_seconds: float | None = None) -> bool:
         sent_jobs.append((task, ids, queue))
         return True
 

@@ -1,0 +1,247 @@
+"""Queries of the queue: who is in turn, which run goes next, how many an organization executes.
+
+The queued runs are read by a partial index, and those at work are few, so a pick costs what waits and not the table.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.orm import Session, aliased
+
+from app.fence import service as fence
+from app.fence.schemas import EVERYTHING
+from app.runs.machine import Kind, Status
+from app.runs.models import QueueLimit, TerraformRun
+from app.state import service as state
+
+_LINE = 0x534C4C4E
+"""Class of the advisory locks on an organization's line (the letters SLLN)."""
+_PICK = 0x534C504B
+"""Class of the advisory locks on runs that are being claimed (the letters SLPK)."""
+_TRIED_AT_ONCE = 16
+"""So many of the first in line are looked at for one that nobody else is claiming."""
+
+
+class Candidate(NamedTuple):
+    """A run that may be claimed, and what must be locked before it."""
+
+    run_id: str
+    organization_id: str
+    workspace_id: str
+    parent_run_id: str | None
+
+
+def _is(status: Status) -> ColumnElement[bool]:
+    # Written out, so that the planner sees that a partial index fits, in prepared statements too.
+    return TerraformRun.status == literal(status.value, literal_execute=True)
+
+
+AT_WORK = and_(TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None))
+"""Claimed, and not proven dead yet: what holds its workspace, and counts against a limit."""
+
+
+def next_in_turn(session: Session, workspace_id: str) -> str | None:
+    """Return the id of the run that is in turn: the oldest queued apply, else, while none is approved, the oldest plan.
+
+    None while a run of the workspace runs or has not quiesced.
+    """
+    own = and_(TerraformRun.workspace_id == workspace_id, TerraformRun.is_speculative.is_(False))
+    oldest = select(TerraformRun.id).order_by(TerraformRun.id).limit(1)
+    queued = oldest.where(own, _is(Status.QUEUED))
+    found = session.execute(
+        select(
+            exists().where(own, AT_WORK),
+            queued.where(TerraformRun.kind == Kind.APPLY).scalar_subquery(),
+            exists().where(own, _is(Status.APPROVED)),
+            queued.scalar_subquery(),
+        )
+    ).one()
+    is_at_work, apply, is_approved, plan = found
+    if is_at_work:
+        return None
+    following: str | None = apply if apply is not None or is_approved else plan
+    return following
+
+
+def first_in_line(session: Session, default_limit: int, tried: Collection[str]) -> Candidate | None:
+    """Return the run to claim next, those ``tried`` aside, and keep other pickers off it until commit.
+
+    A run that somebody else is claiming is passed over, not waited for. What comes back may still be lost to a claim
+    by id, a halt or a cancel: the claim decides.
+    """
+    line = _in_line(default_limit, tried=tried).limit(_TRIED_AT_ONCE).subquery()
+    run = aliased(TerraformRun)
+    # Rows leave the sorted subquery one by one, so that the lock is tried on the first, then the next, until one holds.
+    taken = (
+        select(line.c.id)
+        .where(func.pg_try_advisory_xact_lock(_PICK, func.hashtext(line.c.id)))
+        .limit(1)
+        .cte("taken")
+        .prefix_with("MATERIALIZED")
+    )
+    found = session.execute(
+        select(run.id, run.organization_id, run.workspace_id, run.parent_run_id).join(taken, taken.c.id == run.id)
+    ).one_or_none()
+    return Candidate(*found) if found is not None else None
+
+
+def in_line(session: Session, default_limit: int, *, queued_before: datetime, limit: int) -> Sequence[str]:
+    """Return runs that may be claimed and were queued before, in the order in which they go."""
+    return session.scalars(_in_line(default_limit, queued_before=queued_before).limit(limit)).all()
+
+
+def _in_line(default_limit: int, *, tried: Collection[str] = (), queued_before: datetime | None = None) -> Select[str]:
+    """Select the ids of the runs that may start now: of each workspace the one in turn and the oldest speculative one.
+
+    Applies first; then those of the organization that executes least, or was served longest ago; then of the workspace
+    likewise; then the oldest.
+    """
+    queued = _queued(queued_before)
+    spaces = (
+        select(
+            TerraformRun.workspace_id,
+            func.count().label("running"),
+            func.bool_or(~TerraformRun.is_speculative).label("is_busy"),
+        )
+        .where(AT_WORK)
+        .group_by(TerraformRun.workspace_id)
+        .cte("spaces")
+    )
+    organizations = _organizations(queued, default_limit)
+    is_apply = queued.c.apply_id.is_not(None)
+    is_approved = queued.c.workspace_id.in_(
+        select(TerraformRun.workspace_id).where(_is(Status.APPROVED), TerraformRun.finished_at.is_(None))
+    )
+    common = [queued.c.organization_id, queued.c.workspace_id]
+    in_turn = (
+        select(*common, case((is_apply, queued.c.apply_id), else_=queued.c.plan_id).label("id"), is_apply.label("a"))
+        .outerjoin(spaces, spaces.c.workspace_id == queued.c.workspace_id)
+        .where(
+            or_(is_apply, and_(queued.c.plan_id.is_not(None), ~is_approved)),
+            spaces.c.is_busy.is_not(true()),
+            queued.c.workspace_id.not_in(state.kept_out()),
+        )
+    )
+    beside = select(*common, queued.c.speculative_id, literal(False)).where(queued.c.speculative_id.is_not(None))
+    lines = union_all(in_turn, beside).subquery("lines")
+    run = aliased(TerraformRun)
+    served = select(func.max(run.claimed_at)).where(run.workspace_id == lines.c.workspace_id).scalar_subquery()
+    query = (
+        select(lines.c.id)
+        .join(organizations, organizations.c.organization_id == lines.c.organization_id)
+        .outerjoin(spaces, spaces.c.workspace_id == lines.c.workspace_id)
+        .where(
+            or_(organizations.c.most == 0, organizations.c.running < organizations.c.most),
+            lines.c.workspace_id.not_in(fence.raised_ids()),
+        )
+        .order_by(
+            lines.c.a.desc(),
+            organizations.c.running,
+            organizations.c.served_at.asc().nulls_first(),
+            func.coalesce(spaces.c.running, 0),
+            served.asc().nulls_first(),
+            lines.c.id,
+        )
+    )
+    return query.where(lines.c.id.not_in(bindparam("tried", list(tried), expanding=True))) if tried else query
+
+
+def _queued(queued_before: datetime | None) -> CTE:
+    """Of each workspace with queued runs: the oldest apply, the oldest plan, the oldest speculative run."""
+    is_apply = TerraformRun.kind == Kind.APPLY.value
+    oldest = func.min(TerraformRun.id)
+    query = select(
+        TerraformRun.organization_id,
+        TerraformRun.workspace_id,
+        oldest.filter(is_apply).label("apply_id"),
+        oldest.filter(~is_apply, TerraformRun.is_speculative.is_(False)).label("plan_id"),
+        oldest.filter(TerraformRun.is_speculative).label("speculative_id"),
+    ).where(_is(Status.QUEUED))
+    if queued_before is not None:
+        query = query.where(TerraformRun.created_at <= queued_before)
+    return query.group_by(TerraformRun.organization_id, TerraformRun.workspace_id).cte("queued")
+
+
+def _organizations(queued: CTE, default_limit: int) -> CTE:
+    """Of each organization with queued runs: what it executes, how much it may, and when it was served last."""
+    waiting = select(queued.c.organization_id).distinct().subquery("waiting")
+    running = (
+        select(TerraformRun.organization_id, func.count().label("running"))
+        .where(AT_WORK)
+        .group_by(TerraformRun.organization_id)
+        .subquery("running")
+    )
+    run = aliased(TerraformRun)
+    raised = fence.raised_ids()
+    return (
+        select(
+            waiting.c.organization_id,
+            func.coalesce(running.c.running, 0).label("running"),
+            func.coalesce(QueueLimit.concurrency, default_limit).label("most"),
+            select(func.max(run.claimed_at))
+            .where(run.organization_id == waiting.c.organization_id)
+            .scalar_subquery()
+            .label("served_at"),
+        )
+        .outerjoin(running, running.c.organization_id == waiting.c.organization_id)
+        .outerjoin(QueueLimit, QueueLimit.organization_id == waiting.c.organization_id)
+        .where(waiting.c.organization_id.not_in(raised), literal(EVERYTHING).not_in(raised))
+        .cte("organizations")
+    )
+
+
+def lock_for_claim(
+    session: Session, candidate: Candidate
+) -> tuple[TerraformRun | None, TerraformRun | None, int | None]:
+    """Return (run, parent, the organization's own limit), parent locked first; parent is None for a run that plans."""
+    parent = (
+        session.scalars(
+            select(TerraformRun)
+            .filter_by(id=candidate.parent_run_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).one_or_none()
+        if candidate.parent_run_id is not None
+        else None
+    )
+    own_limit = (
+        select(QueueLimit.concurrency).where(QueueLimit.organization_id == candidate.organization_id).scalar_subquery()
+    )
+    found = session.execute(
+        select(TerraformRun, own_limit)
+        .where(TerraformRun.id == candidate.run_id)
+        .with_for_update(of=TerraformRun)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    return (found[0], parent, found[1]) if found is not None else (None, parent, None)
+
+
+def hold_line(session: Session, organization_id: str) -> None:
+    """Let one claim at a time count the organization's runs, until commit.
+
+    Comes after the run's own lock: nobody who holds the line waits for a row that another claim may hold.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(_LINE, func.hashtext(organization_id))))
+
+
+def executing(session: Session, organization_id: str) -> int:
+    """Return how many runs of the organization were claimed and have not quiesced, speculative ones too."""
+    return session.scalars(
+        select(func.count()).select_from(TerraformRun).where(TerraformRun.organization_id == organization_id, AT_WORK)
+    ).one()
