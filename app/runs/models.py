@@ -31,10 +31,15 @@ class TerraformRun(OrganizationOwned, Created, Base):
             "ix_runs_queued",
             "organization_id",
             "workspace_id",
-            "kind",
             "is_speculative",
             "id",
             postgresql_where=text("status = 'queued'"),
+        ),
+        Index(
+            "ix_runs_queued_applies",
+            "workspace_id",
+            "id",
+            postgresql_where=text("status = 'queued' and kind = 'apply'"),
         ),
         Index("ix_runs_served", "workspace_id", "claimed_at", postgresql_where=text("claimed_at is not null")),
         Index(

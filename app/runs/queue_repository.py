@@ -5,21 +5,25 @@ The queued runs are read by a partial index, and those at work are few, so a pic
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Integer,
     Select,
     and_,
     bindparam,
     case,
     exists,
+    false,
     func,
     literal,
     or_,
     select,
     true,
+    tuple_,
     union_all,
 )
 from sqlalchemy.orm import Session, aliased
@@ -82,37 +86,48 @@ def next_in_turn(session: Session, workspace_id: str) -> str | None:
 def first_in_line(session: Session, default_limit: int, tried: Collection[str]) -> Candidate | None:
     """Return the run to claim next, those ``tried`` aside, and keep other pickers off it until commit.
 
-    A run that somebody else is claiming is passed over, not waited for. What comes back may still be lost to a claim
-    by id, a halt or a cancel: the claim decides.
+    A run that somebody else is claiming is passed over while there are others; else it comes back all the same, since
+    the next of its workspace shows only once it is claimed. It may be lost also to a halt or a cancel: the claim
+    decides.
     """
-    line = _in_line(default_limit, tried=tried).limit(_TRIED_AT_ONCE).subquery()
-    run = aliased(TerraformRun)
-    # Rows leave the sorted subquery one by one, so that the lock is tried on the first, then the next, until one holds.
-    taken = (
-        select(line.c.id)
-        .where(func.pg_try_advisory_xact_lock(_PICK, func.hashtext(line.c.id)))
-        .limit(1)
-        .cte("taken")
-        .prefix_with("MATERIALIZED")
-    )
-    found = session.execute(
-        select(run.id, run.organization_id, run.workspace_id, run.parent_run_id).join(taken, taken.c.id == run.id)
-    ).one_or_none()
+    given = {"default_limit": default_limit, "tried": list(tried)}
+    found = session.execute(_first_in_line(), given).one_or_none()
     return Candidate(*found) if found is not None else None
 
 
 def in_line(session: Session, default_limit: int, *, queued_before: datetime, limit: int) -> Sequence[str]:
     """Return runs that may be claimed and were queued before, in the order in which they go."""
-    return session.scalars(_in_line(default_limit, queued_before=queued_before).limit(limit)).all()
+    given = {"default_limit": default_limit, "tried": [], "queued_before": queued_before, "most": limit}
+    return session.scalars(_old_in_line(), given).all()
 
 
-def _in_line(default_limit: int, *, tried: Collection[str] = (), queued_before: datetime | None = None) -> Select[str]:
+@lru_cache(maxsize=1)
+def _old_in_line() -> Select[str]:
+    return _in_line(is_old=True).limit(bindparam("most", type_=Integer))
+
+
+@lru_cache(maxsize=1)
+def _first_in_line() -> Select[str, str, str, str | None]:
+    # Made once: putting it together takes longer than running it.
+    line = _in_line().limit(_TRIED_AT_ONCE).cte("line").prefix_with("MATERIALIZED")
+    # Rows leave the sorted line one by one, so that the lock is tried on the first, then the next, until one holds.
+    unclaimed = (
+        select(line.c.id).where(func.pg_try_advisory_xact_lock(_PICK, func.hashtext(line.c.id))).limit(1)
+    ).scalar_subquery()
+    first = select(line.c.id).limit(1).scalar_subquery()
+    picked = select(func.coalesce(unclaimed, first).label("id")).cte("picked").prefix_with("MATERIALIZED")
+    run = aliased(TerraformRun)
+    return select(run.id, run.organization_id, run.workspace_id, run.parent_run_id).join(picked, picked.c.id == run.id)
+
+
+def _in_line(*, is_old: bool = False) -> Select[str]:
     """Select the ids of the runs that may start now: of each workspace the one in turn and the oldest speculative one.
 
     Applies first; then those of the organization that executes least, or was served longest ago; then of the workspace
-    likewise; then the oldest.
+    likewise; then the oldest. Parameters: ``default_limit``; ``tried``, the ids to leave out; and with ``is_old``
+    ``queued_before``.
     """
-    queued = _queued(queued_before)
+    queued = _queued()
     spaces = (
         select(
             TerraformRun.workspace_id,
@@ -123,14 +138,18 @@ def _in_line(default_limit: int, *, tried: Collection[str] = (), queued_before: 
         .group_by(TerraformRun.workspace_id)
         .cte("spaces")
     )
-    organizations = _organizations(queued, default_limit)
+    organizations = _organizations(queued)
     is_apply = queued.c.apply_id.is_not(None)
     is_approved = queued.c.workspace_id.in_(
         select(TerraformRun.workspace_id).where(_is(Status.APPROVED), TerraformRun.finished_at.is_(None))
     )
     common = [queued.c.organization_id, queued.c.workspace_id]
     in_turn = (
-        select(*common, case((is_apply, queued.c.apply_id), else_=queued.c.plan_id).label("id"), is_apply.label("a"))
+        select(
+            *common,
+            case((is_apply, queued.c.apply_id), else_=queued.c.plan_id).label("id"),
+            is_apply.label("is_apply"),
+        )
         .outerjoin(spaces, spaces.c.workspace_id == queued.c.workspace_id)
         .where(
             or_(is_apply, and_(queued.c.plan_id.is_not(None), ~is_approved)),
@@ -138,10 +157,15 @@ def _in_line(default_limit: int, *, tried: Collection[str] = (), queued_before: 
             queued.c.workspace_id.not_in(state.kept_out()),
         )
     )
-    beside = select(*common, queued.c.speculative_id, literal(False)).where(queued.c.speculative_id.is_not(None))
+    beside = select(*common, queued.c.speculative_id, false()).where(queued.c.speculative_id.is_not(None))
     lines = union_all(in_turn, beside).subquery("lines")
     run = aliased(TerraformRun)
-    served = select(func.max(run.claimed_at)).where(run.workspace_id == lines.c.workspace_id).scalar_subquery()
+    served = (
+        select(func.max(run.claimed_at))
+        .where(run.workspace_id == lines.c.workspace_id)
+        .correlate(lines)
+        .scalar_subquery()
+    )
     query = (
         select(lines.c.id)
         .join(organizations, organizations.c.organization_id == lines.c.organization_id)
@@ -149,9 +173,10 @@ def _in_line(default_limit: int, *, tried: Collection[str] = (), queued_before: 
         .where(
             or_(organizations.c.most == 0, organizations.c.running < organizations.c.most),
             lines.c.workspace_id.not_in(fence.raised_ids()),
+            lines.c.id.not_in(bindparam("tried", expanding=True)),
         )
         .order_by(
-            lines.c.a.desc(),
+            lines.c.is_apply.desc(),
             organizations.c.running,
             organizations.c.served_at.asc().nulls_first(),
             func.coalesce(spaces.c.running, 0),
@@ -159,26 +184,54 @@ def _in_line(default_limit: int, *, tried: Collection[str] = (), queued_before: 
             lines.c.id,
         )
     )
-    return query.where(lines.c.id.not_in(bindparam("tried", list(tried), expanding=True))) if tried else query
+    # The first of a line is its oldest, so a line whose first is young holds nothing older.
+    return (
+        query.join(run, run.id == lines.c.id).where(run.created_at <= bindparam("queued_before")) if is_old else query
+    )
 
 
-def _queued(queued_before: datetime | None) -> CTE:
-    """Of each workspace with queued runs: the oldest apply, the oldest plan, the oldest speculative run."""
-    is_apply = TerraformRun.kind == Kind.APPLY.value
-    oldest = func.min(TerraformRun.id)
-    query = select(
-        TerraformRun.organization_id,
-        TerraformRun.workspace_id,
-        oldest.filter(is_apply).label("apply_id"),
-        oldest.filter(~is_apply, TerraformRun.is_speculative.is_(False)).label("plan_id"),
-        oldest.filter(TerraformRun.is_speculative).label("speculative_id"),
-    ).where(_is(Status.QUEUED))
-    if queued_before is not None:
-        query = query.where(TerraformRun.created_at <= queued_before)
-    return query.group_by(TerraformRun.organization_id, TerraformRun.workspace_id).cte("queued")
+def _queued() -> CTE:
+    """Of each workspace with queued runs: the oldest apply, the oldest plan, the oldest speculative run.
+
+    Steps through the index from workspace to workspace, and looks up the oldest there, so that what waits behind them
+    costs nothing.
+    """
+    own = (TerraformRun.organization_id, TerraformRun.workspace_id)
+    first = select(*own).where(_is(Status.QUEUED)).order_by(*own).limit(1)
+    spaces = first.cte("waiting_spaces", recursive=True)
+    step = first.where(tuple_(*own) > tuple_(spaces.c.organization_id, spaces.c.workspace_id)).lateral("step")
+    spaces = spaces.union_all(select(step).select_from(spaces.join(step, true())))
+    is_apply = TerraformRun.kind == literal(Kind.APPLY.value, literal_execute=True)
+
+    def oldest(*conditions: ColumnElement[bool]) -> ColumnElement[str]:
+        return (
+            select(TerraformRun.id)
+            .where(
+                TerraformRun.organization_id == spaces.c.organization_id,
+                TerraformRun.workspace_id == spaces.c.workspace_id,
+                _is(Status.QUEUED),
+                *conditions,
+            )
+            .order_by(TerraformRun.id)
+            .limit(1)
+            .correlate(spaces)
+            .scalar_subquery()
+        )
+
+    return (
+        select(
+            spaces.c.organization_id,
+            spaces.c.workspace_id,
+            oldest(is_apply).label("apply_id"),
+            oldest(TerraformRun.is_speculative.is_(False), ~is_apply).label("plan_id"),
+            oldest(TerraformRun.is_speculative.is_(True)).label("speculative_id"),
+        )
+        .cte("queued")
+        .prefix_with("MATERIALIZED")
+    )
 
 
-def _organizations(queued: CTE, default_limit: int) -> CTE:
+def _organizations(queued: CTE) -> CTE:
     """Of each organization with queued runs: what it executes, how much it may, and when it was served last."""
     waiting = select(queued.c.organization_id).distinct().subquery("waiting")
     running = (
@@ -193,9 +246,10 @@ def _organizations(queued: CTE, default_limit: int) -> CTE:
         select(
             waiting.c.organization_id,
             func.coalesce(running.c.running, 0).label("running"),
-            func.coalesce(QueueLimit.concurrency, default_limit).label("most"),
+            func.coalesce(QueueLimit.concurrency, bindparam("default_limit", type_=Integer)).label("most"),
             select(func.max(run.claimed_at))
             .where(run.organization_id == waiting.c.organization_id)
+            .correlate(waiting)
             .scalar_subquery()
             .label("served_at"),
         )

@@ -49,8 +49,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_runs_queued",
         "terraform_runs",
-        ["organization_id", "workspace_id", "kind", "is_speculative", "id"],
+        ["organization_id", "workspace_id", "is_speculative", "id"],
         postgresql_where=sa.text("status = 'queued'"),
+    )
+    op.create_index(
+        "ix_runs_queued_applies",
+        "terraform_runs",
+        ["workspace_id", "id"],
+        postgresql_where=sa.text("status = 'queued' and kind = 'apply'"),
     )
     op.create_index(
         "ix_runs_served",
@@ -70,6 +76,7 @@ def downgrade() -> None:
     op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     op.drop_index("ix_runs_organization_served", table_name="terraform_runs")
     op.drop_index("ix_runs_served", table_name="terraform_runs")
+    op.drop_index("ix_runs_queued_applies", table_name="terraform_runs")
     op.drop_index("ix_runs_queued", table_name="terraform_runs")
     op.drop_table("terraform_workers")
     op.drop_table("terraform_queue_limits")
