@@ -32,12 +32,12 @@ run: ## install, build and start everything on this machine (UP_ARGS="--port 900
 tools: ## pinned tofu and opa into a cache outside the checkout, and bubblewrap
 	@$(PYTHON) tools/install.py
 
-test-servers: ## what tests of cloud storage talk to, into the same cache: azurite (npm), fake-gcs-server (Go)
-	@$(PYTHON) tools/install.py fake-gcs-server azurite
+test-servers: ## what tests talk to, into the same cache: azurite (npm), fake-gcs-server and a provider (Go)
+	@$(PYTHON) tools/install.py fake-gcs-server empty-provider azurite
 
 test: ## every test, with real PostgreSQL, Redis, worker, engine and browser
 	@$(PYTHON) tools/install.py --unless-engine
-	@$(PYTHON) tools/install.py fake-gcs-server azurite
+	@$(PYTHON) tools/install.py fake-gcs-server empty-provider azurite
 	@$(PYTHON) tools/setup.py python-dev frontend
 	@$(BIN)/python tools/test.py
 

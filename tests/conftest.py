@@ -40,7 +40,7 @@ os.environ["SLUICE_MASTER_KEY"] = f"test:{base64.b64encode(secrets.token_bytes(3
 from app.core import broker, db, jobs  # noqa: E402 - after the environment that settings read
 from app.core.settings import get_settings  # noqa: E402
 from app.executor import discovery  # noqa: E402
-from tests.support import database  # noqa: E402
+from tests.support import database, registry  # noqa: E402
 
 
 def pytest_collection_finish() -> None:
@@ -56,6 +56,7 @@ _LEFT_OUT = pytest.StashKey[dict[str, int]]()
 _SWITCHES = {
     "aws": ("AWS", aws.OFF, "SLUICE_TEST_AWS=off"),
     "clouds": ("cloud", clouds.OFF, "SLUICE_TEST_CLOUDS=off"),
+    "provider": ("provider registry", registry.HAS_NO_PROVIDER, "there is no Go to build a provider with"),
     "gcs": ("GCS", clouds.HAS_NO_GCS and not clouds.OFF, "there is no Go to build fake-gcs-server with"),
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Put pinned ``tofu`` and ``opa`` into a cache outside the checkout, and bubblewrap on the machine.
 
-By name also what tests talk to: ``fake-gcs-server`` (built with Go), ``azurite`` (by npm, from a committed lock file).
+By name also what tests talk to: ``fake-gcs-server`` and ``empty-provider`` (built with Go), ``azurite`` (by npm, from a
+committed lock file).
 ``SLUICE_TEST_CLOUDS=off`` leaves both out.
 
 Where there is Go they are built, with their sources pinned by checksum (``tools/tofu/go.sum``, Go's checksum
@@ -95,9 +96,19 @@ GCS = Tool(
     asset="",
     published_checksums="",
 )
+PROVIDER = Tool(
+    name="empty-provider",
+    version="1",
+    build_directory=HERE / "provider",
+    build_arguments=("build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", "{target}/empty-provider", "."),
+    build_environment=(("CGO_ENABLED", "0"),),
+    release_url="",
+    asset="",
+    published_checksums="",
+)
 AZURITE = HERE / "azurite"
-TOOLS = {tool.name: tool for tool in (TOFU, OPA, GCS)}
-SERVERS = (GCS.name, AZURITE.name)
+TOOLS = {tool.name: tool for tool in (TOFU, OPA, GCS, PROVIDER)}
+SERVERS = (GCS.name, PROVIDER.name, AZURITE.name)
 
 
 def tools_dir() -> Path:
@@ -214,21 +225,20 @@ def only_one(directory: Path) -> Iterator[None]:
 
 
 def install_server(name: str, directory: Path) -> str:
-    """Have a server for tests under ``directory``; return a line that says what was done. Raises ``ToolError``.
+    """Have what tests talk to under ``directory``; return a line that says what was done. Raises ``ToolError``.
 
     They don't say their version when asked, so a file beside them does.
     """
-    wanted = (
-        GCS.version if name == GCS.name else hashlib.sha256((AZURITE / "package-lock.json").read_bytes()).hexdigest()
-    )
-    target = directory / "bin" / name if name == GCS.name else directory / name
+    built = TOOLS.get(name)
+    wanted = _wanted_version(name)
+    target = directory / "bin" / name if built is not None else directory / name
     note = directory / f".{name}.version"
     if target.exists() and note.is_file() and note.read_text() == wanted:
         return f"{name} is there: {target}"
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=directory, prefix=f".{name}-") as scratch_name:
         scratch = Path(scratch_name)
-        made = _built_server(scratch) if name == GCS.name else _packaged_server(scratch)
+        made = _built_server(built, scratch) if built is not None else _packaged_server(scratch)
         note.unlink(missing_ok=True)
         if target.is_dir():
             shutil.rmtree(target)
@@ -238,12 +248,21 @@ def install_server(name: str, directory: Path) -> str:
     return f"{name} ({time.monotonic() - started:.0f} s): {target}"
 
 
-def _built_server(scratch: Path) -> Path:
+def _wanted_version(name: str) -> str:
+    """Return what tells this version of a test's tool from others: its number, or the digest of what makes it."""
+    if name == GCS.name:
+        return GCS.version
+    files = ("main.go", "go.mod", "go.sum") if name == PROVIDER.name else ("package-lock.json",)
+    directory = HERE / "provider" if name == PROVIDER.name else AZURITE
+    return hashlib.sha256(b"".join((directory / file).read_bytes() for file in files)).hexdigest()
+
+
+def _built_server(tool: Tool, scratch: Path) -> Path:
     go = shutil.which("go")
     if go is None:
         raise ToolError("Go is needed to build it, and there is none: its tests are left out, and counted.")
-    print(f"building {GCS.name} {GCS.version} with Go (minutes the first time) ...", flush=True)
-    return from_source(GCS, scratch, go)
+    print(f"building {tool.name} {tool.version} with Go (minutes the first time) ...", flush=True)
+    return from_source(tool, scratch, go)
 
 
 def _packaged_server(scratch: Path) -> Path:

@@ -20,6 +20,13 @@ class EngineMissing(ToolMissing):
     title = "No engine was found"
 
 
+class EngineRefused(ToolMissing):
+    """An engine's binary is not the one that it should be; ``file``, ``expected`` and ``found`` name it."""
+
+    code = "engine_refused"
+    title = "An engine's binary has another checksum"
+
+
 class ForbiddenVariable(Invalid):
     """An environment variable that users may not set; ``variable`` names it."""
 
@@ -60,6 +67,13 @@ class OutputLimitExceeded(ProcessFailed):
 
     code = "output_limit_exceeded"
     title = "A process wrote too much"
+
+
+class PackageRefused(ProcessFailed):
+    """A provider's package may not enter the shared cache; ``package`` names it."""
+
+    code = "package_refused"
+    title = "A provider's package was refused"
 
 
 class EngineFailed(ProcessFailed):

@@ -6,6 +6,7 @@ A process of the engine may replace any file of its directory by a link to a fil
 import contextlib
 import io
 import os
+import shutil
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
@@ -84,6 +85,14 @@ def link(root: Path, name: str, target: str, *, owner: Owner | None = None) -> N
     with _directory(root, above, owner=owner) as parent:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(last, dir_fd=parent)
+        os.symlink(target, last, dir_fd=parent)
+
+
+def replace_by_link(root: Path, name: str, target: str) -> None:
+    """Remove the directory ``name`` below ``root``, with all in it, and make a symbolic link of that name."""
+    *above, last = PurePosixPath(name).parts
+    with _directory(root, above) as parent:
+        shutil.rmtree(last, dir_fd=parent)
         os.symlink(target, last, dir_fd=parent)
 
 

@@ -6,18 +6,26 @@ from dataclasses import dataclass, field
 
 from app.core.settings import Settings
 from app.executor import files, gateway, probe, sandbox
-from app.executor.cli_config import CliConfiguration, compose
+from app.executor.cli_config import CliConfiguration, compose, rules_identity
 from app.executor.collector import collector_variables
 from app.executor.errors import ProcessFailed
+from app.executor.plugin_cache import PluginCache
 from app.executor.retry import RetryPolicy
 
 
 @dataclass(frozen=True)
 class ExecutorOptions:
-    """How engines are run on this machine. ``tools`` None runs them without a sandbox."""
+    """How engines are run on this machine. ``tools`` None runs them without a sandbox.
+
+    ``cli_text`` is the operator's CLI configuration, ``cli_config`` what engines get of it; ``plugin_cache`` is the
+    provider cache that runs share, None for none, and ``fills_cache`` says whether it can be written to.
+    """
 
     tools: sandbox.SandboxTools | None
     cli_config: CliConfiguration | None = None
+    cli_text: str | None = field(default=None, repr=False)
+    plugin_cache: PluginCache | None = None
+    fills_cache: bool = False
     limits: gateway.Limits = field(default_factory=gateway.Limits)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -28,20 +36,17 @@ class ExecutorOptions:
         """Return the options that the settings ask for.
 
         Raises ``SandboxUnavailable`` when a sandbox is required and does not work, and ``ProcessFailed`` when the CLI
-        configuration can't be read.
+        configuration can't be read or the provider cache neither read nor made.
         """
-        text = None
-        if settings.terraform_cli_config_file is not None:
-            try:
-                text = settings.terraform_cli_config_file.read_text()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ProcessFailed(
-                    f"SLUICE_TERRAFORM_CLI_CONFIG_FILE names {settings.terraform_cli_config_file}, "
-                    f"which can't be read: {error}."
-                ) from error
+        text = cli_text(settings)
+        tools = probe.sandbox_tools(settings.sandbox)
+        cache = shared_cache(settings, text) if tools is not None else None
         return cls(
-            tools=probe.sandbox_tools(settings.sandbox),
-            cli_config=compose(text, settings.terraform_plugin_cache_dir),
+            tools=tools,
+            cli_config=compose(text, cache.packages if cache is not None else None),
+            cli_text=text,
+            plugin_cache=cache,
+            fills_cache=cache is not None and cache.open(),
             limits=gateway.Limits(timeout_seconds=timeout_seconds, grace_seconds=grace_seconds),
             collector=collector_variables(settings),
         )
@@ -50,3 +55,35 @@ class ExecutorOptions:
     def owner(self) -> files.Owner:
         """Return who must own the files that an engine works on."""
         return files.Owner(self.tools.owner_id if self.tools is not None else None)
+
+
+def cli_text(settings: Settings) -> str | None:
+    """Return the operator's CLI configuration, None without one. Raises ``ProcessFailed`` when it can't be read."""
+    if settings.terraform_cli_config_file is None:
+        return None
+    try:
+        return settings.terraform_cli_config_file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProcessFailed(
+            f"SLUICE_TERRAFORM_CLI_CONFIG_FILE names {settings.terraform_cli_config_file}, "
+            f"which can't be read: {error}."
+        ) from error
+
+
+def shared_cache(settings: Settings, text: str | None) -> PluginCache | None:
+    """Return the provider cache that runs share under the operator's CLI configuration ``text``, made where it wasn't.
+
+    None where the settings name none, and where the operator's rules fetch nothing. Raises ``ProcessFailed``.
+    """
+    directory, rules = settings.terraform_plugin_cache_dir, rules_identity(text)
+    if directory is None or rules is None:
+        return None
+    cache = PluginCache(directory.absolute(), rules)
+    try:
+        cache.open()
+    except OSError as error:
+        raise ProcessFailed(
+            f"SLUICE_TERRAFORM_PLUGIN_CACHE_DIR names {directory}, which can't be made: {error.strerror}. Make it, "
+            "owned by the worker's user, or name another directory."
+        ) from error
+    return cache

@@ -121,6 +121,12 @@ def collect(module: Path, mirrors: Sequence[Path], lock_file: bytes | None) -> P
     return Prepared(buffer.getvalue(), lock_file)
 
 
+def links(prepared: Prepared) -> list[str]:
+    """Return where the links lead that an `init` left: to packages of providers."""
+    with tarfile.open(fileobj=io.BytesIO(prepared.archive), mode="r:") as archive:
+        return [member.linkname for member in archive if member.issym()]
+
+
 def lay_out(module: Path, prepared: Prepared, *, owner: files.Owner) -> None:
     """Put what an `init` left into a root module's directory, in place of what is there."""
     remove(module)

@@ -1,7 +1,7 @@
 """Which failures of `init` pass by themselves, and how long to wait before the next attempt."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _TRANSIENT = re.compile(
@@ -11,6 +11,13 @@ _TRANSIENT = re.compile(
     r"|too many requests|(?:status|code|error|returned|HTTP)[ :/0-9.]{0,12}\b(?:429|500|502|503|504)\b"
     r"|\b(?:429|502|503|504) (?:Too Many|Bad Gateway|Service Unavailable|Gateway Time)|text file busy"
     r"|early EOF|the remote end hung up unexpectedly|Could not resolve host",
+    re.IGNORECASE,
+)
+
+# Said beside what sounds transient, these are the cause.
+_PERMANENT = re.compile(
+    r"\b(?:401 Unauthorized|403 Forbidden|404 Not Found)|unauthorized|checksum|signature"
+    r"|no available releases match|does not have a provider named|not found in any of the search locations",
     re.IGNORECASE,
 )
 
@@ -34,3 +41,8 @@ class RetryPolicy:
 def is_transient(messages: Iterable[str]) -> bool:
     """Return whether any of the engine's messages tells of a failure that may pass: network, or a busy server."""
     return any(_TRANSIENT.search(message) for message in messages)
+
+
+def may_pass(errors: Sequence[str]) -> bool:
+    """Return whether another attempt may succeed: every one of the engine's errors tells of a failure that may pass."""
+    return bool(errors) and all(_TRANSIENT.search(error) and not _PERMANENT.search(error) for error in errors)

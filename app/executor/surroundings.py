@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from app.executor import files, sandbox
+from app.executor.cli_config import CliConfiguration
 from app.executor.discovery import Tool
 from app.executor.engine import Site, Variable
 from app.executor.environment import DEFAULT_PATH, EnvironmentOptions, engine_environment
@@ -39,6 +40,18 @@ class Surroundings:
         self._variables = tuple(variables)
         self._user_environment = dict(environment)
         self._backend_environment = dict(backend_environment)
+        self._cli_config = options.cli_config
+
+    @property
+    def cli_config(self) -> CliConfiguration | None:
+        """Return the CLI configuration that the next process gets."""
+        return self._cli_config
+
+    def use(self, cli_config: CliConfiguration | None) -> None:
+        """Give the next processes another CLI configuration than that of the options."""
+        self._cli_config = cli_config
+        for name in ("environment", "confinement"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -46,11 +59,11 @@ class Surroundings:
         options = self._options
         is_confined = options.tools is not None
         path = None
-        if options.cli_config is not None:
+        if self._cli_config is not None:
             path = sandbox.CLI_CONFIG if is_confined else str(self._site.root / "cli.tfrc")
             if not is_confined:
                 files.write(
-                    self._site.root, "cli.tfrc", options.cli_config.text.encode(), owner=options.owner, mode=0o600
+                    self._site.root, "cli.tfrc", self._cli_config.text.encode(), owner=options.owner, mode=0o600
                 )
         return engine_environment(
             options.inherited,
@@ -75,9 +88,9 @@ class Surroundings:
         read_only = [
             Path(value) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if (value := options.inherited.get(name))
         ]
-        if options.cli_config is not None:
-            inside[sandbox.CLI_CONFIG] = options.cli_config.text.encode()
-            read_only += options.cli_config.directories
+        if self._cli_config is not None:
+            inside[sandbox.CLI_CONFIG] = self._cli_config.text.encode()
+            read_only += self._cli_config.directories
         return sandbox.Confinement(
             tools=options.tools,
             work=self._site.work,

@@ -19,7 +19,6 @@ from app.executor.commands import (
     PUSHED_FILE,
     ApplyCommand,
     Command,
-    InitCommand,
     PlanCommand,
     ShowCommand,
     StatePullCommand,
@@ -35,14 +34,15 @@ from app.executor.errors import (
     ProcessTimedOut,
 )
 from app.executor.events import Diagnostic, ResourceStep, parse
+from app.executor.initializing import LOCK_FILE, Initializer
 from app.executor.launch import Ended, Limits
 from app.executor.lines import Line
 from app.executor.options import ExecutorOptions
 from app.executor.retry import is_transient
+from app.executor.shared_providers import Hear, Place, SharedProviders
 from app.executor.surroundings import VARIABLES_HCL, VARIABLES_JSON, Surroundings
 from app.executor.tree import wait_for
 
-LOCK_FILE = ".terraform.lock.hcl"
 STATE_FILE = "terraform.tfstate"
 ERRORED_STATE_FILE = "errored.tfstate"
 # What a configuration must not bring along: it would choose another workspace, state, plan or provider.
@@ -64,6 +64,13 @@ _EMPTY: dict[str, Any] = {"outputs": {}, "resources": [], "check_results": None}
 _PUSH_LOCK_SECONDS = 20
 _ASKS_FOR_INIT = re.compile(r"\b(tofu|terraform) init\b")
 _JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.9")}
+
+
+def _speaks_json_at_init(tool: Tool) -> bool:
+    try:
+        return Version(tool.version) >= _JSON_INIT_SINCE[tool.kind]
+    except (InvalidVersion, KeyError):
+        return False
 
 
 def kept_state(module: Path) -> KeptState:
@@ -124,13 +131,36 @@ class TerraformExecutor:
             environment=environment or {},
             backend_environment=backend_environment or {},
         )
-        self._shelf = shelf
         self._is_prepared_before = False
         self._cancel = CancelSource()
         self._ends: list[Ended] = []
         self._started = 0
         self._diagnostics: list[Diagnostic] = []
         self._has_begun = False
+        is_json = _speaks_json_at_init(tool)
+        shared = None
+        if options.plugin_cache is not None:
+            shared = SharedProviders(
+                options.plugin_cache,
+                tool=tool,
+                is_json=is_json,
+                options=options,
+                run=self.run,
+                cancel=self._cancel,
+                report=report,
+            )
+        self._init = Initializer(
+            self,
+            engine=tool.kind,
+            is_json=is_json,
+            site=site,
+            options=options,
+            surroundings=self._surroundings,
+            shelf=shelf,
+            shared=shared,
+            cancel=self._cancel,
+            report=report,
+        )
 
     @property
     def tool(self) -> Tool:
@@ -148,6 +178,11 @@ class TerraformExecutor:
     def ends(self) -> tuple[Ended, ...]:
         """Return how each process so far ended, in order."""
         return tuple(self._ends)
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """Return what the last command complained of."""
+        return self._diagnostics
 
     @property
     def is_proven_dead(self) -> bool:
@@ -171,47 +206,11 @@ class TerraformExecutor:
     def prepare(self, *, is_apply: bool) -> None:
         """Run `init`, unless what an earlier one made is there, and refuse a backend that is not the expected one."""
         self._surroundings.place_variables()
-        lock_file = files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT)
-        kept = self._shelf.take(lock_file) if self._shelf is not None else None
-        if kept is not None:
-            self._is_prepared_before = True
-            prepared.lay_out(self._site.module, kept, owner=self._options.owner)
-            self._report(Notice("init", "Initialized before with this configuration; init is not needed again."))
-        else:
-            self._initialize(lock_file, is_apply=is_apply)
+        lock_file = self._init.lock_file()
+        self._is_prepared_before = self._init.lay_out_kept(lock_file)
+        if not self._is_prepared_before:
+            self._init.run(lock_file, is_apply=is_apply)
         self._check_backend()
-
-    def _initialize(self, lock_file: bytes | None, *, is_apply: bool) -> None:
-        """Run `init`, again while its failure looks transient, and keep what it made."""
-        has_lock = is_apply and lock_file is not None
-        command = InitCommand(is_json=self._speaks_json_at_init, lockfile="readonly" if has_lock else "write")
-        attempt = 1
-        while True:
-            ended = self._run(command)
-            if ended.exit_code == 0:
-                break
-            messages = [f"{found.summary} {found.detail}" for found in self._diagnostics]
-            messages.append(ended.stderr.decode(errors="replace"))
-            pause = self._options.retry.wait_after(attempt)
-            if pause is None or not is_transient(messages):
-                raise self._failure(ended)
-            attempt += 1
-            self._report(
-                Notice(
-                    "init",
-                    f"init failed for a reason that may pass; attempt {attempt} of {self._options.retry.attempts} "
-                    f"in {pause:g} s.",
-                    {"attempt": attempt, "attempts": self._options.retry.attempts, "wait_seconds": pause},
-                )
-            )
-            if wait_for(self._cancel.fileno(), pause):
-                raise self._stopped("init")
-        if self._shelf is not None:
-            after = files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT)
-            mirrors = self._options.cli_config.directories if self._options.cli_config is not None else ()
-            made = prepared.collect(self._site.module, mirrors, after)
-            if made is not None:
-                self._shelf.put(made, lock_file=lock_file)
 
     def _initialize_again(self, ended: Ended, *, is_apply: bool) -> bool:
         """Run `init` after all when an engine that was prepared by an earlier one asks for it. Returns whether it did.
@@ -225,8 +224,7 @@ class TerraformExecutor:
         self._is_prepared_before = False
         self._report(Notice("init", "What an earlier init made does not fit any more; init runs again."))
         prepared.remove(self._site.module)
-        lock_file = files.read(self._site.module, LOCK_FILE, limit_bytes=_FILE_LIMIT)
-        self._initialize(lock_file, is_apply=is_apply)
+        self._init.run(self._init.lock_file(), is_apply=is_apply)
         self._check_backend()
         return True
 
@@ -234,21 +232,21 @@ class TerraformExecutor:
         """Run `plan` and `show -json`, and collect what an apply will need."""
         command = PlanCommand(mode=mode, is_locked=is_locked)
         before = files.snapshot(self._site.work, self._is_ours)
-        ended = self._run(command)
+        ended = self.run(command)
         if ended.exit_code != 2 and self._initialize_again(ended, is_apply=False):
             before = files.snapshot(self._site.work, self._is_ours)
-            ended = self._run(command)
+            ended = self.run(command)
         if ended.exit_code not in {0, 2}:
-            raise self._failure(ended)
+            raise self.failure(ended)
         artifact = files.read(self._site.module, PLAN_FILE, limit_bytes=_FILE_LIMIT)
         if artifact is None:
             raise EngineFailed("The engine said that it had planned, but left no plan file.", command="plan")
         on_artifact(artifact)
         after = files.snapshot(self._site.work, self._is_ours)
         written = [name for name, facts in after.items() if before.get(name) != facts]
-        shown = self._run(ShowCommand(), capture_stdout=True)
+        shown = self.run(ShowCommand(), capture_stdout=True)
         if shown.exit_code != 0:
-            raise self._failure(shown)
+            raise self.failure(shown)
         return PlanProduct(
             artifact=artifact,
             document=shown.stdout.strip(),
@@ -267,11 +265,11 @@ class TerraformExecutor:
         if plan_file is None or hashlib.sha256(plan_file).hexdigest() != artifact_digest:
             raise IntegrityError("The plan file in the working directory is not the one that was approved.")
         command = ApplyCommand(PLAN_FILE, artifact_digest)
-        ended = self._run(command)
+        ended = self.run(command)
         if self._initialize_again(ended, is_apply=True):
-            ended = self._run(command)
+            ended = self.run(command)
         if ended.exit_code != 0:
-            raise self._failure(ended)
+            raise self.failure(ended)
 
     def pull_state(self) -> bytes | None:
         """Run `state pull`. After an order to stop it has the grace period to end.
@@ -284,15 +282,15 @@ class TerraformExecutor:
             limits = replace(limits, timeout_seconds=limits.grace_seconds, grace_seconds=1.0)
         attempt = 1
         while True:
-            ended = self._run(StatePullCommand(), capture_stdout=True, limits=limits, obeys=not was_stopped)
+            ended = self.run(StatePullCommand(), capture_stdout=True, limits=limits, obeys=not was_stopped)
             if ended.exit_code == 0:
                 break
             pause = self._options.retry.wait_after(attempt)
             if was_stopped or pause is None or not is_transient([ended.stderr.decode(errors="replace")]):
-                raise self._failure(ended)
+                raise self.failure(ended)
             attempt += 1
             if wait_for(self._cancel.fileno(), pause):
-                raise self._stopped("state pull")
+                raise self.stopped("state pull")
         if not ended.stdout.strip():
             return None
         try:
@@ -321,9 +319,9 @@ class TerraformExecutor:
 
     def _push(self, data: bytes, *, is_forced: bool) -> None:
         files.write(self._site.module, PUSHED_FILE, data, owner=self._options.owner, mode=0o600)
-        ended = self._run(StatePushCommand(is_forced=is_forced, lock_timeout_seconds=_PUSH_LOCK_SECONDS))
+        ended = self.run(StatePushCommand(is_forced=is_forced, lock_timeout_seconds=_PUSH_LOCK_SECONDS))
         if ended.exit_code != 0:
-            raise self._failure(ended)
+            raise self.failure(ended)
 
     def kept_state(self) -> KeptState:
         """Return the local backend's state, and what the engine could not write to it."""
@@ -331,13 +329,6 @@ class TerraformExecutor:
         for name in kept.unreadable:
             self._report(Notice("state", f"{name} holds no complete state; the one before it stands."))
         return kept
-
-    @property
-    def _speaks_json_at_init(self) -> bool:
-        try:
-            return Version(self._tool.version) >= _JSON_INIT_SINCE[self._tool.kind]
-        except (InvalidVersion, KeyError):
-            return False
 
     def _is_ours(self, name: str) -> bool:
         """Return whether a path below the work directory is the engine's or ours, not the configuration's."""
@@ -348,23 +339,34 @@ class TerraformExecutor:
         prefix = f"{self._site.module_path}/" if self._site.module_path else ""
         return name.startswith(prefix) and name.removeprefix(prefix) in own
 
-    def _run(
-        self, command: Command, *, capture_stdout: bool = False, limits: Limits | None = None, obeys: bool = True
+    def run(
+        self,
+        command: Command,
+        *,
+        capture_stdout: bool = False,
+        limits: Limits | None = None,
+        obeys: bool = True,
+        place: Place | None = None,
+        hear: Hear | None = None,
     ) -> Ended:
-        """Run one command to its end. ``obeys`` False goes on after an order to stop, within its ``limits``."""
+        """Run one command to its end. ``obeys`` False goes on after an order to stop, within its ``limits``.
+
+        ``place`` is where it runs when not in the run's directory; ``hear`` gets its lines in place of the log.
+        """
         limits = limits or self._options.limits
         if obeys and self._cancel.requested() is not None:
-            raise self._stopped(command.name)
+            raise self.stopped(command.name)
         self._diagnostics, self._has_begun = [], False
-        around = self._surroundings
-        launch = gateway.Launch(self._tool.path, command, around.environment, self._site.module, around.confinement)
+        place = place or Place(self._site.module, self._surroundings)
+        around, directory = place.surroundings, place.directory
+        launch = gateway.Launch(self._tool.path, command, around.environment, directory, around.confinement)
         self._started += 1
         try:
             ended = gateway.run(
                 launch,
                 limits=limits,
                 cancel=self._cancel if obeys else None,
-                on_line=lambda line: self._take(command.name, line),
+                on_line=lambda line: self._take(command.name, line, hear or self._report),
                 capture_stdout=capture_stdout,
             )
         except ProcessFailed:
@@ -374,7 +376,7 @@ class TerraformExecutor:
         self._ends.append(ended)
         # An engine that had exited 0 before the order arrived has done its work: that wins.
         if ended.order is not None and ended.exit_code != 0:
-            raise self._stopped(command.name, ended)
+            raise self.stopped(command.name, ended)
         if ended.exceeded == "timeout":
             raise ProcessTimedOut(
                 f"`{command.name}` was ended after {limits.timeout_seconds:g} s, the limit for one phase of a run. "
@@ -390,25 +392,27 @@ class TerraformExecutor:
             )
         return ended
 
-    def _take(self, command: str, line: Line) -> None:
+    def _take(self, command: str, line: Line, hear: Hear) -> None:
         event = parse(line.text)
         if isinstance(event, Diagnostic):
             self._diagnostics.append(event)
         elif isinstance(event, ResourceStep):
             self._has_begun = True
-        self._report(Output(command, line.stream, event, line.is_partial))
+        hear(Output(command, line.stream, event, line.is_partial))
 
     def _check_backend(self) -> None:
         """Read back what `init` configured: an override file of the configuration beats the one that we laid out."""
         content = files.read(self._site.module, f".terraform/{STATE_FILE}", limit_bytes=_FILE_LIMIT)
         backend.check(content, self._expected_backend, self._backend_settings)
 
-    def _stopped(self, command: str, ended: Ended | None = None) -> EngineStopped:
+    def stopped(self, command: str, ended: Ended | None = None) -> EngineStopped:
+        """Return the error that tells of a command that an order stopped, or kept from starting."""
         order = self._cancel.requested() or StopOrder.CANCEL
         how = f" It ended by {' and '.join(ended.signals_sent)}." if ended is not None and ended.signals_sent else ""
         return EngineStopped(f"`{command}` was stopped: {order.value}.{how}", order=order.value, command=command)
 
-    def _failure(self, ended: Ended) -> EngineFailed:
+    def failure(self, ended: Ended) -> EngineFailed:
+        """Return the error that tells of a failed command, in the engine's own words."""
         errors = [found for found in self._diagnostics if found.severity == "error"]
         if errors:
             detail = errors[0].text()

@@ -1,10 +1,7 @@
 """Chooses the engine for a job among those on this machine."""
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
 from app.core.settings import Settings
-from app.executor import discovery
+from app.executor import constraints, discovery
 from app.executor.discovery import Tool
 from app.executor.errors import EngineMissing
 from app.runner.port import EngineInfo, EngineRequest
@@ -37,23 +34,12 @@ def allows(constraint: str, version: str) -> bool:
     Raises ``EngineMissing`` for a constraint that can't be read.
     """
     try:
-        return Version(version) in SpecifierSet(
-            ",".join(_specifier(part) for part in constraint.split(",")), prereleases=True
-        )
-    except (InvalidSpecifier, InvalidVersion) as error:
+        return constraints.allows(constraint, version)
+    except ValueError as error:
         raise EngineMissing(
             f"The engine constraint {constraint!r} can't be read: write it like `>= 1.6, < 2.0` or `~> 1.11`.",
             tool="engine",
         ) from error
-
-
-def _specifier(part: str) -> str:
-    part = part.strip()
-    number = part.lstrip("~><=! ")
-    operator = part[: len(part) - len(number)].strip()
-    if operator == "~>":
-        return f"~={number}" if "." in number else f">={number}"
-    return f"{operator if operator not in {'', '='} else '=='}{number}"
 
 
 def describe(tool: Tool) -> EngineInfo:

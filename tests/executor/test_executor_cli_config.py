@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from app.executor.cli_config import compose
+from app.executor.cli_config import compose, rules_identity, without_sources
 
 MIRROR = """
 provider_installation {
@@ -45,8 +45,35 @@ def test_compose_takes_a_writable_cache_out_of_the_operators_text() -> None:
     assert 'path = "/srv/cache"' in found.text
 
 
-def test_compose_leaves_the_operators_installation_rules_alone() -> None:
-    found = compose(f'plugin_cache_dir = "/srv/cache"\n{MIRROR}', Path("/srv/other"))
+def test_compose_keeps_the_operators_installation_rules_behind_the_cache_that_they_fill() -> None:
+    found = compose(f'plugin_cache_dir = "/srv/cache"\n{MIRROR}', Path("/srv/other"), unfit=["example.invalid/a/b"])
     assert found is not None
-    assert found.text.count("filesystem_mirror") == 1
-    assert found.directories == (Path("/srv/mirror"), Path("/srv/dev"))
+    assert "/srv/cache" not in found.text
+    assert found.text.index("/srv/other") < found.text.index("/srv/mirror")
+    assert 'exclude = ["example.invalid/a/b"]' in found.text
+    assert found.directories == (Path("/srv/mirror"), Path("/srv/dev"), Path("/srv/other"))
+
+
+def test_compose_asks_nobody_else_for_what_the_cache_is_known_to_have() -> None:
+    found = compose(None, Path("/srv/cache"), known=["example.invalid/a/b"])
+    assert found is not None
+    assert 'direct {\n    exclude = ["example.invalid/a/b"]\n  }' in found.text
+
+
+def test_without_sources_keeps_credentials_and_overrides_only() -> None:
+    found = without_sources(
+        f'plugin_cache_dir = "/srv/cache"\n{MIRROR}\ncredentials "x.invalid" {{\n  token = "t"\n}}\n'
+    )
+    assert "/srv/cache" not in found.text
+    assert "/srv/mirror" not in found.text
+    assert 'credentials "x.invalid"' in found.text
+    assert '"example.invalid/a/b" = "/srv/dev"' in found.text
+    assert 'exclude = ["*/*/*"]' in found.text
+    assert found.directories == (Path("/srv/dev"),)
+
+
+def test_rules_identity_is_of_the_rules_alone_and_none_where_they_fetch_nothing() -> None:
+    assert rules_identity(None) == rules_identity("disable_checkpoint = true") == ""
+    assert rules_identity(MIRROR) == rules_identity(f"disable_checkpoint = true\n{MIRROR}")
+    assert rules_identity(MIRROR) != rules_identity(MIRROR.replace("direct {}", 'direct { exclude = ["a/*"] }'))
+    assert rules_identity(MIRROR.replace("direct {}", "")) is None

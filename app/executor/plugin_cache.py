@@ -1,0 +1,383 @@
+"""The shared provider cache: packages that the supervisor has admitted, each with a manifest of what it must be.
+
+Layout, below one directory for each set of the operator's installation rules: `packages` is an unpacked filesystem
+mirror, the only part that engines see, and read-only; `manifests` says of each package its checksums; `staging` holds
+what is being fetched; `locks`, `notes` and `set-aside` are ours. A package enters by one rename, after its manifest; it
+is never changed, and leaves only by being set aside when it is not what its manifest says.
+"""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.canonical import sha256_hex
+from app.executor import constraints, lock_file
+from app.executor.cancel import CancelToken
+from app.executor.errors import PackageRefused
+from app.executor.tree import wait_for
+
+_log = logging.getLogger(__name__)
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+PLATFORM = f"linux_{_ARCHITECTURES.get(os.uname().machine, os.uname().machine)}"
+_MOST_BYTES = 4 * 1024 * 1024 * 1024
+_MOST_FILES = 10_000
+_LOOK_SECONDS = 0.05
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Package:
+    """An admitted package: where it lies, its own checksum (`h1:`), and all that its registry vouched for."""
+
+    address: str
+    version: str
+    path: Path
+    h1: str
+    hashes: frozenset[str]
+
+
+class PluginCache:
+    """One cache directory; ``rules`` tells apart what was fetched under other installation rules of the operator."""
+
+    def __init__(self, directory: Path, rules: str = "") -> None:
+        root = directory / f"rules-{rules}" if rules else directory
+        self.packages = root / "packages"
+        self._manifests = root / "manifests"
+        self._staging = root / "staging"
+        self._locks = root / "locks"
+        self._notes = root / "notes"
+        self._set_aside = root / "set-aside"
+
+    def open(self) -> bool:
+        """Make the directories. Returns whether packages can be admitted; False where the directory can't be written.
+
+        Raises ``OSError`` when there is no directory to read either.
+        """
+        try:
+            self.packages.mkdir(mode=0o755, parents=True, exist_ok=True)
+            for directory in (self._manifests, self._staging, self._locks, self._notes, self._set_aside):
+                directory.mkdir(mode=0o700, exist_ok=True)
+            return os.access(self.packages, os.W_OK)
+        except OSError:
+            if self.packages.is_dir():
+                return False
+            raise
+
+    def find(self, address: str, version: str) -> Package | None:
+        """Return a package that is as it was admitted; one that isn't is set aside, and None returned."""
+        name = f"{address}/{version}/{PLATFORM}"
+        path, noted = self.packages / name, self._manifests / f"{name}.json"
+        try:
+            manifest = json.loads(noted.read_text())
+            hashes = frozenset(manifest["hashes"])
+            h1, files = str(manifest["h1"]), manifest["files"]
+        except FileNotFoundError:
+            # Manifests come first, so a package without one was put there by somebody else.
+            if path.exists() and not noted.exists():
+                self._remove(name, "it has no manifest")
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            self._remove(name, "its manifest can't be read")
+            return None
+        if not path.is_dir():
+            return None
+        if _facts(path) != files and not self._check(name, h1):
+            return None
+        return Package(address, version, path, h1, hashes)
+
+    def satisfies(self, address: str, constraint: str) -> bool:
+        """Return whether a version is here that meets a constraint."""
+        return any(
+            _meets(constraint, version) and self.find(address, version) is not None
+            for version in self._versions(address)
+        )
+
+    def is_sound(self, address: str) -> bool:
+        """Return whether everything that engines would find of a provider is as it was admitted.
+
+        False where something else can't be set aside, since the directory is not ours to write.
+        """
+        for version in self._versions(address):
+            if self.find(address, version) is None and (self.packages / address / version / PLATFORM).exists():
+                return False
+        return True
+
+    def _versions(self, address: str) -> list[str]:
+        try:
+            return sorted(path.name for path in (self.packages / address).iterdir())
+        except OSError:
+            return []
+
+    def holds_link(self, target: str) -> bool:
+        """Return whether a link leads to a package that is as it was admitted."""
+        path = Path(os.path.normpath(target))
+        address, version, platform = str(path.parent.parent.relative_to(self.packages)), path.parent.name, path.name
+        if platform != PLATFORM or not lock_file.is_address(address) or not lock_file.is_version(version):
+            return False
+        return self.find(address, version) is not None
+
+    def admit(self, source: Path, address: str, version: str, *, hashes: frozenset[str], by: str) -> Package:
+        """Move a package, fetched and checked by an engine that ran alone, into the cache.
+
+        ``hashes`` are those that the engine's lock file then held, ``by`` says which engine it was. The caller holds
+        the package's lock, and no process that could write to ``source`` lives. Raises ``PackageRefused`` when it holds
+        anything but files and directories, is too large, or is not what the lock file says.
+        """
+        name = f"{address}/{version}/{PLATFORM}"
+        if not lock_file.is_address(address) or not lock_file.is_version(version):
+            raise PackageRefused(f"{address} {version} is no provider's address and version.", package=name)
+        _make_read_only(source, name)
+        h1 = package_hash(source)
+        if h1 not in hashes:
+            raise PackageRefused(
+                f"The package {address} {version} has the checksum {h1}, which the engine's lock file does not hold.",
+                package=name,
+            )
+        target = self.packages / name
+        if target.exists():
+            self._remove(name, "it has no manifest that it matches")
+        manifest = {
+            "format": _FORMAT,
+            "address": address,
+            "version": version,
+            "platform": PLATFORM,
+            "h1": h1,
+            "hashes": sorted(hashes),
+            "fetched_by": by,
+            "files": _facts(source),
+        }
+        self._write_manifest(name, manifest)
+        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        source.chmod(0o755)
+        source.rename(target)
+        target.chmod(0o555)
+        _sync(target.parent)
+        return Package(address, version, target, h1, hashes)
+
+    def check_all(self) -> list[str]:
+        """Hash every package; return the names of those that were set aside. Takes a second or two for each GB."""
+        damaged = []
+        for path in sorted(self._manifests.rglob("*.json")):
+            name = str(path.relative_to(self._manifests).with_suffix(""))
+            try:
+                h1 = str(json.loads(path.read_text())["h1"])
+            except (OSError, ValueError, KeyError, TypeError):
+                h1 = ""
+            if (self.packages / name).is_dir() and not self._check(name, h1):
+                damaged.append(name)
+        return damaged
+
+    def sweep(self) -> None:
+        """Remove what fetches that were killed left behind."""
+        with self._locked(self._locks / "staging", None) as is_locked:
+            for path in self._staging.iterdir() if is_locked else ():
+                try:
+                    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    continue
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                else:
+                    _remove_tree(path)
+                finally:
+                    os.close(descriptor)
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[Path]:
+        """Give an empty, private directory on the cache's file system; it is gone afterwards."""
+        with self._locked(self._locks / "staging", None):
+            path = self._staging / secrets.token_hex(8)
+            path.mkdir(mode=0o700)
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            yield path
+        finally:
+            _remove_tree(path)
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def hold(self, address: str, cancel: CancelToken) -> Iterator[bool]:
+        """Hold the right to fetch a provider's packages, on this machine and where the file system has locks, alone.
+
+        Gives False when an order to stop came while waiting. A holder that dies gives it up.
+        """
+        with self._locked(self._locks / sha256_hex(address.encode())[:32], cancel) as is_held:
+            yield is_held
+
+    def note_failure(self, address: str, constraint: str) -> None:
+        """Note that a fetch failed, so that those who waited for it don't try the same one after the other."""
+        with contextlib.suppress(OSError):
+            self._note(address, constraint).touch()
+
+    def failed_since(self, address: str, constraint: str, since: float) -> bool:
+        """Return whether a fetch failed after ``since`` (seconds of the epoch)."""
+        try:
+            return self._note(address, constraint).stat().st_mtime >= since
+        except OSError:
+            return False
+
+    def _note(self, address: str, constraint: str) -> Path:
+        return self._notes / sha256_hex(f"{address} {constraint}".encode())[:32]
+
+    def _check(self, name: str, h1: str) -> bool:
+        """Hash a package whose files look changed. Returns whether it is what it was; sets it aside when not."""
+        path = self.packages / name
+        try:
+            if package_hash(path) != h1:
+                self._remove(name, "its content is not what was admitted")
+                return False
+            manifest = json.loads((self._manifests / f"{name}.json").read_text())
+            if manifest["files"] != _facts(path):
+                # Copied or restored: as good as it was, and not to be hashed again each time.
+                with contextlib.suppress(OSError):
+                    self._write_manifest(name, {**manifest, "files": _facts(path)})
+        except (OSError, PackageRefused, ValueError, KeyError) as error:
+            self._remove(name, str(error))
+            return False
+        return True
+
+    def _remove(self, name: str, reason: str) -> None:
+        _log.warning("The provider package %s was set aside: %s.", name, reason)
+        kept = self._set_aside / f"{name.replace('/', '_')}-{int(time.time())}-{secrets.token_hex(4)}"
+        path = self.packages / name
+        with contextlib.suppress(OSError):
+            path.chmod(0o755)
+        try:
+            path.rename(kept)
+        except FileNotFoundError:
+            # Another run was faster.
+            pass
+        except OSError as error:
+            _log.error("The provider package %s can't be set aside: %s.", name, error)
+            return
+        (self._manifests / f"{name}.json").unlink(missing_ok=True)
+
+    def _write_manifest(self, name: str, manifest: dict[str, Any]) -> None:
+        path = self._manifests / f"{name}.json"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+        with temporary.open("w") as file:
+            json.dump(manifest, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+
+    @contextlib.contextmanager
+    def _locked(self, path: Path, cancel: CancelToken | None) -> Iterator[bool]:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if cancel is None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield True
+                return
+            is_held = False
+            while not is_held and cancel.requested() is None:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    is_held = True
+                except BlockingIOError:
+                    wait_for(cancel.fileno(), _LOOK_SECONDS)
+            yield is_held
+        finally:
+            os.close(descriptor)
+
+
+def package_hash(directory: Path) -> str:
+    """Return the `h1:` checksum of an unpacked package.
+
+    SHA-256 over the sorted lines of `sha256sum`, in base64: https://pkg.go.dev/golang.org/x/mod/sumdb/dirhash#Hash1.
+    Raises ``OSError``, and ``PackageRefused`` for anything that is neither file nor directory.
+    """
+    lines = []
+    for name, path in sorted(_files(directory).items()):
+        with path.open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return "h1:" + base64.b64encode(hashlib.sha256("".join(lines).encode()).digest()).decode()
+
+
+def _files(directory: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    pending = [directory]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                elif entry.is_file(follow_symlinks=False):
+                    found[path.relative_to(directory).as_posix()] = path
+                else:
+                    raise PackageRefused(f"{entry.name} in a provider's package is neither a file nor a directory.")
+                if len(found) > _MOST_FILES:
+                    raise PackageRefused(f"A provider's package holds more than {_MOST_FILES} files.")
+    return found
+
+
+def _facts(directory: Path) -> dict[str, list[int]]:
+    """Return what changes when a package's content does: each file's size and times of change."""
+    try:
+        found = {name: path.stat(follow_symlinks=False) for name, path in _files(directory).items()}
+    except (OSError, PackageRefused):
+        return {}
+    return {name: [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns] for name, facts in sorted(found.items())}
+
+
+def _make_read_only(source: Path, name: str) -> None:
+    """Make a fetched package ours, readable by all and writable by nobody, and put it on the disk."""
+    found = _files(source)
+    if sum(path.stat().st_size for path in found.values()) > _MOST_BYTES:
+        raise PackageRefused(f"The package {name} is larger than {_MOST_BYTES} bytes.", package=name)
+    for path in found.values():
+        if path.stat().st_nlink != 1:
+            raise PackageRefused(f"{path.name} of the package {name} has a second name.", package=name)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchown(descriptor, os.geteuid(), os.getegid())
+            is_program = os.fstat(descriptor).st_mode & stat.S_IXUSR
+            os.fchmod(descriptor, 0o555 if is_program else 0o444)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    for directory, _, _ in os.walk(source, topdown=False):
+        os.chown(directory, os.geteuid(), os.getegid())
+        Path(directory).chmod(0o755 if Path(directory) == source else 0o555)
+
+
+def _meets(constraint: str, version: str) -> bool:
+    try:
+        if constraints.is_prerelease(version) and version not in constraint:
+            return False
+        return constraints.allows(constraint, version)
+    except ValueError:
+        return False
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a staging directory; what an engine made read-only too."""
+    for directory, _, _ in os.walk(path):
+        with contextlib.suppress(OSError):
+            Path(directory).chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
