@@ -93,6 +93,18 @@ class Settings(BaseSettings):
         le=10_000,
         description="GOGC of engines and providers: higher is faster and takes more memory; 100 is Go's own.",
     )
+    engine_memory_mb: int | None = Field(
+        None,
+        ge=64,
+        description="Memory of an engine's command with its providers at most, MiB; else three quarters of the "
+        "machine's, or of the worker's control group's.",
+    )
+    engine_processes: int = Field(
+        4096, ge=64, description="Processes and threads of an engine's command with its providers at most."
+    )
+    engine_disk_mb: int = Field(
+        10_240, ge=16, description="What a run may hold in its directories, and its largest file, at most, MiB."
+    )
     lease_seconds: int = Field(30, ge=3, le=600, description="A running run's lease; its heartbeat is a third of it.")
     grace_seconds: int = Field(20, ge=1, le=600, description="Between SIGINT and SIGKILL.")
     run_timeout_seconds: int = Field(7200, ge=10, description="A phase of a run is ended after this long.")

@@ -20,10 +20,18 @@ def collector_variables(settings: Settings) -> dict[str, str]:
 
     None when the settings leave it as Go has it, or where a supervisor's share of the memory is below 1 GiB.
     """
-    share = memory_bytes() // settings.worker_concurrency
+    # The limit counts engine and providers together, and each has a collector of its own: half is for the largest.
+    share = min(memory_bytes() // settings.worker_concurrency, engine_memory_bytes(settings) // 2)
     if settings.engine_gogc == 100 or share < _LEAST_SHARE_BYTES:
         return {}
     return {"GOGC": str(settings.engine_gogc), "GOMEMLIMIT": f"{share // _MEBIBYTE}MiB"}
+
+
+def engine_memory_bytes(settings: Settings) -> int:
+    """Return what an engine and its providers may use together: as set, else three quarters of what there is."""
+    if settings.engine_memory_mb is not None:
+        return settings.engine_memory_mb * _MEBIBYTE
+    return memory_bytes() * 3 // 4
 
 
 def memory_bytes(control_group: Path = _CONTROL_GROUP_LIMIT) -> int:

@@ -76,6 +76,30 @@ class PackageRefused(ProcessFailed):
     title = "A provider's package was refused"
 
 
+class EngineOutOfMemory(ProcessFailed):
+    """An engine and its providers were ended because they used too much memory.
+
+    ``seen_bytes`` says how much, ``limit_bytes`` how much they may use.
+    """
+
+    code = "engine_out_of_memory"
+    title = "The engine used too much memory"
+
+
+class EngineOutOfProcesses(ProcessFailed):
+    """An engine was ended because it and what it started were too many; ``seen`` and ``limit`` count threads."""
+
+    code = "engine_out_of_processes"
+    title = "The engine started too many processes"
+
+
+class EngineOutOfDisk(ProcessFailed):
+    """An engine was ended because its directories grew too large; ``seen_bytes`` and ``limit_bytes`` say how much."""
+
+    code = "engine_out_of_disk"
+    title = "The engine wrote too much to disk"
+
+
 class EngineFailed(ProcessFailed):
     """The engine reported an error; ``diagnostics`` are its own, ``exit_code`` and ``command`` say where."""
 

@@ -10,14 +10,19 @@ from app.executor import sandbox
 from app.executor.cancel import StopOrder
 from app.executor.commands import Command
 from app.executor.errors import ProcessFailed
+from app.executor.watchdog import ExcessKind, TreeLimits
 
 Stream = Literal["stdout", "stderr"]
 Proof = Literal["wait_status", "empty_pid_namespace"]
+Exceeded = Literal["timeout", "output"] | ExcessKind
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a process may use at most. Output counts both streams; ``memory_bytes`` limits its data segments."""
+    """What a process may use at most. Output counts both streams; ``memory_bytes`` limits its data segments.
+
+    ``tree`` limits it together with all that it starts.
+    """
 
     timeout_seconds: float | None = None
     grace_seconds: float = 20.0
@@ -25,11 +30,15 @@ class Limits:
     line_bytes: int = 1024 * 1024
     memory_bytes: int | None = None
     cpu_seconds: int | None = None
+    tree: TreeLimits | None = None
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One process to start: which program, which command, where, and what it may see."""
+    """One process to start: which program, which command, where, and what it may see.
+
+    ``writable`` are the directories whose size counts against the limit on the disk.
+    """
 
     program: Path
     command: Command
@@ -37,6 +46,7 @@ class Launch:
     directory: Path
     confinement: sandbox.Confinement | None = None
     stdin: bytes | None = field(default=None, repr=False)
+    writable: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,8 @@ class Ended:
     """How a process ended, and how that is known.
 
     ``exit_code`` is None when a signal ended it. ``order`` is set when it was told to stop, ``exceeded`` when it went
-    over a limit. ``proof`` None means that something it started would not die; ``stdout`` and ``stderr`` are what was
-    captured (``stderr`` its last 64 KiB).
+    over a limit, and then ``seen`` says how much of it there was, where that is known. ``proof`` None means that
+    something it started would not die; ``stdout`` and ``stderr`` are what was captured (``stderr`` its last 64 KiB).
     """
 
     command: str
@@ -58,7 +68,8 @@ class Ended:
     proof: Proof | None
     signals_sent: tuple[str, ...] = ()
     order: StopOrder | None = None
-    exceeded: Literal["timeout", "output"] | None = None
+    exceeded: Exceeded | None = None
+    seen: int | None = None
     stdout: bytes = field(default=b"", repr=False)
     stderr: bytes = field(default=b"", repr=False)
 

@@ -2,15 +2,28 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.core.settings import Settings
 from app.executor import files, gateway, probe, sandbox
+from app.executor.accounts import Account
 from app.executor.cli_config import CliConfiguration, compose, rules_identity
-from app.executor.collector import collector_variables
+from app.executor.collector import collector_variables, engine_memory_bytes
 from app.executor.errors import ProcessFailed
 from app.executor.plugin_cache import PluginCache
 from app.executor.retry import RetryPolicy
+from app.executor.watchdog import TreeLimits
+
+_MEBIBYTE = 1024 * 1024
+
+
+def tree_limits(settings: Settings) -> TreeLimits:
+    """Return what one command of an engine may use together with all that it starts."""
+    return TreeLimits(
+        memory_bytes=engine_memory_bytes(settings),
+        processes=settings.engine_processes,
+        disk_bytes=settings.engine_disk_mb * _MEBIBYTE,
+    )
 
 
 @dataclass(frozen=True)
@@ -47,9 +60,17 @@ class ExecutorOptions:
             cli_text=text,
             plugin_cache=cache,
             fills_cache=cache is not None and cache.open(),
-            limits=gateway.Limits(timeout_seconds=timeout_seconds, grace_seconds=grace_seconds),
+            limits=gateway.Limits(
+                timeout_seconds=timeout_seconds, grace_seconds=grace_seconds, tree=tree_limits(settings)
+            ),
             collector=collector_variables(settings),
         )
+
+    def under(self, account: Account) -> "ExecutorOptions":
+        """Return the same options for engines that run under ``account``."""
+        if self.tools is None:
+            return self
+        return replace(self, tools=replace(self.tools, user_id=account.user_id))
 
     @property
     def owner(self) -> files.Owner:

@@ -16,6 +16,7 @@ from typing import Literal
 # The fixed path that plan and apply both see, whatever the machine: a plan records where it was made.
 WORK = "/workspace"
 HOME = "/home/engine"
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - private, too
 TEMPORARY = "/tmp"  # noqa: S108 - a private directory inside the sandbox
 PROGRAMS = "/sluice/bin"
 CLI_CONFIG = "/sluice/cli.tfrc"
@@ -97,11 +98,15 @@ def wrap(
     directory: str,
     status_descriptor: int | None,
     data_descriptors: dict[str, int],
+    gate_descriptor: int | None = None,
+    filter_descriptor: int | None = None,
 ) -> tuple[str, ...]:
     """Return bubblewrap's arguments that run ``program`` confined.
 
     ``data_descriptors`` gives, for each path of ``files`` and for the generated `/etc/passwd` and `/etc/group`, an
-    open descriptor to read it from. ``status_descriptor`` receives the sandbox's first process id as JSON.
+    open descriptor to read it from. ``status_descriptor`` receives the sandbox's first process id as JSON; the command
+    begins once something can be read from ``gate_descriptor``, or it is closed. ``filter_descriptor`` holds a filter of
+    system calls.
     """
     tools = confinement.tools
     line = [str(tools.bwrap), "--die-with-parent", "--new-session"]
@@ -117,6 +122,10 @@ def wrap(
     line += ["--remount-ro", "/", "--chdir", directory]
     if status_descriptor is not None:
         line += ["--info-fd", str(status_descriptor)]
+    if gate_descriptor is not None:
+        line += ["--block-fd", str(gate_descriptor)]
+    if filter_descriptor is not None:
+        line += ["--seccomp", str(filter_descriptor)]
     line += ["--cap-drop", "ALL"]
     if tools.mode == "privileged":
         line += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP", "--"]
@@ -182,4 +191,6 @@ def _system_binds() -> tuple[str, ...]:
     for name in _ETC:
         if Path(name).exists():
             line += [*_parents(name), "--ro-bind", os.path.realpath(name), name]
-    return (*line, "--proc", "/proc", "--dev", "/dev")
+    # One place in memory to write to, which the watchdog counts as memory, and nothing else below /dev.
+    line += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", SHARED_MEMORY, "--remount-ro", "/dev"]
+    return tuple(line)

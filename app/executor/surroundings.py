@@ -78,6 +78,11 @@ class Surroundings:
             self._backend_environment,
         )
 
+    @property
+    def writable(self) -> tuple[Path, ...]:
+        """Return the directories whose size counts against the limit on the disk."""
+        return (self._site.work, self._site.temporary, self._site.home)
+
     @cached_property
     def confinement(self) -> sandbox.Confinement | None:
         """Return what the engine's processes may see; None without a sandbox."""

@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from app.core.canonical import with_member
 from app.core.errors import IntegrityError
-from app.executor import backend, files, gateway, prepared, sandbox
+from app.executor import backend, endings, files, gateway, prepared, sandbox
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.commands import (
     PLAN_FILE,
@@ -29,9 +29,7 @@ from app.executor.engine import Inputs, KeptState, Notice, Output, PlanMode, Pla
 from app.executor.errors import (
     EngineFailed,
     EngineStopped,
-    OutputLimitExceeded,
     ProcessFailed,
-    ProcessTimedOut,
 )
 from app.executor.events import Diagnostic, ResourceStep, parse
 from app.executor.initializing import LOCK_FILE, Initializer
@@ -358,8 +356,15 @@ class TerraformExecutor:
             raise self.stopped(command.name)
         self._diagnostics, self._has_begun = [], False
         place = place or Place(self._site.module, self._surroundings)
-        around, directory = place.surroundings, place.directory
-        launch = gateway.Launch(self._tool.path, command, around.environment, directory, around.confinement)
+        around = place.surroundings
+        launch = gateway.Launch(
+            self._tool.path,
+            command,
+            around.environment,
+            place.directory,
+            around.confinement,
+            writable=around.writable,
+        )
         self._started += 1
         try:
             ended = gateway.run(
@@ -377,19 +382,7 @@ class TerraformExecutor:
         # An engine that had exited 0 before the order arrived has done its work: that wins.
         if ended.order is not None and ended.exit_code != 0:
             raise self.stopped(command.name, ended)
-        if ended.exceeded == "timeout":
-            raise ProcessTimedOut(
-                f"`{command.name}` was ended after {limits.timeout_seconds:g} s, the limit for one phase of a run. "
-                "Raise SLUICE_RUN_TIMEOUT_SECONDS, or split the configuration.",
-                timeout_seconds=limits.timeout_seconds,
-                command=command.name,
-            )
-        if ended.exceeded == "output":
-            raise OutputLimitExceeded(
-                f"`{command.name}` was ended after {self._options.limits.output_bytes} bytes of output.",
-                limit_bytes=self._options.limits.output_bytes,
-                command=command.name,
-            )
+        endings.check(ended, limits, self._said())
         return ended
 
     def _take(self, command: str, line: Line, hear: Hear) -> None:
@@ -411,6 +404,9 @@ class TerraformExecutor:
         how = f" It ended by {' and '.join(ended.signals_sent)}." if ended is not None and ended.signals_sent else ""
         return EngineStopped(f"`{command}` was stopped: {order.value}.{how}", order=order.value, command=command)
 
+    def _said(self) -> list[dict[str, Any]]:
+        return [{"message": found.message, **found.data()} for found in self._diagnostics]
+
     def failure(self, ended: Ended) -> EngineFailed:
         """Return the error that tells of a failed command, in the engine's own words."""
         errors = [found for found in self._diagnostics if found.severity == "error"]
@@ -421,8 +417,8 @@ class TerraformExecutor:
             said = ended.stderr.decode(errors="replace").strip()[-2000:]
             detail = f"`{ended.command}` ended with {how}" + (f": {said}" if said else ".")
         return EngineFailed(
-            detail,
-            diagnostics=[{"message": found.message, **found.data()} for found in self._diagnostics],
+            detail + endings.hint(ended, self._options.limits, detail),
+            diagnostics=self._said(),
             exit_code=ended.exit_code,
             signal=ended.signal,
             command=ended.command,

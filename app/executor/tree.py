@@ -65,7 +65,7 @@ def kill_session(leader: int, *, within_seconds: float = 10.0) -> bool:
     Returns whether none is left; a process that hangs in the kernel may outlive ``within_seconds``.
     """
     until = time.monotonic() + within_seconds
-    while found := _members(leader):
+    while found := members(leader):
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -94,7 +94,8 @@ def children_names(parent: int) -> set[str]:
     return found
 
 
-def _members(leader: int) -> set[int]:
+def members(leader: int) -> set[int]:
+    """Return the processes of the session that ``leader`` leads and, in a reaper, every orphan that fell to it."""
     is_reaper = _reaper_pid == os.getpid()
     found = set()
     for entry in Path("/proc").iterdir():

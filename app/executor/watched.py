@@ -2,19 +2,18 @@
 
 import contextlib
 import os
-import resource
 import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Literal
+from pathlib import Path
 
 from app.core import clock
-from app.executor import sandbox, tree
+from app.executor import bounds, sandbox, seccomp, tree, watchdog
 from app.executor.cancel import CancelToken, StopOrder
 from app.executor.errors import ProcessFailed
-from app.executor.launch import Ended, Launch, Limits, Proof, Stream, not_started
+from app.executor.launch import Ended, Exceeded, Launch, Limits, Proof, Stream, not_started
 from app.executor.lines import Line, LineSplitter
 
 _CHUNK = 256 * 1024
@@ -48,9 +47,12 @@ class Watched:
         )
         self._signals: list[str] = []
         self._order: StopOrder | None = None
-        self._exceeded: Literal["timeout", "output"] | None = None
+        self._exceeded: Exceeded | None = None
+        self._seen: int | None = None
+        self._watchdog: watchdog.Watchdog | None = None
         self._kill_at: float | None = None
         self._is_killed = False
+        self._is_culled = False
         self._is_interrupt_due = False
         self._init_pid: int | None = None
         self._init_descriptor: int | None = None
@@ -69,7 +71,7 @@ class Watched:
         confined = launch.confinement
         passed: list[int] = []
         self._status: int | None = None
-        status_writer: int | None = None
+        self._gate: int | None = None
         try:
             if confined is None:
                 arguments: tuple[str, ...] = (str(launch.program), *launch.command.arguments())
@@ -77,6 +79,15 @@ class Watched:
                 self._status, status_writer = os.pipe()
                 self._keep(self._status)
                 passed.append(status_writer)
+                gate, self._gate = os.pipe()
+                self._keep(self._gate)
+                passed.append(gate)
+                syscalls = seccomp.program()
+                if syscalls is not None:
+                    passed.append(_memory_file(syscalls))
+                    syscalls_filter: int | None = passed[-1]
+                else:
+                    syscalls_filter = None
                 data = {}
                 for path, content in (sandbox.account_files(confined.tools.user_id) | confined.files).items():
                     data[path] = _memory_file(content)
@@ -90,6 +101,8 @@ class Watched:
                     directory=sandbox.inside(confined, launch.directory),
                     status_descriptor=status_writer,
                     data_descriptors=data,
+                    gate_descriptor=gate,
+                    filter_descriptor=syscalls_filter,
                 )
             popen = subprocess.Popen(
                 arguments,
@@ -110,25 +123,25 @@ class Watched:
             for descriptor in passed:
                 os.close(descriptor)
         tree.track(popen.pid)
-        try:
-            self._limit_resources(popen.pid)
-        except BaseException:
-            popen.kill()
-            popen.wait()
-            raise
+        if confined is None:
+            try:
+                self._bind(popen.pid, watchdog.of_session(popen.pid))
+            except BaseException:
+                popen.kill()
+                popen.wait()
+                raise
         return popen
 
-    def _limit_resources(self, pid: int) -> None:
-        for kind, value in (
-            (resource.RLIMIT_DATA, self._limits.memory_bytes),
-            (resource.RLIMIT_CPU, self._limits.cpu_seconds),
-        ):
-            if value is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    resource.prlimit(pid, kind, (value, value))
-        # A program that has changed its uid by now is out of reach, unless we may override limits (CAP_SYS_RESOURCE).
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+    def _bind(self, pid: int, watched: watchdog.Tree, *memory_file_systems: Path) -> None:
+        """Put the tree that ``pid`` begins under its limits, and watch what the kernel doesn't."""
+        bounds.bind(pid, self._limits, counts_alone=self._launch.confinement is not None)
+        if self._limits.tree is not None:
+            self._watchdog = watchdog.Watchdog(
+                self._limits.tree,
+                watched,
+                directories=self._launch.writable,
+                memory_file_systems=memory_file_systems,
+            )
 
     def watch(self) -> Ended:
         """Pump output until the process has ended and everything it left is gone."""
@@ -212,9 +225,19 @@ class Watched:
     def _read_status(self) -> None:
         assert self._status is not None
         self._init_pid = tree.first_process(os.read(self._status, 4096))
-        if self._init_pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._init_descriptor = self._keep(os.pidfd_open(self._init_pid))
+        if self._init_pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._init_descriptor = self._keep(os.pidfd_open(self._init_pid))
+        # The command waits behind the gate until all that is to hold for it does.
+        self._bind(
+            self._init_pid,
+            watchdog.of_namespace(self._init_pid),
+            Path(f"/proc/{self._init_pid}/root{sandbox.SHARED_MEMORY}"),
+        )
+        if self._gate is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._gate, b"1")
 
     def _next_timeout(self) -> float | None:
         moments = [self._kill_at] if self._kill_at is not None and not self._is_killed else []
@@ -222,6 +245,8 @@ class Watched:
             moments.append(time.monotonic() + _START_LOOK_SECONDS)
         if self._limits.timeout_seconds is not None and self._kill_at is None:
             moments.append(self._started + self._limits.timeout_seconds)
+        if self._watchdog is not None:
+            moments.append(self._watchdog.due)
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _check_clock(self) -> None:
@@ -230,10 +255,26 @@ class Watched:
         if limit is not None and self._kill_at is None and present >= self._started + limit:
             self._exceeded = "timeout"
             self._interrupt()
+        if self._watchdog is not None and present >= self._watchdog.due and not self._is_killed:
+            self._heed(self._watchdog.look())
         if self._is_interrupt_due:
             self._interrupt_started()
         if self._kill_at is not None and present >= self._kill_at and not self._is_killed:
             self.kill()
+
+    def _heed(self, excess: watchdog.Excess | None) -> None:
+        if excess is None:
+            return
+        if self._exceeded is None:
+            self._exceeded, self._seen = excess.kind, excess.seen
+        self._interrupt()
+        if excess.is_drastic and self._watchdog is not None:
+            # Providers and provisioners first: an engine that loses them still saves its state.
+            if self._is_culled:
+                self.kill()
+            else:
+                self._watchdog.kill_others()
+            self._is_culled = True
 
     def _interrupt(self) -> None:
         if self._kill_at is not None:
@@ -315,6 +356,7 @@ class Watched:
             signals_sent=tuple(self._signals),
             order=self._order,
             exceeded=self._exceeded,
+            seen=self._seen,
             stdout=bytes(self._captured),
             stderr=stderr,
         )

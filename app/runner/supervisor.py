@@ -16,7 +16,7 @@ from typing import TypeVar
 from app.core import clock
 from app.core.errors import AppError
 from app.core.settings import Settings, get_settings
-from app.executor import tree
+from app.executor import accounts, tree
 from app.executor.cancel import StopOrder
 from app.executor.discovery import Tool
 from app.executor.engine import Site, Variable
@@ -99,6 +99,7 @@ class Supervisor:
         self._engines: list[TerraformExecutor] = []
         self._site: Site | None = None
         self._claim: leftovers.Claim | None = None
+        self._account: accounts.Account | None = None
         self._state_is_safe = True
         self._masker = Masker(
             [
@@ -219,6 +220,9 @@ class Supervisor:
             )
         if self._options.tools is None:
             self._feed.line("Warning: the engine runs without a sandbox (bubblewrap does not work here or is off).")
+        elif self._options.tools.owner_id is not None:
+            self._account = accounts.take()
+            self._options = self._options.under(self._account)
         # Without a sandbox the directory's own path is what the engine sees, so plan and apply share one name.
         name = job.run_id if self._options.tools is not None else job.planned_run_id or job.run_id
         self._site = workdir.make(
@@ -344,6 +348,8 @@ class Supervisor:
                 workdir.remove(self._site)
         if self._claim is not None:
             self._claim.release()
+        if self._account is not None:
+            self._account.release()
         self._feed.close(_END_PATIENCE_SECONDS if self._order is None else _FLUSH_SECONDS)
         proof = self._proof()
         if proof is None:

@@ -29,7 +29,7 @@ def test_memory_bytes_unlimited_returns_the_machine_s(tmp_path: Path, content: s
 def test_collector_variables_share_the_memory_among_supervisors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collector, "memory_bytes", lambda: 8 * 1024 * MEBIBYTE)
 
-    assert collector_variables(Settings(worker_concurrency=1)) == {"GOGC": "400", "GOMEMLIMIT": "8192MiB"}
+    assert collector_variables(Settings(worker_concurrency=1)) == {"GOGC": "400", "GOMEMLIMIT": "3072MiB"}
     assert collector_variables(Settings(worker_concurrency=4)) == {"GOGC": "400", "GOMEMLIMIT": "2048MiB"}
 
 

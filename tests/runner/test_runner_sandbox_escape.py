@@ -94,7 +94,7 @@ def test_temporary_directory_is_private_and_gone(confined: Bench) -> None:
     assert confined.run(confined.plan(files)) == "awaiting_approval"
     assert f"read {name}" in confined.port.text
     assert not Path(name).exists()
-    assert [path for path in (confined.settings.work_dir or Path()).iterdir() if path.name != ".prepared"] == []
+    assert [path for path in (confined.settings.work_dir or Path()).iterdir() if not path.name.startswith(".")] == []
 
 
 def test_variables_never_reach_the_disk(confined: Bench) -> None:

@@ -1,0 +1,48 @@
+"""The kernel's own limits on a process and what it starts, set before it runs."""
+
+import contextlib
+import os
+import resource
+from pathlib import Path
+
+from app.executor.launch import Limits
+
+_OUT_OF_MEMORY_PREFERENCE = 500
+"""Of -1000 to 1000: where the machine runs out of memory, the kernel ends an engine rather than a server of ours."""
+
+
+def bind(pid: int, limits: Limits, *, counts_alone: bool) -> None:
+    """Limit ``pid``; what it starts from here on inherits that. Quiet when it has ended.
+
+    ``counts_alone``: its uid, or its user namespace, is its own, so that the kernel's count of a uid's processes means
+    this tree; elsewhere the watchdog counts.
+    """
+    wanted = {resource.RLIMIT_CORE: 0}
+    if limits.memory_bytes is not None:
+        wanted[resource.RLIMIT_DATA] = limits.memory_bytes
+    if limits.cpu_seconds is not None:
+        wanted[resource.RLIMIT_CPU] = limits.cpu_seconds
+    if limits.tree is not None:
+        if limits.tree.disk_bytes is not None:
+            wanted[resource.RLIMIT_FSIZE] = limits.tree.disk_bytes
+        if limits.tree.processes is not None and counts_alone:
+            # The watchdog ends the tree at the limit, and says so; the kernel keeps it from growing in between.
+            wanted[resource.RLIMIT_NPROC] = limits.tree.processes * 11 // 10
+    for kind, value in wanted.items():
+        with contextlib.suppress(ProcessLookupError):
+            _, hard = resource.prlimit(pid, kind)
+            limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            # A program that has changed its uid by now is out of reach, unless we may override limits.
+            with contextlib.suppress(PermissionError):
+                resource.prlimit(pid, kind, (limit, limit))
+    if limits.tree is not None:
+        with contextlib.suppress(OSError):
+            _prefer_when_out_of_memory(pid)
+
+
+def _prefer_when_out_of_memory(pid: int) -> None:
+    file = os.open(Path(f"/proc/{pid}/oom_score_adj"), os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(file, str(_OUT_OF_MEMORY_PREFERENCE).encode())
+    finally:
+        os.close(file)

@@ -1,0 +1,162 @@
+"""The limits on a process and all that it starts, by real processes."""
+
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.executor import gateway, sandbox
+from app.executor.launch import Limits
+from app.executor.probe import probe
+from app.executor.watchdog import TreeLimits, Watchdog, of_session
+from tests.executor.test_executor_gateway import confinement, launch  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.processes
+MEBIBYTE = 1024 * 1024
+GREEDY = "import time; x = bytearray({size}); [x.__setitem__(i, 1) for i in range(0, len(x), 4096)]; time.sleep(30)"
+
+
+def limits(**tree: int) -> Limits:
+    return Limits(timeout_seconds=25, grace_seconds=5, tree=TreeLimits(**tree))
+
+
+def in_child(code: str) -> str:
+    return f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {code!r}]).returncode)"
+
+
+@pytest.mark.parametrize("is_nested", [False, True], ids=["itself", "its child"])
+def test_memory_over_the_limit_ends_the_tree(
+    confinement: sandbox.Confinement | None,  # noqa: F811
+    is_nested: bool,
+) -> None:
+    code = GREEDY.format(size=120 * MEBIBYTE)
+    ended = gateway.run(
+        launch(in_child(code) if is_nested else code, confinement), limits=limits(memory_bytes=100 * MEBIBYTE)
+    )
+    assert ended.exceeded == "memory"
+    assert ended.seen is not None
+    assert 100 * MEBIBYTE < ended.seen < 200 * MEBIBYTE
+    assert ended.seconds < 10
+    assert ended.proof is not None
+
+
+def test_memory_far_over_the_limit_is_killed_without_grace(
+    confinement: sandbox.Confinement | None,  # noqa: F811
+) -> None:
+    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); " + GREEDY.format(size=300 * MEBIBYTE)
+    ended = gateway.run(launch(code, confinement), limits=limits(memory_bytes=100 * MEBIBYTE))
+    assert (ended.exceeded, "SIGKILL" in ended.signals_sent) == ("memory", True)
+    assert ended.seconds < 4
+
+
+def test_memory_that_processes_share_counts_once(confinement: sandbox.Confinement | None) -> None:  # noqa: F811
+    code = (
+        "import os, time; x = bytearray(80_000_000); [x.__setitem__(i, 1) for i in range(0, len(x), 4096)]\n"
+        "for _ in range(3):\n  if os.fork() == 0: time.sleep(1.5); os._exit(0)\n"
+        "time.sleep(1.5)"
+    )
+    ended = gateway.run(launch(code, confinement), limits=limits(memory_bytes=200 * MEBIBYTE))
+    assert (ended.exit_code, ended.exceeded) == (0, None)
+
+
+def test_files_in_memory_count_as_memory() -> None:
+    tools = probe().tools
+    if tools is None:
+        pytest.skip(probe().reason)
+    code = "import time; open('/dev/shm/x', 'wb').write(bytes(150_000_000)); time.sleep(20)"
+    ended = gateway.run(launch(code, sandbox.Confinement(tools)), limits=limits(memory_bytes=100 * MEBIBYTE))
+    assert ended.exceeded == "memory"
+
+
+def test_too_many_processes_are_refused_by_the_kernel_and_end_the_tree() -> None:
+    tools = probe().tools
+    if tools is None:
+        pytest.skip(probe().reason)
+    code = (
+        "import os, time\nn = 0\ntry:\n"
+        "  while n < 400:\n    if os.fork() == 0: time.sleep(20); os._exit(0)\n    n += 1\n"
+        "except BlockingIOError as error: print('refused after', n, flush=True)\ntime.sleep(20)"
+    )
+    if tools.owner_id is not None:
+        tools = replace(tools, user_id=61303)
+    ended = gateway.run(launch(code, sandbox.Confinement(tools)), limits=limits(processes=100), capture_stdout=True)
+    assert b"refused after" in ended.stdout
+    assert int(ended.stdout.split()[-1]) <= 110
+    assert ended.exceeded == "processes"
+    assert ended.proof == "empty_pid_namespace"
+
+
+def test_two_trees_have_their_processes_each() -> None:
+    """The kernel counts by uid: without an account of its own a run would pay for the others' processes."""
+    tools = probe().tools
+    if tools is None or tools.owner_id is None:
+        pytest.skip("only a root worker gives accounts")
+    code = "import os, time\nfor _ in range(40):\n  if os.fork() == 0: time.sleep(2); os._exit(0)\ntime.sleep({})"
+    ends = []
+    threads = [
+        threading.Thread(
+            target=lambda uid=uid: ends.append(
+                gateway.run(
+                    launch(code.format(2), sandbox.Confinement(replace(tools, user_id=uid))),
+                    limits=limits(processes=64),
+                )
+            )
+        )
+        for uid in (61300, 61301, 61302)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [ended.exit_code for ended in ends] == [0, 0, 0], [ended.stderr[-300:] for ended in ends]
+
+
+def test_too_many_processes_without_a_sandbox_are_counted() -> None:
+    code = "import os, time\nfor _ in range(80):\n  if os.fork() == 0: time.sleep(20); os._exit(0)\ntime.sleep(20)"
+    ended = gateway.run(launch(code), limits=limits(processes=70))
+    assert (ended.exceeded, ended.seen) == ("processes", 81)
+
+
+def test_directories_over_the_limit_end_the_tree(tmp_path: Path) -> None:
+    code = f"import time\nfor n in range(8): open(f'{tmp_path}/{{n}}', 'wb').write(bytes(8_000_000))\ntime.sleep(20)"
+    started = gateway.Launch(**{**vars(launch(code)), "writable": (tmp_path,)})
+    ended = gateway.run(started, limits=limits(disk_bytes=40_000_000))
+    assert ended.exceeded == "disk"
+    assert ended.seen is not None
+    assert ended.seen > 40_000_000
+
+
+def test_one_file_over_the_limit_is_refused_by_the_kernel(
+    confinement: sandbox.Confinement | None,  # noqa: F811
+) -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); open('/tmp/large', 'wb').write(bytes(3_000_000))"
+    )
+    ended = gateway.run(launch(code, confinement), limits=limits(disk_bytes=1_000_000))
+    Path("/tmp/large").unlink(missing_ok=True)
+    assert b"File too large" in ended.stderr
+
+
+def test_core_dumps_are_off(confinement: sandbox.Confinement | None) -> None:  # noqa: F811
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE))"
+    ended = gateway.run(launch(code, confinement), limits=limits(), capture_stdout=True)
+    assert ended.stdout.strip() == b"(0, 0)"
+
+
+def test_what_runs_out_of_memory_dies_before_the_servers(
+    confinement: sandbox.Confinement | None,  # noqa: F811
+) -> None:
+    code = "print(open('/proc/self/oom_score_adj').read())"
+    ended = gateway.run(launch(code, confinement), limits=limits(), capture_stdout=True)
+    assert ended.stdout.strip() == b"500"
+
+
+def test_look_is_cheap() -> None:
+    watchdog = Watchdog(TreeLimits(10**12, 10**6, 10**12), of_session(os.getsid(0)), directories=(Path("/tmp"),))
+    started = time.thread_time()
+    assert watchdog.look() is None
+    assert time.thread_time() - started < 0.1
+    assert watchdog.due > time.monotonic()
