@@ -5,20 +5,24 @@ The nursery is forked when the worker starts, before it has threads or connectio
 """
 
 import logging
+import signal
+from types import FrameType
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 
 from app import registry
 from app.audit import tasks as audit_tasks
 from app.core.artifacts import artifact_store
 from app.core.broker import celery_app
 from app.core.errors import AppError
+from app.core.settings import get_settings
 from app.executor.nursery import Child, Nursery
 from app.runner import leftovers, supervisor
 from app.runs import tasks as runs_tasks
 from app.runs import warmup
+from app.runs.draining import Drain, Limits
 from app.runs.port import InProcessPort
 from app.state import tasks as state_tasks
 
@@ -30,8 +34,9 @@ _log = logging.getLogger(__name__)
 class NurseryOfWorker:
     """The worker's nursery: forked at the worker's start, closed at its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, drain: Drain) -> None:
         self._nursery: Nursery | None = None
+        self._drain = drain
 
     def open(self) -> None:
         """Fork the nursery."""
@@ -45,6 +50,7 @@ class NurseryOfWorker:
         _log.info("nursery forked", extra={"pid": self._nursery.pid})
         # After the fork: an object store's client has threads, which a fork would lose.
         _check_artifacts()
+        self._drain.watch()
         self._nursery.start(runs_tasks.RECOVER, b"").close()
 
     def close(self) -> None:
@@ -69,21 +75,50 @@ def _check_artifacts() -> None:
         raise SystemExit(f"sluice: {error.detail}") from error
 
 
+def _take_signals(drain: Drain) -> None:
+    """Let the first signal that asks for an end drain, and each further one hurry.
+
+    Celery's own handlers would take a second one for a reason to drop what runs.
+    """
+    warm = signal.getsignal(signal.SIGTERM)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        is_first = not drain.is_begun
+        drain.begin()
+        if is_first and callable(warm):
+            warm(number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+
+
 def create_worker() -> Celery:
     """Return the Celery application with every slice's tasks and subscribers connected."""
     registry.connect()
     application = celery_app()
-    nursery = NurseryOfWorker()
+    settings = get_settings()
+    drain = Drain(Limits(settings.drain_seconds, settings.grace_seconds))
+    nursery = NurseryOfWorker(drain)
 
     def on_init(**_: Any) -> None:
         nursery.open()
 
+    def on_ready(**_: Any) -> None:
+        _take_signals(drain)
+
+    def on_shutting_down(**_: Any) -> None:
+        if not drain.is_begun:
+            drain.begin()
+
     def on_shutdown(**_: Any) -> None:
         nursery.close()
+        drain.finish()
 
     worker_init.connect(on_init, weak=False)
+    worker_ready.connect(on_ready, weak=False)
+    worker_shutting_down.connect(on_shutting_down, weak=False)
     worker_shutdown.connect(on_shutdown, weak=False)
-    runs_tasks.register(application, nursery)
+    runs_tasks.register(application, nursery, drain)
     audit_tasks.register(application)
     state_tasks.register(application)
     return application

@@ -88,8 +88,21 @@ def worker(
         int | None, typer.Option(help="Supervisors at once; default SLUICE_WORKER_CONCURRENCY.", min=1)
     ] = None,
     queues: Annotated[str, typer.Option(help="Queues to serve, comma separated.")] = "terraform,control",
+    drain: Annotated[
+        int | None,
+        typer.Option(
+            help="Seconds that runs may go on after SIGTERM; default SLUICE_DRAIN_SECONDS.", min=0, max=86_400
+        ),
+    ] = None,
 ) -> None:
-    """Work on the queues: plans and applies, and what else is done in the background."""
+    """Work on the queues: plans and applies, and what else is done in the background.
+
+    SIGTERM drains: nothing new is claimed, and it ends once its runs have. A second one stops them, the state kept.
+    """
+    # What is given here is a setting as any other, read where it is needed.
+    for name, given in (("SLUICE_WORKER_CONCURRENCY", concurrency), ("SLUICE_DRAIN_SECONDS", drain)):
+        if given is not None:
+            os.environ[name] = str(given)
     _start(checks_schema=True)
     from celery.signals import worker_ready
 
@@ -102,7 +115,7 @@ def worker(
     # By name: the command line imports no slice, and the worker's composition root imports all of them.
     application = importlib.import_module("app.worker").app
     # One thread more than supervisors, so that sweeps and deliveries go on while every supervisor is busy.
-    threads = (concurrency or get_settings().worker_concurrency) + 1
+    threads = get_settings().worker_concurrency + 1
     application.worker_main(
         [
             "worker",

@@ -107,6 +107,13 @@ class Settings(BaseSettings):
     )
     lease_seconds: int = Field(30, ge=3, le=600, description="A running run's lease; its heartbeat is a third of it.")
     grace_seconds: int = Field(20, ge=1, le=600, description="Between SIGINT and SIGKILL.")
+    drain_seconds: int = Field(
+        600,
+        ge=0,
+        le=86_400,
+        description="How long runs may go on once their worker was told to end (SIGTERM); then they are stopped, the "
+        "state kept. `sluice up` waits 10 s unless it is set.",
+    )
     run_timeout_seconds: int = Field(7200, ge=10, description="A phase of a run is ended after this long.")
     policy_timeout_seconds: float = Field(10.0, gt=0, le=300, description="One policy set's evaluation at most.")
     policy_memory_mb: int = Field(512, ge=64, description="Memory of one policy evaluation at most, MiB.")

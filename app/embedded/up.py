@@ -121,6 +121,8 @@ class Up:
             "SLUICE_FRONTEND_DIR": str(ROOT / "frontend" / "dist"),
             # With one person, nobody else could ever approve; the web UI says that four-eyes is off.
             "SLUICE_SINGLE_MEMBER_MAY_APPROVE": "true",
+            # Whoever presses Ctrl-C waits before the screen.
+            "SLUICE_DRAIN_SECONDS": f"{Patience().wait_seconds:.0f}",
             # Threads would otherwise keep an arena each, tens of megabytes that nobody uses.
             "MALLOC_ARENA_MAX": "2",
             **_without_another_s_url(self._given, port),
@@ -165,7 +167,8 @@ class Up:
             return self._start_part("worker")
 
         def end(server: gateway.Server) -> None:
-            stop_worker(server, f"{READY_FILE}={self._environment[READY_FILE]}", stop, self._say, Patience())
+            patience = Patience(wait_seconds=float(self._environment["SLUICE_DRAIN_SECONDS"]))
+            stop_worker(server, f"{READY_FILE}={self._environment[READY_FILE]}", stop, self._say, patience)
 
         part = Part("worker", start, end, self._home.log("worker"))
         self._supervisor.launch(part)

@@ -56,7 +56,7 @@ _TARGET = "target"
 
 
 class Terminated(ProcessFailed):
-    """The supervisor itself was told to end (its machine shuts down), so its run can't go on."""
+    """The supervisor itself was told to end, by its worker or its machine, so its run can't go on."""
 
     code = "runner_terminated"
     title = "The runner was shut down"
@@ -291,7 +291,11 @@ class Supervisor:
         order = self._order[0] if self._order is not None else StopOrder.CANCEL
         if self._is_terminated:
             return self._fail(
-                Terminated("The runner's machine is shutting down; the engine was stopped. Run it again.")
+                Terminated(
+                    "The worker was shut down before this run had ended, and its engine was stopped; the state that it "
+                    "reached is kept. Plan again. (Runs may go on for SLUICE_DRAIN_SECONDS after their worker is told "
+                    "to end.)"
+                )
             )
         if order is StopOrder.LEASE_LOST:
             self._evidence("stopped", {"order": order.value, "phase": self._phase, "message": error.detail})

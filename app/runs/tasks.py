@@ -17,6 +17,7 @@ from app.executor.errors import NurseryGone
 from app.executor.nursery import Child
 from app.runner.port import ProofOfDeath, RunnerJob, WorkerInfo
 from app.runs import deciding, ending, repository, service, settling
+from app.runs.draining import Drain
 from app.runs.port import InProcessPort
 from app.runs.requesting import EXECUTE_TASK
 from app.workspaces import service as workspaces
@@ -45,8 +46,9 @@ class Executions:
     rings again for what nobody took).
     """
 
-    def __init__(self, starter: Starter, permits: int) -> None:
+    def __init__(self, starter: Starter, permits: int, drain: Drain) -> None:
         self._starter = starter
+        self._drain = drain
         self._permits = threading.BoundedSemaphore(permits)
 
     def execute(self) -> None:
@@ -55,7 +57,7 @@ class Executions:
             return
         try:
             lost: set[str] = set()
-            while True:
+            while not self._drain.is_begun:
                 run_id, job = InProcessPort().claim_next(_worker(), lost)
                 if run_id is None:
                     return
@@ -64,7 +66,7 @@ class Executions:
                     continue
                 # What was lost a while ago may be this worker's to take by now.
                 lost.clear()
-                watch(self._starter, job)
+                watch(self._starter, job, self._drain)
         finally:
             self._permits.release()
 
@@ -73,11 +75,12 @@ def _worker() -> WorkerInfo:
     return WorkerInfo(name=f"{socket.gethostname()}:{os.getpid()}", host=socket.gethostname(), pid=os.getpid())
 
 
-def watch(starter: Starter, job: RunnerJob) -> None:
+def watch(starter: Starter, job: RunnerJob, drain: Drain) -> None:
     """Start the supervisor of a claimed run and watch it to its end; one that dies is reported as dead."""
     try:
         child = starter.start(SUPERVISE, job.model_dump_json().encode())
-        end = child.wait()
+        with drain.watching(child.pid):
+            end = child.wait()
     except NurseryGone:
         # Nobody can say whether the supervisor lives: its lease will.
         _log.error("the nursery is gone; leases decide over what it started", extra={"run_id": job.run_id})
@@ -144,9 +147,9 @@ def supersede_moved(workspace_id: str) -> None:
             deciding.supersede_moved(session, reader_id)
 
 
-def register(application: Celery, starter: Starter) -> None:
+def register(application: Celery, starter: Starter, drain: Drain) -> None:
     """Register the tasks of runs with a worker's Celery application."""
-    executions = Executions(starter, get_settings().worker_concurrency)
+    executions = Executions(starter, get_settings().worker_concurrency, drain)
 
     @application.task(name=EXECUTE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _execute(run_id: str) -> None:

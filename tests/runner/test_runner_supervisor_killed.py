@@ -122,4 +122,4 @@ def test_supervisor_told_to_end_keeps_the_state_and_fails_the_run(running: Runni
     assert (running.root / "status").read_text() == "errored"
     state = json.loads((running.root / "state").read_text())
     assert [found["name"] for found in state["resources"]] == ["a"]
-    assert "shutting down" in running.log()
+    assert "was shut down" in running.log()

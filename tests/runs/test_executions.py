@@ -1,6 +1,7 @@
 """What one worker does with its messages: each a doorbell, whatever run it names. The supervisors are scripted."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from app.executor.nursery import ChildEnd
 from app.runner.port import RunnerJob
+from app.runs.draining import Drain, Limits
 from app.runs.tasks import Executions
 from tests.factories.scene import Scene, new_scene, second_workspace
 
@@ -18,6 +20,8 @@ SECONDS = 20
 
 class Supervisor:
     """Ends its run when the test lets it."""
+
+    pid = os.getpid()
 
     def __init__(self, scene: Scene, payload: bytes, may_end: threading.Event) -> None:
         self._scene, self._job, self._may_end = scene, RunnerJob.model_validate_json(payload), may_end
@@ -72,13 +76,13 @@ def joined(threads: list[threading.Thread]) -> None:
 def test_one_message_executes_all_that_waits(scene: Scene, supervisors: Supervisors) -> None:
     runs = [scene.request() for _ in range(3)]
     supervisors.may_end.set()
-    Executions(supervisors, 2).execute()
+    Executions(supervisors, 2, Drain(Limits(600, 20))).execute()
     assert supervisors.started == runs
 
 
 def test_five_messages_of_one_run_start_it_once(scene: Scene, supervisors: Supervisors) -> None:
     run_id = scene.request()
-    executions = [Executions(supervisors, 2) for _ in range(5)]
+    executions = [Executions(supervisors, 2, Drain(Limits(600, 20))) for _ in range(5)]
     threads = [thread for each in executions for thread in ring(each, 1)]
     assert supervisors.began.acquire(timeout=SECONDS)
     supervisors.may_end.set()
@@ -93,7 +97,7 @@ def test_apply_behind_many_messages_of_plans_gets_the_next_permit(scene: Scene, 
     plan = other.at_gate()
     for _ in range(12):
         scene.request(speculative=True)
-    executions = Executions(supervisors, 2)
+    executions = Executions(supervisors, 2, Drain(Limits(600, 20)))
     threads = ring(executions, 2)
     for _ in range(2):
         assert supervisors.began.acquire(timeout=SECONDS)
@@ -109,7 +113,7 @@ def test_apply_behind_many_messages_of_plans_gets_the_next_permit(scene: Scene, 
 def test_permits_are_never_exceeded(scene: Scene, supervisors: Supervisors) -> None:
     for _ in range(6):
         scene.request(speculative=True)
-    executions = Executions(supervisors, 2)
+    executions = Executions(supervisors, 2, Drain(Limits(600, 20)))
     threads = ring(executions, 6)
     for _ in range(2):
         assert supervisors.began.acquire(timeout=SECONDS)
@@ -117,3 +121,11 @@ def test_permits_are_never_exceeded(scene: Scene, supervisors: Supervisors) -> N
     supervisors.may_end.set()
     joined(threads)
     assert len(supervisors.started) == 6
+
+
+def test_worker_that_drains_claims_nothing(scene: Scene, supervisors: Supervisors) -> None:
+    drain = Drain(Limits(600, 20))
+    drain.begin()
+    run_id = scene.request()
+    Executions(supervisors, 2, drain).execute()
+    assert scene.run(run_id).status == "queued"
