@@ -27,6 +27,7 @@ from app.progress import sealed as progress_sealed
 from app.recovery import endpoints as recovery_endpoints
 from app.runs import endpoints as runs_endpoints
 from app.runs import models as runs_models
+from app.runs import queue_endpoints
 from app.runs import subscribers as runs
 from app.specs import endpoints as specs_endpoints
 from app.specs import models as specs_models
@@ -83,6 +84,7 @@ ROUTERS = (
     workspaces_endpoints.router,
     inbox_endpoints.router,
     runs_endpoints.router,
+    queue_endpoints.router,
     progress_endpoints.router,
     policy_endpoints.router,
     state_endpoints.router,

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     """Every right there is. Roles are sets of these; a token may be narrowed to some of them."""
 
     ORGANIZATION_READ = "organization:read"
+    ORGANIZATION_MANAGE = "organization:manage"
     MEMBERS_MANAGE = "members:manage"
     TOKENS_OWN = "tokens:own"
     TOKENS_MANAGE = "tokens:manage"

@@ -13,10 +13,11 @@ from app.core.permissions import Actor, Permission
 from app.core.settings import get_settings
 from app.policy import service as policy
 from app.policy.schemas import PolicyCheckOut
-from app.runs import deciding, fingerprint, repository
+from app.runs import deciding, fingerprint, queueing, repository
 from app.runs.errors import RunNotFound
 from app.runs.machine import Kind, Status
 from app.runs.models import TerraformRun
+from app.runs.queue_schemas import QueuePlace
 from app.runs.rules import approval_rules
 from app.runs.schemas import (
     Action,
@@ -61,14 +62,27 @@ def list_items(session: Session, runs: Sequence[TerraformRun]) -> list[RunListIt
     versions = specs.version_refs(session, sorted({run.spec_version_id for run in runs}))
     children = repository.children_of(session, [run.id for run in runs])
     quorums = _quorums(session, runs, spaces)
+    places = queueing.places(session, runs[0].organization_id, runs)
     return [
-        _item(run, spaces[run.workspace_id], versions[run.spec_version_id], children.get(run.id), quorums.get(run.id))
+        _item(
+            run,
+            spaces[run.workspace_id],
+            versions[run.spec_version_id],
+            children.get(run.id),
+            quorums.get(run.id),
+            places.get(run.id),
+        )
         for run in runs
     ]
 
 
 def _item(
-    run: TerraformRun, workspace: WorkspaceOut, version: Any, child: TerraformRun | None, quorum: QuorumState | None
+    run: TerraformRun,
+    workspace: WorkspaceOut,
+    version: Any,
+    child: TerraformRun | None,
+    quorum: QuorumState | None,
+    place: QueuePlace | None,
 ) -> RunListItem:
     return RunListItem(
         id=run.id,
@@ -91,6 +105,7 @@ def _item(
         approvals=QuorumShort(have=quorum.have, need=quorum.need) if quorum is not None else None,
         halted=run.halted,
         status_reason=run.status_reason,
+        queue=place,
         parent_run_id=run.parent_run_id,
         child_run_id=child.id if child is not None else None,
         url=run_url(run),
@@ -113,8 +128,18 @@ def _quorums(session: Session, runs: Sequence[TerraformRun], spaces: dict[str, W
     return approvals.quorums_of(session, at_gate[0].organization_id, questions)
 
 
-def detail(session: Session, actor: Actor, run: TerraformRun, workspace: WorkspaceOut | None = None) -> RunOut:
-    """Present one run in full, for this actor; its ``workspace`` is read unless the caller has it."""
+def detail(
+    session: Session,
+    actor: Actor,
+    run: TerraformRun,
+    workspace: WorkspaceOut | None = None,
+    *,
+    with_queue: bool = True,
+) -> RunOut:
+    """Present one run in full, for this actor; its ``workspace`` is read unless the caller has it.
+
+    The place in the queue is left out ``with_queue`` false, where an answer should not wait for it.
+    """
     if workspace is None:
         workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     version = specs.version(session, run.organization_id, run.spec_version_id)
@@ -123,7 +148,8 @@ def detail(session: Session, actor: Actor, run: TerraformRun, workspace: Workspa
     checks = policy.checks_of(session, [run.id]).get(run.id, []) if was_claimed else []
     has_plan = run.fingerprint is not None and run.kind != Kind.APPLY and not run.is_speculative
     quorum = deciding.quorum_of(session, run, workspace) if has_plan else None
-    item = _item(run, workspace, version, child, quorum if Status(run.status) in GATE else None)
+    place = queueing.places(session, run.organization_id, [run]).get(run.id) if with_queue else None
+    item = _item(run, workspace, version, child, quorum if Status(run.status) in GATE else None, place)
     sensitive = workspaces.sensitive_version_ids(session, run.workspace_id) if run.variable_version_ids else set()
     labels = _labels(run, item, len(sensitive & set(run.variable_version_ids)), checks)
     signed = _fingerprint(session, run, workspace, labels) if has_plan else None

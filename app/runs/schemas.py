@@ -9,6 +9,7 @@ from app.approvals.schemas import DecisionOut
 from app.core.settings import StateBackend
 from app.policy.schemas import PolicyCheckOut
 from app.runs.machine import Kind, Status
+from app.runs.queue_schemas import QueuePlace
 from app.specs.schemas import TerraformStackSpec
 from app.state.schemas import LockOut, UpstreamOutput
 
@@ -178,6 +179,9 @@ class RunListItem(BaseModel):
     approvals: QuorumShort | None
     halted: bool
     status_reason: str | None
+    queue: QueuePlace | None = Field(
+        None, description="While queued: its place and why it waits; not told in the answer to its request"
+    )
     parent_run_id: str | None
     child_run_id: str | None
     url: str

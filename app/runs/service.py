@@ -15,9 +15,21 @@ from app.core.jobs import send
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
 from app.core.settings import get_settings
-from app.runs import claiming, deciding, ending, migrating, moving, presenting, queue_repository, repository, requesting
+from app.runs import (
+    claiming,
+    deciding,
+    ending,
+    migrating,
+    moving,
+    presenting,
+    queue_repository,
+    queueing,
+    repository,
+    requesting,
+)
 from app.runs.errors import RunNotFound
 from app.runs.models import TerraformRun
+from app.runs.queue_schemas import QueueLimitIn, QueueOut, WorkerOut
 from app.runs.requesting import EXECUTE_TASK
 from app.runs.schemas import (
     DecisionRequest,
@@ -45,7 +57,7 @@ def request(session: Session, actor: Actor, wanted: RunRequest, key: str | None)
 
     def act() -> BaseModel:
         run, workspace = requesting.request(session, actor, wanted)
-        return presenting.detail(session, actor, run, workspace)
+        return presenting.detail(session, actor, run, workspace, with_queue=False)
 
     return once(session, actor, key, ("request_run", wanted), act)
 
@@ -185,6 +197,21 @@ def oldest_queued_seconds(session: Session, organization_id: str) -> float | Non
     """Return for how long the oldest queued run has waited; None when none is queued."""
     oldest = repository.oldest_queued(session, organization_id)
     return (clock.now() - oldest).total_seconds() if oldest is not None else None
+
+
+def queue(session: Session, actor: Actor) -> QueueOut:
+    """Return how the organization's queue stands."""
+    return queueing.queue(session, actor)
+
+
+def set_queue_limit(session: Session, actor: Actor, wanted: QueueLimitIn) -> QueueOut:
+    """Change how many runs the organization executes at once."""
+    return queueing.set_limit(session, actor, wanted)
+
+
+def workers(session: Session, actor: Actor) -> list[WorkerOut]:
+    """Return the installation's workers, to the operator's organization."""
+    return queueing.workers(session, actor)
 
 
 def dispatch(session: Session, workspace_id: str) -> None:

@@ -50,6 +50,9 @@ class Executions:
         self._starter = starter
         self._drain = drain
         self._permits = threading.BoundedSemaphore(permits)
+        self._counting = threading.Lock()
+        self.busy = 0
+        """Runs that are executed now."""
 
     def execute(self) -> None:
         """Execute the run that goes first, then the next, until none may start."""
@@ -66,9 +69,17 @@ class Executions:
                     continue
                 # What was lost a while ago may be this worker's to take by now.
                 lost.clear()
-                watch(self._starter, job, self._drain)
+                self._count(1)
+                try:
+                    watch(self._starter, job, self._drain)
+                finally:
+                    self._count(-1)
         finally:
             self._permits.release()
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self.busy += more
 
 
 def _worker() -> WorkerInfo:
