@@ -24,6 +24,7 @@ from app.runs import tasks as runs_tasks
 from app.runs import warmup
 from app.runs.draining import Drain, Limits
 from app.runs.port import InProcessPort
+from app.runs.pulse import Pulse
 from app.state import tasks as state_tasks
 
 RUNS_OF_A_SUPERVISOR = 50
@@ -57,6 +58,10 @@ class NurseryOfWorker:
         """Ask for no more children; those that run go on to their end."""
         if self._nursery is not None:
             self._nursery.close()
+
+    def has_ended(self) -> bool:
+        """Whether the nursery is gone, so that this worker can start nothing any more."""
+        return self._nursery is not None and self._nursery.has_ended()
 
     def start(self, target: str, payload: bytes) -> Child:
         """Fork a supervisor for a job."""
@@ -103,14 +108,19 @@ def create_worker() -> Celery:
     def on_init(**_: Any) -> None:
         nursery.open()
 
+    executions = runs_tasks.register(application, nursery, drain)
+    pulse = Pulse(executions)
+
     def on_ready(**_: Any) -> None:
         _take_signals(drain)
+        pulse.start(takes_runs=runs_tasks.QUEUE in application.amqp.queues.consume_from)
 
     def on_shutting_down(**_: Any) -> None:
         if not drain.is_begun:
             drain.begin()
 
     def on_shutdown(**_: Any) -> None:
+        pulse.stop()
         nursery.close()
         drain.finish()
 
@@ -118,7 +128,6 @@ def create_worker() -> Celery:
     worker_ready.connect(on_ready, weak=False)
     worker_shutting_down.connect(on_shutting_down, weak=False)
     worker_shutdown.connect(on_shutdown, weak=False)
-    runs_tasks.register(application, nursery, drain)
     audit_tasks.register(application)
     state_tasks.register(application)
     return application

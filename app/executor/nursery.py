@@ -9,6 +9,7 @@ answer comes back the same way. Nothing of a job is ever in arguments, in an env
 import contextlib
 import json
 import os
+import select
 import socket
 import sys
 import time
@@ -92,6 +93,7 @@ class Nursery:
 
     def __init__(self, control: socket.socket, pid: int) -> None:
         self._control = control
+        self._end = _watched(pid)
         self.pid = pid
 
     @classmethod
@@ -170,6 +172,21 @@ class Nursery:
             channel.close()
         return channel, kind, body
 
+    def has_ended(self) -> bool:
+        """Whether the nursery is gone, so that nothing can be started any more."""
+        if self._end is None:
+            return True
+        poll = select.poll()
+        poll.register(self._end, select.POLLIN)
+        return bool(poll.poll(0))
+
     def close(self) -> None:
         """Tell the nursery that no more children will be asked for: it ends with its last child."""
         self._control.close()
+
+
+def _watched(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None

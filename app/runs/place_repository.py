@@ -163,6 +163,11 @@ def beat(session: Session, worker: Worker) -> None:
     session.execute(row.on_conflict_do_update(index_elements=["name"], set_=given))
 
 
-def forget(session: Session, name: str, silent_since: datetime) -> None:
-    """Strike off a worker that ends, and those that have been silent since."""
-    session.execute(delete(Worker).where(or_(Worker.name == name, Worker.seen_at < silent_since)))
+def forget(session: Session, name: str) -> None:
+    """Strike off a worker that ends."""
+    session.execute(delete(Worker).where(Worker.name == name))
+
+
+def forget_silent(session: Session, since: datetime) -> None:
+    """Strike off the workers that have been silent since."""
+    session.execute(delete(Worker).where(Worker.seen_at < since))

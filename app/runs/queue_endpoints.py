@@ -48,5 +48,5 @@ def set_queue_limit(wanted: QueueLimitIn, session: SessionDep, actor: Manager) -
     responses=error_responses(Unauthenticated, Forbidden),
 )
 def list_workers(session: SessionDep, actor: Manager) -> list[WorkerOut]:
-    """List the installation's workers, for admins of the organization that operates it."""
+    """List the installation's workers, for admins. Only the organization that operates it hears where they run."""
     return service.workers(session, actor)

@@ -27,8 +27,8 @@ class QueuePlace(BaseModel):
     position: int = Field(1, description="1 goes next")
     ahead: int = Field(0, description="Queued runs that go before it")
     line: Literal["workspace", "organization"] = Field(
-        description="Whose queue `position` counts in: the workspace's while something there keeps it, else that of the "
-        "organization's runs that may start"
+        description="Whose queue `position` counts in: the workspace's while something there keeps it, else that of "
+        "the organization's runs that may start"
     )
     code: WaitCode = Field(description="The first thing that keeps it from starting")
     reason: str = Field(description="The same in words")
@@ -67,8 +67,8 @@ class WorkerOut(BaseModel):
     """A worker that was heard of."""
 
     name: str
-    host: str
-    pid: int
+    host: str | None = Field(description="Where it runs; told to the organization that operates the installation")
+    pid: int | None = Field(description="Its process, likewise")
     permits: int = Field(description="Runs that it executes at once; 0: it serves other queues")
     busy: int = Field(description="Runs that it executes")
     started_at: datetime

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from app.audit import service as audit
 from app.core import clock
-from app.core.errors import Forbidden
 from app.core.jobs import enqueue
 from app.core.permissions import Actor
 from app.core.settings import get_settings
@@ -172,24 +171,25 @@ def ring(session: Session) -> None:
 
 
 def workers(session: Session, actor: Actor) -> list[WorkerOut]:
-    """Return every worker of the installation. Raises ``Forbidden`` for who is not of the operator's organization."""
-    if not identity.get_organization(session, actor.organization_id).is_operator:
-        raise Forbidden(
-            "The workers serve every organization; only the one that operates this installation sees which there are."
-        )
+    """Return every worker of the installation, by name.
+
+    They serve every organization: one that doesn't operate the installation hears how many there are and what they do,
+    and not where.
+    """
+    may_know = identity.get_organization(session, actor.organization_id).is_operator
     since = _alive_since()
     return [
         WorkerOut(
-            name=row.name,
-            host=row.host,
-            pid=row.pid,
+            name=row.name if may_know else f"worker {number}",
+            host=row.host if may_know else None,
+            pid=row.pid if may_know else None,
             permits=row.permits,
             busy=row.busy,
             started_at=row.started_at,
             seen_at=row.seen_at,
             is_alive=row.seen_at > since,
         )
-        for row in place_repository.workers(session)
+        for number, row in enumerate(place_repository.workers(session), 1)
     ]
 
 

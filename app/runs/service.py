@@ -210,7 +210,7 @@ def set_queue_limit(session: Session, actor: Actor, wanted: QueueLimitIn) -> Que
 
 
 def workers(session: Session, actor: Actor) -> list[WorkerOut]:
-    """Return the installation's workers, to the operator's organization."""
+    """Return the installation's workers."""
     return queueing.workers(session, actor)
 
 

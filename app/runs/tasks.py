@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import threading
 from contextlib import suppress
@@ -22,6 +23,8 @@ from app.runs.port import InProcessPort
 from app.runs.requesting import EXECUTE_TASK
 from app.workspaces import service as workspaces
 
+QUEUE = "terraform"
+"""The queue that workers which execute runs serve."""
 SUPERVISE = "supervise"
 RECOVER = "recover"
 RECOVERY_SECONDS = 60.0
@@ -37,6 +40,9 @@ class Starter(Protocol):
     def start(self, target: str, payload: bytes) -> Child:
         """Fork a supervisor for a job."""
 
+    def has_ended(self) -> bool:
+        """Whether nothing can be started any more."""
+
 
 class Executions:
     """What one worker executes at once: as many supervisors as it has permits.
@@ -49,10 +55,17 @@ class Executions:
     def __init__(self, starter: Starter, permits: int, drain: Drain) -> None:
         self._starter = starter
         self._drain = drain
+        self._most = permits
         self._permits = threading.BoundedSemaphore(permits)
         self._counting = threading.Lock()
+        self._is_retired = False
         self.busy = 0
         """Runs that are executed now."""
+
+    @property
+    def permits(self) -> int:
+        """Runs that are executed at once at most; none once the worker drains."""
+        return 0 if self._drain.is_begun else self._most
 
     def execute(self) -> None:
         """Execute the run that goes first, then the next, until none may start."""
@@ -61,7 +74,10 @@ class Executions:
         try:
             lost: set[str] = set()
             while not self._drain.is_begun:
-                run_id, job = InProcessPort().claim_next(_worker(), lost)
+                if self._starter.has_ended():
+                    # What it claimed now would only wait for its lease to run out.
+                    raise NurseryGone("The nursery has ended, so this worker can start nothing more.")
+                run_id, job = InProcessPort().claim_next(this_worker(), lost)
                 if run_id is None:
                     return
                 if job is None:
@@ -77,12 +93,22 @@ class Executions:
         finally:
             self._permits.release()
 
+    def retire(self) -> None:
+        """End the worker, once: its nursery is gone, and another must be forked before there are threads."""
+        with self._counting:
+            if self._is_retired:
+                return
+            self._is_retired = True
+        _log.error("the nursery is gone, so this worker ends; whoever keeps it starts another one")
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def _count(self, more: int) -> None:
         with self._counting:
             self.busy += more
 
 
-def _worker() -> WorkerInfo:
+def this_worker() -> WorkerInfo:
+    """Return who claims here."""
     return WorkerInfo(name=f"{socket.gethostname()}:{os.getpid()}", host=socket.gethostname(), pid=os.getpid())
 
 
@@ -158,14 +184,18 @@ def supersede_moved(workspace_id: str) -> None:
             deciding.supersede_moved(session, reader_id)
 
 
-def register(application: Celery, starter: Starter, drain: Drain) -> None:
-    """Register the tasks of runs with a worker's Celery application."""
+def register(application: Celery, starter: Starter, drain: Drain) -> Executions:
+    """Register the tasks of runs with a worker's Celery application; return what it executes."""
     executions = Executions(starter, get_settings().worker_concurrency, drain)
 
     @application.task(name=EXECUTE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _execute(run_id: str) -> None:
         _log.debug("rung", extra={"run_id": run_id})
-        executions.execute()
+        try:
+            executions.execute()
+        except NurseryGone:
+            executions.retire()
+            raise
 
     @application.task(name=SWEEP_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _sweep() -> None:
@@ -182,3 +212,5 @@ def register(application: Celery, starter: Starter, drain: Drain) -> None:
     @application.task(name=settling.REEVALUATE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _reevaluate(run_id: str) -> None:
         settling.reevaluate(run_id)
+
+    return executions

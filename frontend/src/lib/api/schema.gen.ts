@@ -567,6 +567,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how the queue stands
+         * @description Return how many runs wait and execute, the organization's limit, and what the workers can do.
+         */
+        get: operations["get_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/queue/limit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Limit how many runs execute at once
+         * @description Set how many runs of the organization execute at once, over all workers; speculative ones count.
+         *
+         *     What runs already goes on. Applies go before plans whenever a place gets free.
+         */
+        put: operations["set_queue_limit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/recovery/quarantine": {
         parameters: {
             query?: never;
@@ -1209,6 +1251,26 @@ export interface paths {
          * @description Say which Sluice, engine and policy engine are installed.
          */
         get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the workers
+         * @description List the installation's workers, for admins. Only the organization that operates it hears where they run.
+         */
+        get: operations["list_workers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2934,7 +2996,7 @@ export interface components {
          * @description Every right there is. Roles are sets of these; a token may be narrowed to some of them.
          * @enum {string}
          */
-        Permission: "organization:read" | "members:manage" | "tokens:own" | "tokens:manage" | "audit:read" | "stacks:read" | "stacks:write" | "workspaces:read" | "workspaces:write" | "workspaces:rules" | "variables:read" | "variables:write" | "configurations:read" | "configurations:upload" | "runs:read" | "runs:plan" | "runs:destroy" | "runs:apply" | "runs:cancel" | "runs:discard" | "runs:approve" | "runs:override" | "policies:read" | "policies:write" | "state:read" | "state:read-sensitive" | "state:download" | "state:write" | "state:unlock" | "halt:read" | "halt:raise" | "halt:resume";
+        Permission: "organization:read" | "organization:manage" | "members:manage" | "tokens:own" | "tokens:manage" | "audit:read" | "stacks:read" | "stacks:write" | "workspaces:read" | "workspaces:write" | "workspaces:rules" | "variables:read" | "variables:write" | "configurations:read" | "configurations:upload" | "runs:read" | "runs:plan" | "runs:destroy" | "runs:apply" | "runs:cancel" | "runs:discard" | "runs:approve" | "runs:override" | "policies:read" | "policies:write" | "state:read" | "state:read-sensitive" | "state:download" | "state:write" | "state:unlock" | "halt:read" | "halt:raise" | "halt:resume";
         /**
          * PlanRequest
          * @description What to plan from, and why. Without ``configuration_id`` and ``spec`` the workspace's head is planned.
@@ -3243,6 +3305,85 @@ export interface components {
             workspace_id: string;
         };
         /**
+         * QueueLimitIn
+         * @description How many runs the organization executes at once.
+         */
+        QueueLimitIn: {
+            /**
+             * Concurrency
+             * @description null: the installation's default, 0: no limit
+             */
+            concurrency: number | null;
+        };
+        /**
+         * QueueOut
+         * @description How an organization's queue stands.
+         */
+        QueueOut: {
+            /**
+             * Concurrency
+             * @description The organization's own limit; null: the default, 0: none
+             */
+            concurrency: number | null;
+            /**
+             * Default Concurrency
+             * @description Of organizations without a limit of their own; 0: none
+             */
+            default_concurrency: number;
+            /**
+             * Executing
+             * @description Runs that were claimed and have not quiesced, speculative ones too
+             */
+            executing: number;
+            /**
+             * Limit
+             * @description Runs that execute at once at most; null for any number
+             */
+            limit: number | null;
+            /** Queued */
+            queued: number;
+            workers: components["schemas"]["WorkersShort"];
+        };
+        /**
+         * QueuePlace
+         * @description Where a queued run stands, and why it waits.
+         */
+        QueuePlace: {
+            /**
+             * Ahead
+             * @description Queued runs that go before it
+             * @default 0
+             */
+            ahead: number;
+            /**
+             * Code
+             * @description The first thing that keeps it from starting
+             * @enum {string}
+             */
+            code: "halted" | "workspace_locked" | "workspace_busy" | "organization_limit" | "no_worker" | "workers_busy" | "starting";
+            /**
+             * Line
+             * @description Whose queue `position` counts in: the workspace's while something there keeps it, else that of the organization's runs that may start
+             * @enum {string}
+             */
+            line: "workspace" | "organization";
+            /** @description With `workspace_locked`: who holds the state lock */
+            lock?: components["schemas"]["LockOut"] | null;
+            /**
+             * Position
+             * @description 1 goes next
+             * @default 1
+             */
+            position: number;
+            /**
+             * Reason
+             * @description The same in words
+             */
+            reason: string;
+            /** @description With `workspace_busy`: the run that holds the workspace */
+            waits_for?: components["schemas"]["WaitsFor"] | null;
+        };
+        /**
          * QuorumShort
          * @description How many approvals there are, of how many needed.
          */
@@ -3482,6 +3623,8 @@ export interface components {
             phase: string | null;
             /** Planned At */
             planned_at: string | null;
+            /** @description While queued: its place and why it waits; not told in the answer to its request */
+            queue?: components["schemas"]["QueuePlace"] | null;
             requested_by: components["schemas"]["app__runs__schemas__Who"];
             /**
              * Source
@@ -3570,6 +3713,8 @@ export interface components {
             proof_of_death: {
                 [key: string]: unknown;
             } | null;
+            /** @description While queued: its place and why it waits; not told in the answer to its request */
+            queue?: components["schemas"]["QueuePlace"] | null;
             /** Quiesced At */
             quiesced_at: string | null;
             requested_by: components["schemas"]["app__runs__schemas__Who"];
@@ -4462,6 +4607,16 @@ export interface components {
             version: string;
         };
         /**
+         * WaitsFor
+         * @description The run that holds the workspace, or that goes first there.
+         */
+        WaitsFor: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["Kind"];
+            status: components["schemas"]["Status"];
+        };
+        /**
          * WhoOut
          * @description Who did something.
          */
@@ -4472,6 +4627,67 @@ export interface components {
             kind: string;
             /** Name */
             name: string;
+        };
+        /**
+         * WorkerOut
+         * @description A worker that was heard of.
+         */
+        WorkerOut: {
+            /**
+             * Busy
+             * @description Runs that it executes
+             */
+            busy: number;
+            /**
+             * Host
+             * @description Where it runs; told to the organization that operates the installation
+             */
+            host: string | null;
+            /**
+             * Is Alive
+             * @description Heard of within the last seconds
+             */
+            is_alive: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Permits
+             * @description Runs that it executes at once; 0: it serves other queues
+             */
+            permits: number;
+            /**
+             * Pid
+             * @description Its process, likewise
+             */
+            pid: number | null;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+        };
+        /**
+         * WorkersShort
+         * @description What the workers that were heard of can do, over all organizations.
+         */
+        WorkersShort: {
+            /**
+             * Busy
+             * @description Runs that they execute now
+             */
+            busy: number;
+            /** Count */
+            count: number;
+            /**
+             * Permits
+             * @description Runs that they execute at once
+             */
+            permits: number;
         };
         /**
          * WorkspaceChange
@@ -6402,6 +6618,100 @@ export interface operations {
             };
         };
     };
+    get_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description Sign in first (`unauthenticated`) */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted (`forbidden`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_queue_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueLimitIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description Sign in first (`unauthenticated`) */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted (`forbidden`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid (`invalid`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_quarantined_states: {
         parameters: {
             query?: {
@@ -8186,6 +8496,46 @@ export interface operations {
             };
             /** @description Sign in first (`unauthenticated`) */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerOut"][];
+                };
+            };
+            /** @description Sign in first (`unauthenticated`) */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted (`forbidden`) */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
