@@ -48,6 +48,7 @@ from app.workspaces import sealed as workspaces_sealed
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
+    EnginePinChanged,
     StateBackendChanging,
     TagsChanged,
     VariablesMoved,
@@ -107,6 +108,7 @@ def connect() -> None:
     subscribe(HeadMoved, runs.on_head_moved)
     subscribe(VariablesMoved, runs.on_variables_moved)
     subscribe(WorkspaceHeadMoved, runs.on_workspace_head_moved)
+    subscribe(EnginePinChanged, runs.on_engine_pin_changed)
     subscribe(ApprovalRulesChanged, runs.on_approval_rules_changed)
     subscribe(TagsChanged, runs.on_tags_changed)
     subscribe(StateBackendChanging, runs.on_state_backend_changing)

@@ -58,6 +58,13 @@ Engine = Annotated[
     Literal["tofu", "terraform", "any"] | None, typer.Option("--engine", help="Engine to use.", show_default=False)
 ]
 
+EngineVersion = Annotated[
+    str | None,
+    typer.Option(
+        "--engine-version", help="Version of it: 1.12.6, or a constraint like '~> 1.12'; any.", show_default=False
+    ),
+]
+
 
 def _settings(client: "SluiceClient", given: dict[str, Any]) -> dict[str, Any]:
     """Return the API's settings for the options that were given."""
@@ -66,6 +73,8 @@ def _settings(client: "SluiceClient", given: dict[str, Any]) -> dict[str, Any]:
         settings["approver_team_ids"] = _team_ids(client, settings.pop("approver_teams"))
     if settings.get("engine_kind") == "any":
         settings["engine_kind"] = None
+    if settings.get("engine_version") == "any":
+        settings["engine_version"] = None
     if settings.get("plan_max_age_seconds") == 0:
         settings["plan_max_age_seconds"] = None
     return settings
@@ -94,6 +103,7 @@ def create(
     auto_apply_destroys: AutoDestroy = None,
     plan_max_age: MaxAge = None,
     engine: Engine = None,
+    engine_version: EngineVersion = None,
     state_backend: Backend = None,
     setting: Settings = None,
     as_json: AsJson = False,
@@ -124,6 +134,7 @@ def create(
                 "auto_apply_allows_destroy": auto_apply_destroys,
                 "plan_max_age_seconds": plan_max_age,
                 "engine_kind": engine,
+                "engine_version": engine_version,
             },
         ) | backend_fields(state_backend, setting)
         made = client.send(calls.create_workspace(name, stack, **settings)).document
@@ -206,6 +217,7 @@ def change(
     auto_apply_destroys: AutoDestroy = None,
     plan_max_age: MaxAge = None,
     engine: Engine = None,
+    engine_version: EngineVersion = None,
     state_backend: Backend = None,
     setting: Settings = None,
     pin: Annotated[str | None, typer.Option("--pin", help="Spec version (id) to stay at.", show_default=False)] = None,
@@ -239,6 +251,7 @@ def change(
                 "auto_apply_allows_destroy": auto_apply_destroys,
                 "plan_max_age_seconds": plan_max_age,
                 "engine_kind": engine,
+                "engine_version": engine_version,
                 "pinned_version_id": pin,
             },
         ) | backend_fields(state_backend, setting)
@@ -303,6 +316,7 @@ def _print(found: dict[str, Any]) -> None:
             ("auto-apply destroys", found.get("auto_apply_allows_destroy")),
             ("a plan may wait", f"{age} s" if age else "for ever"),
             ("engine", found.get("engine_kind") or "the worker's first"),
+            ("engine version", found.get("engine_version") or "any"),
             ("state backend", describe_backend(found)),
         ]
     )

@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
     engine: Path | None = Field(None, description="Engine binary; else tofu, then terraform, is looked for.")
+    engines_dir: Path | None = Field(
+        None, description="Further engines, for workspaces that pin a version: tofu-1.12.6, or tofu/1.12.6/tofu."
+    )
+    engine_checksums: Path | None = Field(
+        None, description="File of `sha256sum` lines: no other engine is run. SHA256SUMS in SLUICE_ENGINES_DIR, too."
+    )
     opa: Path | None = Field(None, description="opa binary; else it is looked for; else the in-process engine.")
     policy_engine: Literal["auto", "opa", "regorus"] = Field("auto", description="Which engine evaluates Rego.")
     tools_dir: Path | None = Field(None, description="Where `make tools` puts tofu and opa.")
@@ -55,7 +61,7 @@ class Settings(BaseSettings):
         None, description="CLI configuration with provider_installation mirror rules, given to the engine."
     )
     terraform_plugin_cache_dir: Path | None = Field(
-        None, description="Provider cache shared by runs, read-only to them."
+        None, description="Provider cache shared by runs, read-only to them; Sluice fills it and owns it."
     )
     terraform_state_backend: StateBackend = Field("managed", description="State backend of new workspaces.")
     terraform_state_backend_settings: str = Field(

@@ -7,23 +7,29 @@ directory, so that a run pays for neither `version` nor hashing a hundred megaby
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from packaging.version import InvalidVersion, Version
+
 from app.core.settings import Settings
-from app.executor import gateway
+from app.executor import checksums, gateway
 from app.executor.commands import OpaVersionCommand, VersionCommand
 from app.executor.environment import DEFAULT_PATH
-from app.executor.errors import EngineMissing, ProcessFailed, ToolMissing
+from app.executor.errors import EngineMissing, EngineRefused, ProcessFailed, ToolMissing
 
 EngineKind = Literal["tofu", "terraform"]
+_KINDS: tuple[EngineKind, ...] = ("tofu", "terraform")
+_log = logging.getLogger(__name__)
 _LIMITS = gateway.Limits(timeout_seconds=30, grace_seconds=1, output_bytes=1024 * 1024)
+_IN_DIRECTORY = re.compile(r"(tofu|terraform)[-_]v?(\d+\.\d+\.\d+\S*)")
 _OPA_VERSION = re.compile(r"^Version:\s*(\S+)", re.MULTILINE)
 
 
@@ -37,43 +43,131 @@ class Tool:
     sha256: str
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A place where an engine may lie. ``kind`` and ``version`` are what its name says; None: it has to be asked."""
+
+    path: Path
+    kind: EngineKind | None
+    version: str | None = None
+    has_own_list: bool = False
+
+
 _known: dict[str, tuple[str, str, str]] = {}
 
 
-def find_engine(settings: Settings, kind: EngineKind | None = None) -> Tool:
-    """Return the engine to use: ``SLUICE_ENGINE``, else the tools cache, else the PATH; tofu before terraform.
+def candidates(settings: Settings) -> list[Candidate]:
+    """Return where engines lie, in the order in which they are preferred; none has been started.
 
-    ``kind`` asks for one of the two. Raises ``EngineMissing`` when there is none.
+    ``SLUICE_ENGINE``, else of each kind (tofu before terraform) the one of the tools cache, else that of the PATH;
+    behind it those of that kind in ``SLUICE_ENGINES_DIR``, the newest first.
     """
+    beside = _in_directory(settings.engines_dir) if settings.engines_dir is not None else []
     if settings.engine is not None:
-        tool = _identify(settings.engine, None)
-        if kind is not None and tool.kind != kind:
-            raise EngineMissing(
-                f"SLUICE_ENGINE names {tool.kind} {tool.version}, but the stack asks for {kind}. "
-                f"Unset SLUICE_ENGINE, or point it to {kind}.",
-                tool=kind,
-            )
-        return tool
-    wanted: tuple[EngineKind, ...] = (kind,) if kind is not None else ("tofu", "terraform")
-    for name in wanted:
+        return [Candidate(settings.engine, None), *beside]
+    found = []
+    for name in _KINDS:
         path = _look_up(settings, name)
         if path is not None:
-            return _identify(path, name)
-    raise EngineMissing(
-        f"No engine was found: {' or '.join(wanted)} is neither in {tools_directory(settings)} nor on the PATH. "
+            found.append(Candidate(path, name))
+        found += [candidate for candidate in beside if candidate.kind == name]
+    return found
+
+
+def identify(settings: Settings, candidate: Candidate) -> Tool:
+    """Return which engine a candidate is, once its bytes have been found to be allowed.
+
+    Raises ``EngineRefused``, ``EngineMissing`` and ``ToolMissing``.
+    """
+    lists = [settings.engine_checksums] if settings.engine_checksums is not None else []
+    if candidate.has_own_list and settings.engines_dir is not None:
+        lists.append(settings.engines_dir / checksums.LIST_NAME)
+    tool = _identify(candidate.path, candidate.kind, [checksums.read(file) for file in lists])
+    if candidate.version is not None and candidate.version != tool.version:
+        raise EngineRefused(
+            f"{candidate.path} is called version {candidate.version}, but says that it is {tool.version}. Rename it.",
+            tool=tool.kind,
+            file=str(candidate.path),
+            expected=candidate.version,
+            found=tool.version,
+        )
+    return tool
+
+
+def find_engine(settings: Settings, kind: EngineKind | None = None) -> Tool:
+    """Return the first engine there is; ``kind`` asks for one of the two. See `candidates` for the order.
+
+    Raises ``EngineMissing`` when there is none, and ``EngineRefused`` when its checksum is another than it should be.
+    """
+    found = candidates(settings)
+    present = []
+    for candidate in found:
+        if candidate.kind is None or kind in (None, candidate.kind):
+            tool = identify(settings, candidate)
+            if kind in (None, tool.kind):
+                return tool
+            present.append(tool)
+    raise missing(settings, kind, present)
+
+
+def missing(settings: Settings, kind: EngineKind | None, present: list[Tool]) -> EngineMissing:
+    """Return the error that says that no engine of a kind is here, though those ``present`` are."""
+    if settings.engine is not None and present:
+        return EngineMissing(
+            f"SLUICE_ENGINE names {present[0].kind} {present[0].version}, but the stack asks for {kind}. "
+            f"Unset SLUICE_ENGINE, or point it to {kind}.",
+            tool=kind or "engine",
+        )
+    wanted = (kind,) if kind is not None else _KINDS
+    return EngineMissing(
+        f"No engine was found: {' or '.join(wanted)} is neither in {tools_directory(settings)} nor on the PATH"
+        f"{f' nor in {settings.engines_dir}' if settings.engines_dir is not None else ''}. "
         "Run `make tools`, install OpenTofu or Terraform, or set SLUICE_ENGINE to the binary.",
         tool=wanted[0],
     )
 
 
 def find_engines(settings: Settings) -> list[Tool]:
-    """Return every engine that is there, in the order in which they are preferred."""
+    """Return every engine that is there and may be used, in the order in which they are preferred."""
     found = []
-    for name in ("tofu", "terraform"):
-        path = _look_up(settings, name)
-        if path is not None:
-            found.append(_identify(path, name))
+    for candidate in candidates(settings):
+        try:
+            found.append(identify(settings, candidate))
+        except EngineRefused as error:
+            _log.error("An engine is left out: %s", error)
     return found
+
+
+def _in_directory(directory: Path) -> list[Candidate]:
+    """Return the engines of a directory: `tofu-1.12.6`, or `tofu/1.12.6/tofu`."""
+    has_own_list = (directory / checksums.LIST_NAME).exists()
+    found: list[Candidate] = []
+    try:
+        names = sorted(path.name for path in directory.iterdir())
+    except OSError as error:
+        raise EngineMissing(
+            f"SLUICE_ENGINES_DIR names {directory}, which can't be read: {error.strerror}. Make it, or unset it.",
+            tool="engine",
+        ) from error
+    for name in names:
+        match = _IN_DIRECTORY.fullmatch(name)
+        for kind in _KINDS:
+            if match is not None and match.group(1) == kind:
+                found.append(Candidate(directory / name, kind, match.group(2), has_own_list))
+            elif name == kind and (directory / name).is_dir():
+                found += [
+                    Candidate(path, kind, path.parent.name, has_own_list)
+                    for path in (directory / name).glob(f"*/{kind}")
+                ]
+    usable = [candidate for candidate in found if _has_version(candidate) and os.access(candidate.path, os.X_OK)]
+    return sorted(usable, key=lambda candidate: Version(candidate.version or "0"), reverse=True)
+
+
+def _has_version(candidate: Candidate) -> bool:
+    try:
+        return bool(Version(candidate.version or ""))
+    except InvalidVersion:
+        return False
 
 
 def find_opa(settings: Settings) -> Tool:
@@ -106,8 +200,8 @@ def _look_up(settings: Settings, name: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _identify(path: Path, name: str | None) -> Tool:
-    path = Path(os.path.realpath(path))
+def _identify(path: Path, name: str | None, lists: Sequence[checksums.Checksums] = ()) -> Tool:
+    named, path = path, Path(os.path.realpath(path))
     try:
         facts = path.stat()
     except OSError as error:
@@ -115,17 +209,21 @@ def _identify(path: Path, name: str | None) -> Tool:
         raise (ToolMissing if name == "opa" else EngineMissing)(
             f"{path} can't be used: {error.strerror}. Correct {setting}, or run `make tools`.", tool=name or "engine"
         ) from error
-    key = f"{path}:{facts.st_dev}:{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}"
+    # The time of change can't be set back, as that of modification can.
+    key = f"{path}:{facts.st_dev}:{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ctime_ns}"
     if key not in _known:
         with contextlib.suppress(OSError, ValueError, TypeError):
             _known.update({k: tuple(v) for k, v in json.loads(_cache_file().read_text()).items() if k not in _known})
     if key not in _known:
-        kind, version = _ask(path, name)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        _known[key] = (kind, version, sha256)
+        for allowed in lists:
+            allowed.check(named, sha256)
+        _known[key] = (*_ask(path, name), sha256)
         _remember()
     kind, version, sha256 = _known[key]
+    for allowed in lists:
+        allowed.check(named, sha256)
     return Tool(kind, path, version, sha256)
 
 

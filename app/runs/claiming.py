@@ -298,7 +298,7 @@ def _frame(run: TerraformRun, workspace: WorkspaceOut, spec: TerraformStackSpec)
         "heartbeat_seconds": settings.lease_seconds / 3,
         "grace_seconds": settings.grace_seconds,
         "timeout_seconds": settings.run_timeout_seconds,
-        "engine": EngineRequest.model_validate(spec.engine_request(workspace.engine_kind)),
+        "engine": EngineRequest.model_validate(spec.engine_request(workspace.engine_kind, workspace.engine_version)),
     }
 
 

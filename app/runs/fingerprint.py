@@ -14,7 +14,10 @@ from sqlalchemy.orm import Session
 from app.core.canonical import digest
 from app.policy import service as policy
 from app.policy.schemas import PinnedAttachment, PolicyCheckOut
+from app.runner import engines
+from app.runner.port import EngineInfo, EngineRequest
 from app.runs.models import TerraformRun
+from app.specs import service as specs
 from app.state import service as state
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
@@ -50,6 +53,8 @@ class Inputs:
     policy_bundles: str
     moved_outputs: Callable[[Sequence[dict[str, Any]]], list[str]]
     """Says of pinned outputs of other workspaces, in words, which are no longer what they were."""
+    moved_engine: Callable[[TerraformRun], list[str]]
+    """Says, in words, that spec and workspace don't allow the engine that planned any more."""
 
 
 def inputs_of(session: Session, workspace: WorkspaceOut) -> Inputs:
@@ -63,7 +68,19 @@ def inputs_of(session: Session, workspace: WorkspaceOut) -> Inputs:
         backend_digest=backend_digest(workspace),
         policy_bundles=bundles_digest(session, workspace.organization_id, workspace.id, workspace.tags),
         moved_outputs=partial(state.moved_outputs, session, workspace.organization_id, workspace.id),
+        moved_engine=partial(_moved_engine, session, workspace),
     )
+
+
+def _moved_engine(session: Session, workspace: WorkspaceOut, run: TerraformRun) -> list[str]:
+    if run.engine is None or (workspace.engine_kind is None and workspace.engine_version is None):
+        return []
+    spec = specs.version(session, run.organization_id, run.spec_version_id).spec()
+    request = EngineRequest.model_validate(spec.engine_request(workspace.engine_kind, workspace.engine_version))
+    planned = EngineInfo.model_validate(run.engine)
+    if engines.is_allowed(request, planned):
+        return []
+    return [f"the workspace's engine pin no longer allows {planned.kind} {planned.version}"]
 
 
 def backend_digest(workspace: WorkspaceOut) -> str:
@@ -134,7 +151,7 @@ def moved_inputs(run: TerraformRun, now: Inputs) -> list[str]:
         moved.append(f"the state moved from serial {run.state_serial or 0} to {now.state_serial}")
     if run.backend_digest is not None and now.backend_digest != run.backend_digest:
         moved.append("the workspace's state backend changed")
-    return moved + now.moved_outputs(run.upstream_outputs or [])
+    return moved + now.moved_engine(run) + now.moved_outputs(run.upstream_outputs or [])
 
 
 def moved_parts(run: TerraformRun, now: Inputs) -> set[str]:

@@ -22,6 +22,7 @@ from app.workspaces import service as workspaces
 from app.workspaces.errors import StateBackendFixed
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
+    EnginePinChanged,
     StateBackendChanging,
     TagsChanged,
     VariablesMoved,
@@ -37,6 +38,11 @@ def on_variables_moved(session: Session, fact: VariablesMoved) -> None:
 
 def on_workspace_head_moved(session: Session, fact: WorkspaceHeadMoved) -> None:
     """Supersede what waits in the workspace and was planned from its head."""
+    deciding.supersede_moved(session, fact.workspace_id)
+
+
+def on_engine_pin_changed(session: Session, fact: EnginePinChanged) -> None:
+    """Supersede what waits in the workspace and was planned by an engine that it no longer allows."""
     deciding.supersede_moved(session, fact.workspace_id)
 
 

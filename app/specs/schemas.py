@@ -50,6 +50,15 @@ TERRAFORM_MODULE_KINDS: Mapping[str, str] = {
 """The kinds of stack. Each has a template ``codegen/templates/<kind>.tf.j2``; a test holds the two together."""
 
 
+def version_constraint(text: str) -> str:
+    """Return a version constraint, written one way. Raises a validation error that names the wrong part."""
+    try:
+        parse_version_constraint(text)
+    except ValueError as error:
+        raise refuse(str(error)) from None
+    return ", ".join(" ".join(part.split()) for part in text.split(","))
+
+
 class EngineConstraint(BaseModel):
     """Which engine a stack needs. ``any`` takes the worker's first: tofu, then terraform."""
 
@@ -61,13 +70,7 @@ class EngineConstraint(BaseModel):
     @field_validator("version")
     @classmethod
     def _version(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parse_version_constraint(value)
-        except ValueError as error:
-            raise refuse(str(error)) from None
-        return ", ".join(" ".join(part.split()) for part in value.split(","))
+        return None if value is None else version_constraint(value)
 
 
 class TerraformStackSpec(BaseModel):
@@ -226,10 +229,15 @@ class TerraformStackSpec(BaseModel):
         changed = {"configuration_digest": digest, "module_source": None, "module_digest": None}
         return self.model_copy(update=changed)
 
-    def engine_request(self, workspace_kind: str | None = None) -> dict[str, Any]:
-        """Return which engine a run needs, as ``kind`` and ``version_constraint``; the spec's kind wins."""
+    def engine_request(self, workspace_kind: str | None = None, workspace_version: str | None = None) -> dict[str, Any]:
+        """Return which engine a run needs, as ``kind`` and ``version_constraint``.
+
+        The spec's kind wins; the workspace's version holds beside the spec's, unless it is meant for another kind.
+        """
         kind = workspace_kind if self.engine.kind == "any" else self.engine.kind
-        return {"kind": kind, "version_constraint": self.engine.version}
+        pinned = workspace_version if workspace_kind in (None, kind) else None
+        both = [constraint for constraint in (self.engine.version, pinned) if constraint]
+        return {"kind": kind, "version_constraint": ", ".join(both) or None}
 
     def document(self) -> dict[str, Any]:
         """Return the hashed form: plain JSON, with the schema version and name, without what has its default."""

@@ -32,6 +32,7 @@ class TerraformWorkspace(OrganizationOwned, Created, Base):
     auto_apply_allows_destroy: Mapped[bool] = mapped_column(default=False)
     plan_max_age_seconds: Mapped[int | None]
     engine_kind: Mapped[str | None]
+    engine_version: Mapped[str | None]
     state_backend: Mapped[str] = mapped_column(default="local")
     state_backend_settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
     created_by: Mapped[dict[str, Any]]

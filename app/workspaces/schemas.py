@@ -8,10 +8,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 
 from app.core.events import Fact
 from app.core.settings import StateBackend
-from app.specs.schemas import check_name
+from app.specs.schemas import check_name, version_constraint
 
 VariableKind = Literal["terraform", "env"]
 EngineKind = Literal["tofu", "terraform"]
+EngineVersion = Annotated[str, StringConstraints(max_length=200), AfterValidator(version_constraint)]
 Name = Annotated[
     str,
     AfterValidator(check_name),
@@ -56,6 +57,9 @@ class Rules(BaseModel):
         None, description="A plan that waits longer is superseded"
     )
     engine_kind: EngineKind | None = Field(None, description="Engine to use; null takes the worker's first")
+    engine_version: EngineVersion | None = Field(
+        None, description="Version of the engine, exact (1.12.6) or a constraint (~> 1.12); null takes any"
+    )
     state_backend: StateBackend | None = Field(
         None, description="Where the state lies; null takes the installation's default, as it is now"
     )
@@ -89,6 +93,7 @@ class WorkspaceChange(BaseModel):
     auto_apply_allows_destroy: bool | None = None
     plan_max_age_seconds: Annotated[int | None, Field(ge=60, le=90 * 24 * 3600)] = None
     engine_kind: EngineKind | None = None
+    engine_version: EngineVersion | None = None
     state_backend: StateBackend | None = Field(
         None, description="Only while the workspace has no state; null takes the installation's default"
     )
@@ -113,6 +118,7 @@ class WorkspaceOut(BaseModel):
     auto_apply_allows_destroy: bool
     plan_max_age_seconds: int | None
     engine_kind: EngineKind | None
+    engine_version: str | None
     state_backend: StateBackend
     state_backend_settings: dict[str, JsonValue]
     created_at: datetime
@@ -181,6 +187,14 @@ class VariablesMoved(Fact):
 @dataclass(frozen=True)
 class WorkspaceHeadMoved(Fact):
     """The workspace was pinned to another version, or unpinned."""
+
+    organization_id: str
+    workspace_id: str
+
+
+@dataclass(frozen=True)
+class EnginePinChanged(Fact):
+    """The workspace asks for another engine, or another version of it."""
 
     organization_id: str
     workspace_id: str

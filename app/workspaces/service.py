@@ -23,6 +23,7 @@ from app.workspaces.models import TerraformWorkspace
 from app.workspaces.placement import check_backend, move_state_backend
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
+    EnginePinChanged,
     HeadRef,
     Named,
     NewWorkspace,
@@ -193,7 +194,7 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
         raise WorkspaceExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
     backend = placement.wanted(session, row, wanted)
     values = {name: value for name, value in values.items() if not name.startswith("state_backend")} | backend
-    nullable = {"pinned_version_id", "plan_max_age_seconds", "engine_kind"}
+    nullable = {"pinned_version_id", "plan_max_age_seconds", "engine_kind", "engine_version"}
     changed = {
         name: value
         for name, value in values.items()
@@ -212,6 +213,8 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
     audit.record(session, actor, "workspace.changed", ("workspace", row.id), evidence)
     if "pinned_version_id" in changed:
         publish(session, WorkspaceHeadMoved(row.organization_id, row.id))
+    if {"engine_kind", "engine_version"} & changed.keys():
+        publish(session, EnginePinChanged(row.organization_id, row.id))
     if RULE_FIELDS & changed.keys():
         publish(session, ApprovalRulesChanged(row.organization_id, row.id))
     if "tags" in changed:
@@ -262,6 +265,7 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
             auto_apply_allows_destroy=row.auto_apply_allows_destroy,
             plan_max_age_seconds=row.plan_max_age_seconds,
             engine_kind=row.engine_kind,  # type: ignore[arg-type]  # the column holds an EngineKind
+            engine_version=row.engine_version,
             state_backend=row.state_backend,  # type: ignore[arg-type]  # the column holds a StateBackend
             state_backend_settings=row.state_backend_settings,
             created_at=row.created_at,

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.settings import Settings, get_settings
 from app.executor import discovery
-from app.executor.errors import EngineMissing, ToolMissing
+from app.executor.errors import EngineMissing, EngineRefused, ToolMissing
 
 pytestmark = pytest.mark.processes
 ENGINE = """#!/bin/sh
@@ -112,3 +112,80 @@ def test_unwritable_cache_is_no_error(alone: Settings, tmp_path: Path, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     put(tmp_path / "path" / "tofu")
     assert discovery.find_engine(alone).version == "1.2.3"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def several(alone: Settings, tmp_path: Path) -> Settings:
+    """A machine with a directory of engines, beside one on the PATH."""
+    put(tmp_path / "path" / "tofu", "1.10.0")
+    put(tmp_path / "engines" / "tofu-1.12.6", "1.12.6")
+    put(tmp_path / "engines" / "tofu" / "1.9.1" / "tofu", "1.9.1")
+    put(tmp_path / "engines" / "terraform-1.11.4", "1.11.4")
+    put(tmp_path / "engines" / "notes.txt")
+    return alone.model_copy(update={"engines_dir": tmp_path / "engines"})
+
+
+def test_engines_of_a_directory_come_behind_the_one_on_the_path_newest_first(several: Settings) -> None:
+    found = [(tool.kind, tool.version) for tool in discovery.find_engines(several)]
+    assert found == [("tofu", "1.10.0"), ("tofu", "1.12.6"), ("tofu", "1.9.1"), ("terraform", "1.11.4")]
+
+
+def test_engines_directory_that_is_missing_is_a_clear_error(alone: Settings, tmp_path: Path) -> None:
+    with pytest.raises(EngineMissing, match="SLUICE_ENGINES_DIR names"):
+        discovery.find_engine(alone.model_copy(update={"engines_dir": tmp_path / "nothing"}))
+
+
+def test_engine_that_is_not_the_version_of_its_name_is_refused(several: Settings, tmp_path: Path) -> None:
+    put(tmp_path / "engines" / "tofu-1.12.6", "1.12.5")
+    assert "1.12.5" not in [tool.version for tool in discovery.find_engines(several)]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+def test_engine_of_another_checksum_than_listed_is_refused_before_it_runs(
+    alone: Settings, tmp_path: Path, known: bool
+) -> None:
+    path = put(tmp_path / "path" / "tofu")
+    if known:
+        discovery.find_engine(alone)
+    listed = tmp_path / "allowed"
+    listed.write_text(f"# engines\n{'0' * 64}  tofu\n")
+
+    with pytest.raises(EngineRefused, match="It was not run") as caught:
+        discovery.find_engine(alone.model_copy(update={"engine_checksums": listed}))
+
+    assert caught.value.fields["file"] == str(path)
+    assert caught.value.fields["expected"] == "0" * 64
+    assert caught.value.fields["found"] == sha256(path)
+    assert runs(path) == int(known)
+
+
+def test_engine_of_a_listed_checksum_is_used_whatever_its_name(alone: Settings, tmp_path: Path) -> None:
+    path = put(tmp_path / "path" / "tofu")
+    listed = tmp_path / "allowed"
+    listed.write_text(f"{sha256(path)} *tofu_1.2.3_linux_amd64\n")
+    settings = alone.model_copy(update={"engine_checksums": listed})
+
+    assert discovery.find_engine(settings).sha256 == sha256(path)
+    listed.write_text(f"{'1' * 64}  else\n")
+    with pytest.raises(EngineRefused, match="does not list that"):
+        discovery.find_engine(settings)
+    listed.write_text("not a digest\n")
+    with pytest.raises(EngineRefused, match="line 1 is not a SHA-256"):
+        discovery.find_engine(settings)
+    listed.unlink()
+    with pytest.raises(EngineRefused, match="SLUICE_ENGINE_CHECKSUMS"):
+        discovery.find_engine(settings)
+
+
+def test_list_in_the_engines_directory_is_for_that_directory(several: Settings, tmp_path: Path) -> None:
+    directory = tmp_path / "engines"
+    (directory / "SHA256SUMS").write_text(
+        f"{sha256(directory / 'tofu-1.12.6')}  tofu-1.12.6\n{'2' * 64}  ./tofu/1.9.1/tofu\n"
+    )
+    found = [(tool.kind, tool.version) for tool in discovery.find_engines(several)]
+    assert found == [("tofu", "1.10.0"), ("tofu", "1.12.6")]
+    assert runs(directory / "tofu/1.9.1/tofu") == 0

@@ -2,15 +2,18 @@
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.core import clock
+from app.core.canonical import sha256_hex
 from app.core.errors import Conflict, Unavailable
-from app.core.settings import get_settings
+from app.core.settings import Settings, get_settings
+from app.executor import discovery
 from app.executor.cancel import StopOrder
-from app.executor.errors import EngineMissing
+from app.executor.errors import EngineMissing, EngineRefused
 from app.runner import engines
 from app.runner.feed import Feed
 from app.runner.lease import LeaseKeeper
@@ -204,6 +207,48 @@ def test_engine_choice_without_a_match_says_what_is_there() -> None:
     settings = get_settings()
     with pytest.raises(EngineMissing, match="this worker has"):
         engines.choose(settings, EngineRequest(version_constraint="< 0.1"))
+
+
+@pytest.fixture
+def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A worker with three engines of its own, of which one is not what its list says."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(discovery, "_known", {})
+    directory = tmp_path / "engines"
+    directory.mkdir()
+    listed = ""
+    for name in ("tofu-1.12.6", "tofu-1.11.0", "terraform-1.11.4"):
+        path = directory / name
+        path.write_text(f'#!/bin/sh\necho \'{{"terraform_version": "{name.partition("-")[2]}"}}\'\n')
+        path.chmod(0o755)
+        listed += f"{sha256_hex(path.read_bytes() if name != 'tofu-1.11.0' else b'else')}  {name}\n"
+    (directory / "SHA256SUMS").write_text(listed)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return get_settings().model_copy(
+        update={"engines_dir": directory, "tools_dir": tmp_path / "tools", "engine": None, "engine_checksums": None}
+    )
+
+
+@pytest.mark.processes
+def test_engine_choice_among_several_takes_the_newest_that_is_allowed(several: Settings) -> None:
+    def chosen(**request: str) -> str:
+        tool = engines.choose(several, EngineRequest.model_validate(request))
+        return f"{tool.kind} {tool.version}"
+
+    assert chosen() == "tofu 1.12.6"
+    assert chosen(kind="terraform") == "terraform 1.11.4"
+    assert chosen(kind="tofu", version_constraint="~> 1.12") == "tofu 1.12.6"
+    with pytest.raises(EngineRefused, match="tofu-1.11.0"):
+        chosen(kind="tofu", version_constraint="1.11.0")
+    with pytest.raises(EngineMissing, match="asks for tofu 1.13.0, but this worker has tofu 1.12.6, terraform 1.11.4"):
+        chosen(kind="tofu", version_constraint="1.13.0")
+
+
+@pytest.mark.processes
+def test_engine_choice_for_an_apply_is_the_one_that_planned(several: Settings) -> None:
+    planned = engines.describe(engines.choose(several, EngineRequest(kind="terraform")))
+
+    assert engines.describe(engines.choose(several, EngineRequest(), planned)) == planned
 
 
 @pytest.mark.parametrize(

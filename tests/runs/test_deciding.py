@@ -121,6 +121,27 @@ def test_reject_and_apply_of_what_is_over_say_what_can_not_be_and_the_remedy(sce
         service.apply(session, scene.admin, run_id)
 
 
+def test_engine_pin_that_no_longer_allows_what_planned_supersedes(scene: Scene) -> None:
+    plan, apply = scene.approved()
+    scene.change(engine_kind="tofu", engine_version="~> 1.12.0")
+    assert (scene.status(plan), scene.status(apply)) == ("approved", "queued")
+    scene.change(engine_version="1.12.7")
+    assert (scene.status(plan), scene.status(apply)) == ("superseded", "cancelled")
+    assert "engine pin no longer allows tofu 1.12.6" in (scene.run(plan).status_reason or "")
+
+
+def test_engine_pin_that_moves_while_it_is_planned_supersedes(scene: Scene) -> None:
+    job = scene.claimed(scene.request())
+    scene.change(engine_kind="terraform")
+    assert scene.settle(job).status == "superseded"
+
+
+def test_job_carries_the_engine_that_workspace_and_spec_ask_for(scene: Scene) -> None:
+    scene.change(engine_kind="tofu", engine_version="~>  1.12,<1.13")
+    job = scene.claimed(scene.request())
+    assert (job.engine.kind, job.engine.version_constraint) == ("tofu", "~> 1.12, <1.13")
+
+
 def test_revoke_while_the_apply_is_queued_supersedes(scene: Scene) -> None:
     plan, apply = scene.approved()
     scene.disapprove(plan, "revoke")

@@ -19,6 +19,7 @@ from app.workspaces import service
 from app.workspaces.errors import WorkspaceExists, WorkspaceHalted, WorkspaceNotFound
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
+    EnginePinChanged,
     NewWorkspace,
     TagsChanged,
     WorkspaceChange,
@@ -201,3 +202,19 @@ def test_page_is_by_name_and_filtered(session: Session, actor: Actor, workspace:
     assert names(tag="prod") == ["beta_x", "prod-network"]
     assert names(search="BETA_") == ["beta_x"]
     assert service.counts_by_stack(session, [workspace.stack.id]) == {workspace.stack.id: 4}
+
+
+def test_change_engine_pin_is_told_and_written_one_way(
+    session: Session, actor: Actor, workspace: WorkspaceOut, facts: list[events.Fact]
+) -> None:
+    changed = service.change(session, actor, workspace.id, WorkspaceChange(engine_version=">=1.6 ,  <2"))
+    service.change(session, actor, workspace.id, WorkspaceChange(engine_version=">=1.6, <2"))
+    freed = service.change(session, actor, workspace.id, WorkspaceChange(engine_version=None))
+    assert (changed.engine_version, freed.engine_version) == (">=1.6, <2", None)
+    assert facts == [EnginePinChanged(actor.organization_id, workspace.id)] * 2
+
+
+@pytest.mark.parametrize("version", ["newest", "1.12.6 or later", ">= x", "1.2.3; rm", ""])
+def test_change_engine_pin_that_is_no_constraint_is_refused(version: str) -> None:
+    with pytest.raises(ValueError, match="version"):
+        WorkspaceChange(engine_version=version)

@@ -2726,6 +2726,11 @@ export interface components {
              */
             engine_kind?: ("tofu" | "terraform") | null;
             /**
+             * Engine Version
+             * @description Version of the engine, exact (1.12.6) or a constraint (~> 1.12); null takes any
+             */
+            engine_version?: string | null;
+            /**
              * Name
              * @description Lower-case letters, digits, `-`, `_` and `.`; 1 to 90; begins and ends with a letter or digit
              */
@@ -4704,6 +4709,8 @@ export interface components {
             description?: string | null;
             /** Engine Kind */
             engine_kind?: ("tofu" | "terraform") | null;
+            /** Engine Version */
+            engine_version?: string | null;
             /** Name */
             name?: string | null;
             /** Pinned Version Id */
@@ -4749,6 +4756,8 @@ export interface components {
             description: string;
             /** Engine Kind */
             engine_kind: ("tofu" | "terraform") | null;
+            /** Engine Version */
+            engine_version: string | null;
             head: components["schemas"]["HeadRef"] | null;
             /** Id */
             id: string;
@@ -4797,6 +4806,8 @@ export interface components {
             description: string;
             /** Engine Kind */
             engine_kind: ("tofu" | "terraform") | null;
+            /** Engine Version */
+            engine_version: string | null;
             head: components["schemas"]["HeadRef"] | null;
             /** Id */
             id: string;

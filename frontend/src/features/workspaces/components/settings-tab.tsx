@@ -20,7 +20,7 @@ export function SettingsTab({ workspace, resources, backend }: { workspace: Work
   const teams = useQuery(teamsQuery).data?.items ?? [];
   const queryClient = useQueryClient();
   const [form, setForm] = useState({
-    description: workspace.description, tags: workspace.tags.join(", "), engine: workspace.engine_kind ?? "",
+    description: workspace.description, tags: workspace.tags.join(", "), engine: workspace.engine_kind ?? "", engineVersion: workspace.engine_version ?? "",
     approvals: String(workspace.required_approvals), teams: workspace.approver_teams.map((team) => team.id), requester: workspace.requester_may_approve,
     auto: workspace.auto_apply, autoDestroy: workspace.auto_apply_allows_destroy, age: workspace.plan_max_age_seconds === null ? "" : String(Math.round(workspace.plan_max_age_seconds / 3600)),
   });
@@ -32,7 +32,7 @@ export function SettingsTab({ workspace, resources, backend }: { workspace: Work
   const save = useMutation({
     mutationFn: () =>
       changeWorkspace(workspace.id, {
-        description: form.description.trim(), tags: readTags(form.tags), engine_kind: form.engine === "tofu" || form.engine === "terraform" ? form.engine : null,
+        description: form.description.trim(), tags: readTags(form.tags), engine_kind: form.engine === "tofu" || form.engine === "terraform" ? form.engine : null, engine_version: form.engineVersion.trim() || null,
         // Rules of the gate need a right of their own: they are sent only by those who hold it.
         ...(mayRule ? {} : { required_approvals: Number(form.approvals), approver_team_ids: form.teams, requester_may_approve: form.requester, auto_apply: form.auto, auto_apply_allows_destroy: form.autoDestroy, plan_max_age_seconds: form.age ? Number(form.age) * 3600 : null }),
       }),
@@ -60,6 +60,7 @@ export function SettingsTab({ workspace, resources, backend }: { workspace: Work
               </Select>
             )}
           </Field>
+          <Field label="Engine version" hint="1.12.6, or a constraint: ~> 1.12. Empty: any. Waiting plans of another are superseded." error={wrong("engine_version")}>{(ids) => <Input {...ids} className="font-mono" disabled={Boolean(mayWrite)} value={form.engineVersion} onChange={(event) => set({ engineVersion: event.target.value })} />}</Field>
         </div>
       </section>
       <section className="flex flex-col gap-3 border-b border-line px-5 py-4">
