@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format migrate client docs tools test-servers bench lock clean
+.PHONY: help install install-dev run test check format migrate client docs tools test-servers bench chaos lock clean
 
 # The first Python that is new enough; name another with `make PYTHON=… …`.
 PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -11,6 +11,9 @@ PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 pyth
 BIN := .venv/bin
 UP_ARGS ?=
 B ?=
+SEED ?=
+KILLS ?= 220
+MINUTES ?= 18
 
 ifeq ($(strip $(PYTHON)),)
 $(error Python 3.11 or later is needed, and none was found on the PATH. Install one, or name it: make PYTHON=/path/to/python3 …)
@@ -66,6 +69,11 @@ bench: ## run bench/, or one of it: make bench B=overhead
 	@$(PYTHON) tools/install.py --unless-engine
 	@$(PYTHON) tools/setup.py python-dev
 	@$(BIN)/python tools/bench.py $(B)
+
+chaos: ## kill parts of a running Sluice and judge what is left: make chaos SEED=7 KILLS=220 MINUTES=18
+	@$(PYTHON) tools/install.py --unless-engine
+	@$(PYTHON) tools/setup.py python-dev
+	@$(BIN)/python tools/chaos.py $(if $(SEED),--seed $(SEED)) --kills $(KILLS) --minutes $(MINUTES)
 
 lock: ## resolve the dependencies anew: hashes and versions only
 	@$(PYTHON) tools/setup.py python-dev

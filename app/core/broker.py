@@ -6,6 +6,7 @@ Apart from `jobs`, so that beat, which only sends, loads neither database nor we
 from functools import lru_cache
 
 from celery import Celery
+from kombu.transport import redis as kombu_redis
 
 from app.core.settings import get_settings
 
@@ -26,6 +27,9 @@ def _broker_url() -> str:
 @lru_cache(maxsize=1)
 def celery_app() -> Celery:
     """Return this process's Celery application: JSON only, late acknowledgement, one message at a time."""
+    # At the loss of a connection kombu would put back what is not acknowledged, over that very connection: it fails, and
+    # the worker ends with it. What is lost is sent again by the sweep.
+    kombu_redis.Channel.do_restore = False
     application = Celery("sluice", broker=_broker_url())
     application.conf.update(
         accept_content=["json"],
@@ -37,6 +41,7 @@ def celery_app() -> Celery:
         task_default_queue="control",
         task_create_missing_queues=True,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         broker_transport_options={
             "visibility_timeout": 6 * 3600,
             "socket_connect_timeout": 2,
