@@ -5,7 +5,9 @@ The nursery is forked when the worker starts, before it has threads or connectio
 """
 
 import logging
+import os
 import signal
+import threading
 from types import FrameType
 from typing import Any
 
@@ -38,6 +40,7 @@ class NurseryOfWorker:
     def __init__(self, drain: Drain) -> None:
         self._nursery: Nursery | None = None
         self._drain = drain
+        self._is_closed = False
 
     def open(self) -> None:
         """Fork the nursery."""
@@ -53,9 +56,23 @@ class NurseryOfWorker:
         _check_artifacts()
         self._drain.watch()
         self._nursery.start(runs_tasks.RECOVER, b"").close()
+        threading.Thread(target=self._end_with, args=(self._nursery,), name="nursery-watch", daemon=True).start()
+
+    def _end_with(self, nursery: Nursery) -> None:
+        """End the worker at once when its nursery dies: another must be forked before there are threads.
+
+        Whoever keeps the worker running starts another one. Supervisors that run go on without both, so nothing is
+        drained, which might stop them.
+        """
+        nursery.wait_end()
+        if not self._is_closed:
+            _log.critical("the nursery has died, so this worker ends", extra={"pid": nursery.pid})
+            logging.shutdown()
+            os._exit(1)
 
     def close(self) -> None:
         """Ask for no more children; those that run go on to their end."""
+        self._is_closed = True
         if self._nursery is not None:
             self._nursery.close()
 

@@ -4,7 +4,9 @@ Apart from `jobs`, so that beat, which only sends, loads neither database nor we
 """
 
 from functools import lru_cache
+from typing import Any
 
+import redis
 from celery import Celery
 from kombu.transport import redis as kombu_redis
 
@@ -24,12 +26,26 @@ def _broker_url() -> str:
     return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
 
 
+class _Channel(kombu_redis.Channel):
+    """A channel that says of a connection which is gone that it is gone.
+
+    kombu raises ``AttributeError`` for it: when a task that outlived its connection is acknowledged, and when what is
+    not acknowledged is put back as a lost connection is closed. Celery takes that for a fault of its own, and the
+    worker ends; a connection error it knows how to outlive.
+    """
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        if self.connection is None or self.connection.client is None:
+            raise redis.ConnectionError("The connection to the broker was lost.")
+        return super()._connparams(asynchronous=asynchronous)  # type: ignore[no-untyped-call]  # kombu is untyped
+
+
+kombu_redis.Transport.Channel = _Channel
+
+
 @lru_cache(maxsize=1)
 def celery_app() -> Celery:
     """Return this process's Celery application: JSON only, late acknowledgement, one message at a time."""
-    # At the loss of a connection kombu would put back what is not acknowledged, over that very connection: it fails, and
-    # the worker ends with it. What is lost is sent again by the sweep.
-    kombu_redis.Channel.do_restore = False
     application = Celery("sluice", broker=_broker_url())
     application.conf.update(
         accept_content=["json"],

@@ -68,6 +68,10 @@ class Child:
                 return None
             except OSError:
                 chunk = b""
+            if not chunk and self._result is not None:
+                # What the child had to say came all the same: only how its process ended is not known.
+                self._channel.close()
+                return ChildEnd(self.pid, None, None, self._result)
             if not chunk:
                 raise NurseryGone(f"The nursery ended before its child {self.pid} did.", pid=self.pid)
             self._unread += chunk
@@ -174,15 +178,22 @@ class Nursery:
 
     def has_ended(self) -> bool:
         """Whether the nursery is gone, so that nothing can be started any more."""
-        if self._end is None:
-            return True
-        poll = select.poll()
-        poll.register(self._end, select.POLLIN)
-        return bool(poll.poll(0))
+        return self._poll(0)
+
+    def wait_end(self) -> None:
+        """Wait until the nursery is gone, for whatever reason."""
+        self._poll(None)
 
     def close(self) -> None:
         """Tell the nursery that no more children will be asked for: it ends with its last child."""
         self._control.close()
+
+    def _poll(self, milliseconds: int | None) -> bool:
+        if self._end is None:
+            return True
+        poll = select.poll()
+        poll.register(self._end, select.POLLIN)
+        return bool(poll.poll(milliseconds))
 
 
 def _watched(pid: int) -> int | None:

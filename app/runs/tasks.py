@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import socket
 import threading
 from contextlib import suppress
@@ -58,7 +57,6 @@ class Executions:
         self._most = permits
         self._permits = threading.BoundedSemaphore(permits)
         self._counting = threading.Lock()
-        self._is_retired = False
         self.busy = 0
         """Runs that are executed now."""
 
@@ -92,15 +90,6 @@ class Executions:
                     self._count(-1)
         finally:
             self._permits.release()
-
-    def retire(self) -> None:
-        """End the worker, once: its nursery is gone, and another must be forked before there are threads."""
-        with self._counting:
-            if self._is_retired:
-                return
-            self._is_retired = True
-        _log.error("the nursery is gone, so this worker ends; whoever keeps it starts another one")
-        os.kill(os.getpid(), signal.SIGTERM)
 
     def _count(self, more: int) -> None:
         with self._counting:
@@ -191,11 +180,7 @@ def register(application: Celery, starter: Starter, drain: Drain) -> Executions:
     @application.task(name=EXECUTE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _execute(run_id: str) -> None:
         _log.debug("rung", extra={"run_id": run_id})
-        try:
-            executions.execute()
-        except NurseryGone:
-            executions.retire()
-            raise
+        executions.execute()
 
     @application.task(name=SWEEP_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
     def _sweep() -> None:

@@ -1,28 +1,31 @@
 """What a worker does when its broker goes away."""
 
 import pytest
-from kombu import Connection, Consumer, Queue
+from kombu import Connection, Consumer, Message, Queue
 
 from app.core import broker, jobs
 
 
-def test_channel_with_unacknowledged_messages_is_closed_after_its_broker_was_lost(redis_url: str) -> None:
+def test_message_of_a_lost_connection_is_a_connection_error_and_no_fault_that_ends_the_worker(redis_url: str) -> None:
     assert jobs.send("runs.sweep")
-    got: list[object] = []
+    got: list[Message] = []
     with broker.celery_app().connection_for_read() as connection:
         channel = connection.default_channel
-        with Consumer(channel, [Queue("control")], callbacks=[lambda _, message: got.append(message)]):
-            connection.drain_events(timeout=5)
-            assert got
-            lose(connection)
-            # Raised here, an error ends the whole worker.
-            channel.close()
+        Consumer(channel, [Queue("control")], callbacks=[lambda _, message: got.append(message)]).consume()
+        connection.drain_events(timeout=5)
+        [message] = got
+        lose(connection)
+        with pytest.raises(connection.connection_errors):
+            message.ack()
+        connection.maybe_close_channel(channel)
+        channel.connection = None
+        with pytest.raises(connection.connection_errors):
+            message.ack()
 
 
 def lose(connection: Connection) -> None:
     """Bring a connection to where Celery has it when it closes what is left of a lost one."""
-    channel = connection.default_channel
-    channel._disconnect_pools()
+    connection.default_channel._disconnect_pools()
     connection.transport.client = None
 
 

@@ -88,6 +88,21 @@ def test_killed_supervisor_the_run_errors_within_the_lease_and_the_engine_is_gon
     wait_until("the run that waited ends too", lambda: site.run(waiting)["status"] != "queued")
 
 
+def test_killed_nursery_the_worker_is_started_again_and_no_run_is_lost(site: Site) -> None:
+    workspace = site.workspace()
+    _, apply = site.applying(workspace, 4)
+    supervisor, _ = site.supervisor()
+    worker, nursery = site.worker(), supervisor.parent()
+    assert nursery is not None
+    assert nursery.name() == "sluice-nursery"
+    nursery.kill()
+    site.another_worker(than=worker.pid)
+    following = site.request(site.workspace(), {"main.tf": CHAIN % 0})
+    site.until(following, "awaiting_approval")
+    site.until(apply, "applied")
+    assert site.quiet(apply)["lock"] is None
+
+
 def test_killed_worker_and_supervisor_the_lease_ends_the_run(site: Site) -> None:
     workspace = site.workspace()
     _, apply = site.applying(workspace, 60)
