@@ -42,6 +42,7 @@ class Show:
         self._total = total
         self._applied = self._refreshed = self._planned = 0
         self._phase = "queued"
+        self._place = ""
         self._progress: Any = None
         self._task: Any = None
         if self._console.is_terminal:
@@ -74,6 +75,15 @@ class Show:
                 print_record(self._console, record)
         if self._progress is not None and page.records:
             self._progress.update(self._task, description=self._describe(), completed=self._completed())
+
+    def run(self, run: "Run") -> None:
+        """Say where a run stands in the queue, whenever that is another place."""
+        place = run.queue.words if run.queue is not None and run.queue.code != "starting" else ""
+        if place and place != self._place and not self._quiet:
+            self._console.print(styled(place, "dim"))
+        if self._progress is not None and self._phase == "queued":
+            self._progress.update(self._task, description=place or "queued")
+        self._place = place
 
     def _count(self, record: "Record") -> None:
         if record.kind == "phase":
@@ -113,7 +123,7 @@ def wait_for(
     """Wait for a run, showing what happens. Ctrl-C leaves it going, says how to cancel it, and exits 130."""
     try:
         with Show(quiet=quiet, total=total) as show:
-            return client.wait(run.id, until, on_page=show.page, timeout_seconds=timeout_seconds)
+            return client.wait(run.id, until, on_page=show.page, on_run=show.run, timeout_seconds=timeout_seconds)
     except KeyboardInterrupt:
         say(
             f"\nsluice: no longer waiting; run {run.id} goes on.\n"

@@ -12,6 +12,7 @@ from app.cli import (
     members,
     planning,
     policies,
+    queue,
     runs,
     serve,
     stacks,
@@ -56,6 +57,7 @@ register(app, "cancel", deciding.cancel, PLAN)
 register(app, "runs", runs.list_runs, LOOK)
 app.add_typer(runs.run_commands, name="run", rich_help_panel=LOOK)
 register(app, "logs", runs.logs, LOOK)
+app.add_typer(queue.commands, name="queue", rich_help_panel=LOOK)
 app.add_typer(state.commands, name="state", rich_help_panel=LOOK)
 app.add_typer(audit.commands, name="audit", rich_help_panel=LOOK)
 

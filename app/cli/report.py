@@ -76,6 +76,8 @@ def print_run(client: "SluiceClient", run: "Run") -> None:
     out.print(head)
     if run.message:
         out.print(f"  {clean(run.message)}")
+    if run.queue is not None:
+        out.print(f"  {clean(run.queue.words)}")
     if run.summary is not None:
         _print_counts(out, run)
     _print_outputs_read(out, run)
@@ -191,6 +193,7 @@ def print_runs(runs: "list[Run]") -> None:
     """Write runs as a table."""
     from app.cli.output import moment
 
+    waits = any(run.queue is not None for run in runs)
     rows = (
         (
             run.id,
@@ -199,11 +202,13 @@ def print_runs(runs: "list[Run]") -> None:
             status_text(run.status),
             short_counts(run.document.get("summary")),
             moment(run.document.get("created_at")),
+            *([clean(run.queue.words) if run.queue is not None else ""] if waits else []),
             run.message,
         )
         for run in runs
     )
-    print_table(("Run", "Workspace", "Kind", "Status", "Changes", "Requested", "Message"), rows, "No runs.")
+    columns = ("Run", "Workspace", "Kind", "Status", "Changes", "Requested", *(["Queue"] if waits else []), "Message")
+    print_table(columns, rows, "No runs.")
 
 
 def approval_remedy(error: ApiError, run_id: str) -> str | None:

@@ -20,6 +20,7 @@ from app.client.sync import (
     POLL_SECONDS,
     SOCKET_AGAIN_SECONDS,
     OnPage,
+    OnRun,
     Until,
     may_have_moved,
 )
@@ -156,6 +157,7 @@ class AsyncSluiceClient:
         *,
         after: int = 0,
         on_page: OnPage | None = None,
+        on_run: OnRun | None = None,
         timeout_seconds: float | None = None,
         patience_seconds: float = PATIENCE_OF_WAITING_SECONDS,
     ) -> Run:
@@ -170,6 +172,8 @@ class AsyncSluiceClient:
             if may_have_moved(page) or now - looked >= LOOK_AGAIN_SECONDS:
                 looked = now
                 run = await self.send(calls.get_run(run_id), patience_seconds=patience_seconds)
+                if on_run is not None:
+                    on_run(run)
                 if until(run) or run.is_final:
                     await self._drain(run_id, cursor, on_page)
                     return run

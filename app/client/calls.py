@@ -57,6 +57,13 @@ def get(path: str, **params: Any) -> Call[Any]:
     return Call("GET", path, _same, params=_given(**params))
 
 
+def set_queue_limit(concurrency: int | None) -> Call[Any]:
+    """Set how many runs of the organization execute at once; None takes the installation's default, 0 is no limit."""
+    return Call(
+        "PUT", _path("terraform", "queue", "limit"), _same, json={"concurrency": concurrency}, is_repeatable=True
+    )
+
+
 def listing(path: str, *, limit: int = MAX_PAGE, cursor: str | None = None, **params: Any) -> Call[Page[Any]]:
     """Read one page of any list, items as parsed JSON."""
     return Call("GET", path, page_of(_same), params=_given(limit=limit, cursor=cursor, **params))

@@ -73,6 +73,26 @@ class Quorum(BaseModel):
     need: int
 
 
+class QueuePlace(BaseModel):
+    """Where a queued run stands, and why it waits."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    position: int
+    code: str
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """The place and the reason, for people."""
+        return f"{_ordinal(self.position)} in the queue. {self.reason}"
+
+
+def _ordinal(number: int) -> str:
+    teens = 10 <= number % 100 <= 20
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 class Run(Document):
     """A run: a plan of some kind, or the apply that is its child."""
 
@@ -91,6 +111,7 @@ class Run(Document):
     summary: Counts | None = None
     approvals: Quorum | None = None
     status_reason: str | None = None
+    queue: QueuePlace | None = None
     parent_run_id: str | None = None
     child_run_id: str | None = None
     failure: dict[str, Any] | None = None

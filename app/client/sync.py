@@ -15,6 +15,7 @@ from app.client.retry import Attempts, Say, silent
 T = TypeVar("T")
 Until = Callable[[Run], bool]
 OnPage = Callable[[ProgressPage], None]
+OnRun = Callable[[Run], None]
 
 PATIENCE_SECONDS = 5.0
 PATIENCE_OF_KEYED_SECONDS = 30.0
@@ -165,13 +166,15 @@ class SluiceClient:
         *,
         after: int = 0,
         on_page: OnPage | None = None,
+        on_run: OnRun | None = None,
         timeout_seconds: float | None = None,
         patience_seconds: float = PATIENCE_OF_WAITING_SECONDS,
     ) -> Run:
-        """Wait until ``until`` holds or the run is final, and return it; ``on_page`` gets every record on the way.
+        """Wait until ``until`` holds or the run is final, and return it.
 
-        Restarts of the server and broken connections are waited out, each up to ``patience_seconds``. Raises
-        ``WaitTimeout`` after ``timeout_seconds``; the run goes on.
+        ``on_page`` gets every record on the way, ``on_run`` the run as often as it is looked at. Restarts of the server
+        and broken connections are waited out, each up to ``patience_seconds``. Raises ``WaitTimeout`` after
+        ``timeout_seconds``; the run goes on.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         cursor, looked = after, 0.0
@@ -183,6 +186,8 @@ class SluiceClient:
             if may_have_moved(page) or now - looked >= LOOK_AGAIN_SECONDS:
                 looked = now
                 run = self.send(calls.get_run(run_id), patience_seconds=patience_seconds)
+                if on_run is not None:
+                    on_run(run)
                 if until(run) or run.is_final:
                     self._drain(run_id, cursor, on_page)
                     return run

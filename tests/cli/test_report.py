@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from app.cli import report, state
+from app.cli import following, report, state
 from app.client import SluiceClient
 from app.client.models import Run
 
@@ -35,3 +35,20 @@ def test_run_that_failed_says_where(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nested_output_keeps_its_letters() -> None:
     assert state._value({"value": {"name": "Zoë 🚀"}}) == '{"name": "Zoë 🚀"}'
+
+
+PLACE = {"position": 2, "code": "workspace_busy", "reason": "Waits for run-7 (apply), which is at work."}
+
+
+def test_run_that_is_queued_says_its_place_and_what_it_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, status="queued", queue=PLACE)
+    assert "  2nd in the queue. Waits for run-7 (apply), which is at work.\n" in text
+
+
+def test_place_is_said_when_it_changes_and_only_then(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = {"id": "run-1", "kind": "plan", "url": "http://here", "workspace": {"id": "ws-1", "name": "prod"}}
+    with following.Show() as show:
+        for place in (PLACE, PLACE, PLACE | {"position": 1}, PLACE | {"position": 1, "code": "starting"}, None):
+            show.run(Run.model_validate(fields | {"status": "queued", "queue": place}))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[:18] for line in lines] == ["2nd in the queue. ", "1st in the queue. "]

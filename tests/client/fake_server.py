@@ -31,6 +31,7 @@ class FakeServer:
         self.frame_sizes = frame_sizes
         self.is_closed = True
         self.status = "awaiting_approval"
+        self.places: list[int] = []
         self.answers: list[int] = []
         self.cursors: list[int] = []
         self.polls: list[int] = []
@@ -56,9 +57,12 @@ class FakeServer:
             return self._json(self.page(query["after"], min(query["limit"], 3)))
         if address.path.startswith("/terraform/runs/"):
             workspace = {"id": "ws-1", "name": "w"}
-            return self._json(
-                {"id": "run-1", "kind": "plan", "status": self.status, "url": "http://x", "workspace": workspace}
-            )
+            run = {"id": "run-1", "kind": "plan", "status": self.status, "url": "http://x", "workspace": workspace}
+            if self.places:
+                position = self.places.pop(0)
+                place = {"position": position, "code": "workspace_busy", "reason": "Waits for run-0."}
+                run |= {"status": "queued", "queue": place}
+            return self._json(run)
         if not self.frame_sizes:
             return self._json({"detail": "no WebSocket here", "code": "x"}, 404)
         return None

@@ -86,6 +86,17 @@ def test_async_wait_returns_when_the_run_is_there() -> None:
         assert asyncio.run(waited(server.url)) == ("awaiting_approval", list(range(7)))
 
 
+def test_wait_hears_of_each_look_and_so_of_each_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_module, "LOOK_AGAIN_SECONDS", 0.0)
+    said: list[str] = []
+    with fake_server(1, []) as server, SluiceClient(server.url, "t") as client:
+        server.is_closed, server.places = False, [12, 3, 2, 1]
+        run = client.wait("run-1", on_run=lambda run: said.append(run.queue.words if run.queue else run.status))
+    assert run.status == "awaiting_approval"
+    places = [f"{place} in the queue. Waits for run-0." for place in ("12th", "3rd", "2nd", "1st")]
+    assert said == [*places, "awaiting_approval"]
+
+
 def test_wait_too_long_says_that_the_run_goes_on() -> None:
     with fake_server(1, []) as server, SluiceClient(server.url, "t") as client:
         server.is_closed, server.status = False, "running"
