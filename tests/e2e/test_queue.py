@@ -133,9 +133,10 @@ def rows_of(site: Site, *run_ids: str) -> dict[str, Any]:
             ("terraform_state_locks", "run_id"),
             ("audit_events", "target_id"),
         ):
+            # The audit's sequencer chains events some seconds later: that is no change of what they say.
+            row = "(to_jsonb(t) - 'hash' - 'previous_hash' - 'chain_seq')::text"
             query = text(
-                f"select count(*), md5(string_agg(t::text, ';' order by t::text)) from {table} t "
-                f"where {column} = any(:ids)"
+                f"select count(*), string_agg({row}, ';' order by {row}) from {table} t where {column} = any(:ids)"
             )
             kept[table] = tuple(connection.execute(query, {"ids": list(run_ids)}).one())
     engine.dispose()
