@@ -25,10 +25,15 @@ from app.progress import endpoints as progress_endpoints
 from app.progress import models as progress_models
 from app.progress import sealed as progress_sealed
 from app.recovery import endpoints as recovery_endpoints
+from app.recovery import models as recovery_models
+from app.recovery import resource_endpoints as recovery_resource_endpoints
+from app.recovery import sealed as recovery_sealed
+from app.recovery import subscribers as recovery
 from app.runs import endpoints as runs_endpoints
 from app.runs import models as runs_models
 from app.runs import queue_endpoints
 from app.runs import subscribers as runs
+from app.runs.events import ApplyQuiesced, ApplyStepsCame
 from app.specs import endpoints as specs_endpoints
 from app.specs import models as specs_models
 from app.specs import service as specs
@@ -40,7 +45,7 @@ from app.state import import_endpoints as state_import_endpoints
 from app.state import models as state_models
 from app.state import sealed as state_sealed
 from app.state import upstream_endpoints as state_upstream_endpoints
-from app.state.events import OutputSharingChanged, StateMoved
+from app.state.events import OutputSharingChanged, QuarantineMoved, StateMoved
 from app.state.schemas import StateLocking, StateLockReleased
 from app.workspaces import endpoints as workspaces_endpoints
 from app.workspaces import models as workspaces_models
@@ -67,6 +72,7 @@ MODELS = (
     identity_models,
     policy_models,
     progress_models,
+    recovery_models,
     runs_models,
     specs_models,
     state_backend_models,
@@ -92,13 +98,14 @@ ROUTERS = (
     state_import_endpoints.router,
     state_upstream_endpoints.router,
     recovery_endpoints.router,
+    recovery_resource_endpoints.router,
     state_backend_endpoints.router,
     halt_endpoints.router,
 )
 """Every slice's router, in the order of the API's document."""
 
 
-SEALED = (*workspaces_sealed.SEALED, *state_sealed.SEALED, *progress_sealed.SEALED)
+SEALED = (*workspaces_sealed.SEALED, *state_sealed.SEALED, *progress_sealed.SEALED, *recovery_sealed.SEALED)
 """Every column that holds envelopes; the artifact store holds the others."""
 
 
@@ -119,3 +126,6 @@ def connect() -> None:
     subscribe(OutputSharingChanged, runs.on_output_sharing_changed)
     subscribe(StateLocking, runs.on_state_locking)
     subscribe(StateLockReleased, runs.on_lock_released)
+    subscribe(ApplyQuiesced, recovery.on_apply_quiesced)
+    subscribe(ApplyStepsCame, recovery.on_apply_steps_came)
+    subscribe(QuarantineMoved, recovery.on_quarantine_moved)

@@ -21,6 +21,7 @@ from app.core.broker import celery_app
 from app.core.errors import AppError
 from app.core.settings import get_settings
 from app.executor.nursery import Child, Nursery
+from app.recovery import tasks as recovery_tasks
 from app.runner import leftovers, supervisor
 from app.runs import tasks as runs_tasks
 from app.runs import warmup
@@ -147,6 +148,7 @@ def create_worker() -> Celery:
     worker_shutdown.connect(on_shutdown, weak=False)
     audit_tasks.register(application)
     state_tasks.register(application)
+    recovery_tasks.register(application)
     return application
 
 

@@ -14,12 +14,18 @@ from app.core import artifacts
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.crypto import Binding, KeyFile, MasterKeyError, create_key_file, key_file, key_ring
 from app.core.db import unit_of_work
+from app.core.pages import PageParams
 from app.core.settings import get_settings
 from app.embedded import keys as embedded_keys
 from app.progress import service as progress
 from app.progress.schemas import NewRecord
+from app.recovery import service as recovery
+from app.recovery import subscribers as recovery_subscribers
+from app.runner.port import ApplyStep, ApplySteps
+from app.runs.events import ApplyStepsCame
 from app.state import service as state
 from app.workspaces import service as workspaces
+from tests.factories import recovery as recovery_factory
 from tests.factories.scene import Scene, new_scene, state_document
 from tests.support import object_stores
 
@@ -43,7 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def scene(home: Path, session: Session) -> Scene:
-    """One of everything that is sealed: a variable, progress, a plan's artifacts, a state, a quarantined state."""
+    """One of everything that is sealed: a variable, progress, a plan, a state, one in quarantine, a recovery list."""
     made = new_scene()
     made.put_variable("planted", sensitive=True)
     _, job = made.applying()
@@ -51,6 +57,10 @@ def scene(home: Path, session: Session) -> Scene:
     made.put_state(job, serial=1)
     with unit_of_work() as opened:
         progress.append(opened, job.run_id, [NewRecord(at=made.workspace.created_at, kind="line", text="hello")])
+        steps = ApplySteps(steps=(ApplyStep(address="aws_sqs_queue.orders", action="create", outcome="started"),))
+        came = ApplyStepsCame(made.organization_id, made.workspace.id, job.run_id, steps)
+        recovery_subscribers.on_apply_steps_came(opened, came)
+        recovery_factory.item(opened, made.organization_id, made.workspace.id, job.run_id)
     made.quiesce(job)
     return made
 
@@ -67,6 +77,7 @@ def read_everything(session: Session, scene: Scene) -> tuple[object, ...]:
         state.download_quarantined(session, scene.admin, quarantined),
         [variable.value for variable in workspaces.variables_for_run(session, scene.workspace.id)],
         [record.text for record in page.records],
+        [item.resource_id for item in recovery.page(session, scene.admin, PageParams()).items],
         [artifact_store().get(ArtifactRef.model_validate(found)) for found in plans.scalars()],
     )
 

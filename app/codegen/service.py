@@ -11,7 +11,7 @@ from typing import Any
 
 from app.codegen.backends import STATE_FILE, engine_backend, engine_settings, hcp_environment, render_backend
 from app.codegen.errors import SecretMissing
-from app.codegen.hcl import literal
+from app.codegen.hcl import literal, quoted
 from app.codegen.renderer import render_template
 from app.configurations.schemas import ModuleInterface
 from app.specs.schemas import TerraformStackSpec, root_directory
@@ -26,6 +26,7 @@ __all__ = [
     "engine_settings",
     "hcp_environment",
     "output_variable",
+    "quoted",
     "render",
     "render_backend",
     "run_variables",

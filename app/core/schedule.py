@@ -19,6 +19,7 @@ def _entry(task: str, every_seconds: float) -> Entry:
 BEAT_SCHEDULE: dict[str, Entry] = {
     "sweep-runs": _entry("runs.sweep", 2.0),
     "recheck-runs": _entry("runs.recheck", 30.0),
+    "sweep-recovery": _entry("recovery.sweep", 5.0),
     "chain-audit": _entry("audit.chain", 10.0),
     "sweep-states": _entry("state.sweep", 600.0),
 }

@@ -10,6 +10,7 @@ from app.executor import sandbox
 from app.executor.cancel import StopOrder
 from app.executor.commands import Command
 from app.executor.errors import ProcessFailed
+from app.executor.lines import LINE_BYTES
 from app.executor.watchdog import ExcessKind, TreeLimits
 
 Stream = Literal["stdout", "stderr"]
@@ -27,7 +28,7 @@ class Limits:
     timeout_seconds: float | None = None
     grace_seconds: float = 20.0
     output_bytes: int = 512 * 1024 * 1024
-    line_bytes: int = 1024 * 1024
+    line_bytes: int = LINE_BYTES
     memory_bytes: int | None = None
     cpu_seconds: int | None = None
     tree: TreeLimits | None = None
@@ -38,6 +39,7 @@ class Launch:
     """One process to start: which program, which command, where, and what it may see.
 
     ``writable`` are the directories whose size counts against the limit on the disk.
+    With a ``transcript`` its standard output goes into that file, which is followed while the process runs.
     """
 
     program: Path
@@ -47,6 +49,7 @@ class Launch:
     confinement: sandbox.Confinement | None = None
     stdin: bytes | None = field(default=None, repr=False)
     writable: tuple[Path, ...] = ()
+    transcript: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+LINE_BYTES = 1024 * 1024
+"""A longer line comes in pieces."""
+
 
 @dataclass(frozen=True)
 class Line:

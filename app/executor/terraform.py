@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from app.core.canonical import with_member
 from app.core.errors import IntegrityError
-from app.executor import backend, endings, files, gateway, prepared, sandbox
+from app.executor import backend, endings, files, gateway, prepared, sandbox, transcript
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.commands import (
     PLAN_FILE,
@@ -364,6 +364,8 @@ class TerraformExecutor:
             place.directory,
             around.confinement,
             writable=around.writable,
+            # What an apply has said must be known also when everything that listens to it is killed.
+            transcript=transcript.path_in(self._site.root) if isinstance(command, ApplyCommand) else None,
         )
         self._started += 1
         try:

@@ -15,6 +15,7 @@ from app.executor.cancel import CancelToken, StopOrder
 from app.executor.errors import ProcessFailed
 from app.executor.launch import Ended, Exceeded, Launch, Limits, Proof, Stream, not_started
 from app.executor.lines import Line, LineSplitter
+from app.executor.transcript import Transcript
 
 _CHUNK = 256 * 1024
 _NAMESPACE_END_SECONDS = 10.0
@@ -59,6 +60,7 @@ class Watched:
         self._descriptors: list[int] = []
         self._started = time.monotonic()
         self._started_at = clock.now()
+        self._transcript = _open_transcript(launch)
         self._popen = self._spawn()
         self._pidfd = self._keep(os.pidfd_open(self._popen.pid))
 
@@ -109,7 +111,7 @@ class Watched:
                 cwd="/" if confined is not None else launch.directory,
                 env=dict(launch.environment),
                 stdin=subprocess.PIPE if launch.stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.PIPE if self._transcript is None else self._transcript.writer,
                 stderr=subprocess.PIPE,
                 pass_fds=passed,
                 start_new_session=True,
@@ -164,16 +166,16 @@ class Watched:
                         pending_input = self._feed(selector, pending_input)
                     elif not self._pump(key.fd, key.data):
                         selector.unregister(key.fileobj)
+                self._follow()
                 self._check_clock()
         return self._conclude()
 
     def _register(self, selector: selectors.BaseSelector) -> None:
         popen = self._popen
-        assert popen.stdout is not None
-        assert popen.stderr is not None
         for pipe, name in ((popen.stdout, "stdout"), (popen.stderr, "stderr")):
-            os.set_blocking(pipe.fileno(), False)
-            selector.register(pipe, selectors.EVENT_READ, name)
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                selector.register(pipe, selectors.EVENT_READ, name)
         selector.register(self._pidfd, selectors.EVENT_READ, "exit")
         if self._status is not None:
             selector.register(self._status, selectors.EVENT_READ, "status")
@@ -197,6 +199,12 @@ class Watched:
             selector.unregister(stdin)
             stdin.close()
         return rest
+
+    def _follow(self) -> None:
+        """Take what has come into the transcript since the last look."""
+        transcript = self._transcript
+        if transcript is not None and transcript.is_due():
+            transcript.looked(found=self._pump(transcript.reader, "stdout"))
 
     def _pump(self, descriptor: int, stream: Stream) -> bool:
         """Read once. Returns whether there may be more."""
@@ -247,6 +255,8 @@ class Watched:
             moments.append(self._started + self._limits.timeout_seconds)
         if self._watchdog is not None:
             moments.append(self._watchdog.due)
+        if self._transcript is not None:
+            moments.append(time.monotonic() + self._transcript.seconds_to_next_look())
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _check_clock(self) -> None:
@@ -362,14 +372,16 @@ class Watched:
         )
 
     def _drain(self) -> None:
-        """Read what is left in the pipes. Every writer is dead, so this ends at once."""
+        """Read what is left in the pipes, or the transcript. Every writer is dead, so this ends at once."""
         until = time.monotonic() + _DRAIN_SECONDS
         for pipe, name in ((self._popen.stdout, "stdout"), (self._popen.stderr, "stderr")):
-            assert pipe is not None
             stream: Stream = "stdout" if name == "stdout" else "stderr"
-            while tree.wait_for(pipe.fileno(), max(0.0, until - time.monotonic())):
+            while pipe is not None and tree.wait_for(pipe.fileno(), max(0.0, until - time.monotonic())):
                 if not self._pump(pipe.fileno(), stream):
                     break
+        if self._transcript is not None:
+            for _ in range(0, self._transcript.unread_bytes(), _CHUNK):
+                self._pump(self._transcript.reader, "stdout")
         for splitter in self._splitters.values():
             splitter.flush()
 
@@ -378,6 +390,9 @@ class Watched:
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors.clear()
+        if self._transcript is not None:
+            self._transcript.close()
+            self._transcript = None
         popen = getattr(self, "_popen", None)
         if popen is not None:
             tree.untrack(popen.pid)
@@ -385,6 +400,15 @@ class Watched:
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
+
+
+def _open_transcript(launch: Launch) -> Transcript | None:
+    if launch.transcript is None:
+        return None
+    try:
+        return Transcript(launch.transcript)
+    except OSError as error:
+        raise not_started(launch, error) from error
 
 
 def _memory_file(content: bytes) -> int:

@@ -1,9 +1,10 @@
-"""What people do with states that were refused, through state's services."""
+"""What people do with states that were refused, through state's services; and with recovery lists."""
 
 from sqlalchemy.orm import Session
 
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
+from app.recovery.resources import dismiss, open_by_workspace, open_runs, page, run_recovery
 from app.state import service as state
 from app.state.schemas import (
     AdoptRequest,
@@ -15,6 +16,21 @@ from app.state.schemas import (
     StateResource,
     StateVersionOut,
 )
+
+__all__ = [
+    "adopt",
+    "diff",
+    "discard",
+    "dismiss",
+    "download",
+    "get",
+    "open_by_workspace",
+    "open_runs",
+    "page",
+    "quarantined",
+    "resources",
+    "run_recovery",
+]
 
 
 def quarantined(

@@ -1,4 +1,4 @@
-"""What a killed supervisor left on disk: its state is handed in, then the directory goes.
+"""What a killed supervisor left on disk: its state and what its apply had begun are handed in, then the directory goes.
 
 A run's directory is locked by its supervisor for as long as that lives, so an unlocked one belongs to a dead one, on
 whatever worker of this machine.
@@ -19,7 +19,7 @@ from app.core.settings import Settings, get_settings
 from app.executor.engine import Site
 from app.executor.nursery import Target
 from app.executor.terraform import kept_state
-from app.runner import workdir
+from app.runner import steps, workdir
 from app.runner.port import RunnerJob, RunnerPort, StateKind
 from app.runner.steadfast import insist
 
@@ -115,8 +115,14 @@ def _hand_in(site: Site, note: dict[str, Any], port: RunnerPort) -> bool:
         for kind, data in found:
             if data is not None and sha256_hex(data) != note["state_digest"]:
                 _put(port, note, kind, data)
-    except AppError as error:
-        _log.error("A dead run's state could not be kept; it is in %s: %s", site.root, error, extra={"note": note})
+        begun = steps.gather(site)
+        insist(
+            "put_steps",
+            lambda: port.put_steps(note["run_id"], int(note["fencing_token"]), begun),
+            for_seconds=_PATIENCE_SECONDS,
+        )
+    except (AppError, OSError) as error:
+        _log.error("What a dead run left could not be kept; it is in %s: %s", site.root, error, extra={"note": note})
         return False
     return True
 

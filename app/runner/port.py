@@ -2,7 +2,8 @@
 
 In process today, over HTTPS later, for runners that reach neither database nor broker. So every argument and answer is
 a value, every call is one transaction on the other side, and every call of a running run carries its fencing token.
-A token that is no longer the run's raises ``LeaseLost``; only ``put_state`` and the evidence calls still work then.
+A token that is no longer the run's raises ``LeaseLost``; only ``put_state``, ``put_steps`` and the evidence calls still
+work then.
 """
 
 from datetime import datetime
@@ -264,6 +265,31 @@ class Failure(Message):
     timings: tuple[Timing, ...] = ()
 
 
+class ApplyStep(Message):
+    """What is known of one resource that an apply began to work on: the last thing that the engine said of it.
+
+    ``id_key`` and ``id_value`` are what the engine knew it by: of a creation after it, of a deletion before it.
+    """
+
+    address: str
+    action: Literal["create", "update", "delete"]
+    outcome: Literal["started", "complete", "errored"]
+    resource_type: str = ""
+    id_key: str = ""
+    id_value: str = ""
+    started_at: datetime | None = None
+
+
+class ApplySteps(Message):
+    """Everything that an apply that did not end well had begun: what is not among the steps was never begun.
+
+    ``is_ended``: the engine ended by itself and its last state is stored, so that what it could not make is not there.
+    """
+
+    steps: tuple[ApplyStep, ...]
+    is_ended: bool = False
+
+
 class ProofOfDeath(Message):
     """How it is known that no process of the run lives.
 
@@ -334,6 +360,9 @@ class RunnerPort(Protocol):
 
     def evidence(self, run_id: str, token: int, kind: str, data: dict[str, JsonValue]) -> None:
         """Note something about the run that is kept whatever its status."""
+
+    def put_steps(self, run_id: str, token: int, steps: ApplySteps) -> None:
+        """Keep what an apply had begun, whatever the run's status, also after it has quiesced."""
 
     def quiesce(self, run_id: str, token: int, proof: ProofOfDeath) -> None:
         """The process is proven dead: revoke credentials, release the state lock, let the next run in."""

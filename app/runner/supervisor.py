@@ -25,7 +25,7 @@ from app.executor.nursery import Target, retire
 from app.executor.options import ExecutorOptions
 from app.executor.prepared import Shelf
 from app.executor.terraform import TerraformExecutor
-from app.runner import engines, leftovers, moving, pipeline, workdir
+from app.runner import engines, leftovers, moving, pipeline, steps, workdir
 from app.runner.feed import Feed
 from app.runner.lease import LeaseKeeper
 from app.runner.masking import Masker, sensitive_texts
@@ -53,6 +53,8 @@ _STATE_PATIENCE_SECONDS = 600.0
 _END_PATIENCE_SECONDS = 60.0
 _FLUSH_SECONDS = 5.0
 _TARGET = "target"
+# How an apply ends whose engine was not started, or has done all that it had begun and left its state.
+_LEFT_NOTHING = frozenset({"applied", "superseded"})
 
 
 class Terminated(ProcessFailed):
@@ -125,6 +127,7 @@ class Supervisor:
     def run(self) -> str:
         """Execute the job to its end and return the run's status, or what kept it from one."""
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        status = "errored"
         try:
             status = self._execute()
         except LeaseLost as error:
@@ -144,6 +147,8 @@ class Supervisor:
                 AppError(f"The runner failed: {type(error).__name__}. The worker's log has the details.")
             )
         finally:
+            if self._job.kind == "apply" and status not in _LEFT_NOTHING:
+                self._hand_in_steps()
             self._leave()
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -344,6 +349,22 @@ class Supervisor:
             resources_total=self._reporter.resources_total if self._job.kind == "apply" else None,
             timings=self.timings,
         )
+
+    def _hand_in_steps(self) -> None:
+        """Say what an apply had begun that did not end well; when that can't be told, its directory stays."""
+        if self._site is None:
+            return
+        try:
+            is_ended = self._state_is_safe and all(steps.ended_by_itself(engine.ends) for engine in self._engines)
+            found = steps.gather(self._site, masker=self._masker, is_ended=is_ended)
+            insist(
+                "put_steps",
+                lambda: self._port.put_steps(self._job.run_id, self._job.fencing_token, found),
+                for_seconds=_STATE_PATIENCE_SECONDS,
+            )
+        except Exception:
+            self._state_is_safe = False
+            _log.exception("What an apply had begun could not be told.", extra={"run_id": self._job.run_id})
 
     def _leave(self) -> None:
         """Take the directory away, say the last lines, and leave the proof of death."""

@@ -2,11 +2,12 @@
 
 from sqlalchemy.orm import Session
 
-from app.core import clock
+from app.core import clock, events
 from app.progress import service as progress
 from app.progress.schemas import NewRecord
 from app.runner.port import Failure, ProofOfDeath
-from app.runs.machine import FINAL, Status
+from app.runs.events import ApplyQuiesced
+from app.runs.machine import FINAL, Kind, Status
 from app.runs.models import TerraformRun
 from app.state import service as state
 
@@ -33,3 +34,5 @@ def close(session: Session, run: TerraformRun, proof: ProofOfDeath) -> None:
     progress.append(session, run.id, [record])
     if Status(run.status) in FINAL:
         progress.close_stream(session, run.id)
+    if run.kind == Kind.APPLY and run.status != Status.APPLIED:
+        events.publish(session, ApplyQuiesced(run.organization_id, run.workspace_id, run.id))

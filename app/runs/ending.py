@@ -13,6 +13,7 @@ from app.fence import service as fence
 from app.fence.errors import Halted
 from app.runner.port import ApplyOutcome, Failure, ProofOfDeath, VerifyAnswer
 from app.runs import deciding, fingerprint, migrating, repository
+from app.runs.applies import VERIFIED
 from app.runs.claiming import dispatch
 from app.runs.closing import close, keep_failure
 from app.runs.machine import FINAL, Facts, Status, Trigger
@@ -71,7 +72,7 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
         holder=run.requested_by,
         reason=f"apply of {parent.id}",
     )
-    note(session, run, "verified", {"fingerprint": parent.fingerprint, "have": quorum.have, "need": quorum.need})
+    note(session, run, VERIFIED, {"fingerprint": parent.fingerprint, "have": quorum.have, "need": quorum.need})
     return VerifyAnswer(may_apply=True)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pydantic import JsonValue
 from sqlalchemy.orm import Session
 
-from app.core import clock
+from app.core import clock, events
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.db import unit_of_work
 from app.core.errors import IntegrityError
@@ -16,6 +16,7 @@ from app.progress import service as progress
 from app.progress.schemas import NewRecord
 from app.runner.port import (
     ApplyOutcome,
+    ApplySteps,
     ArtifactKind,
     CheckAnswer,
     Failure,
@@ -35,6 +36,7 @@ from app.runner.port import (
     WorkerInfo,
 )
 from app.runs import claiming, ending, migrating, moving, repository, settling
+from app.runs.events import ApplyStepsCame
 from app.runs.fingerprint import checked_bundles_digest
 from app.runs.machine import Kind, Status
 from app.runs.models import TerraformRun
@@ -210,6 +212,16 @@ class InProcessPort:
             if run is not None and run.quiesced_at is None:
                 late: dict[str, JsonValue] = {"late": True} if token != run.fencing_token else {}
                 note(session, run, kind, {**data, **late})
+
+    def put_steps(self, run_id: str, token: int, steps: ApplySteps) -> None:
+        """Keep what an apply that did not end well had begun, whatever the token. Raises ``LeaseLost`` for no run."""
+        del token
+        with unit_of_work() as session:
+            run = repository.by_id(session, run_id)
+            if run is None:
+                raise LeaseLost(f"Run {run_id} is gone, and its workspace with it.")
+            if run.status != Status.APPLIED:
+                events.publish(session, ApplyStepsCame(run.organization_id, run.workspace_id, run_id, steps))
 
     def quiesce(self, run_id: str, token: int, proof: ProofOfDeath) -> None:
         """Proven dead."""

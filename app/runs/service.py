@@ -27,6 +27,7 @@ from app.runs import (
     repository,
     requesting,
 )
+from app.runs.applies import ApplyFacts, Recoverable, apply_facts, planned_view, recoverable
 from app.runs.errors import RunNotFound
 from app.runs.models import TerraformRun
 from app.runs.queue_schemas import QueueLimitIn, QueueOut, WorkerOut
@@ -42,6 +43,7 @@ from app.runs.schemas import (
 )
 from app.workspaces import service as workspaces
 
+__all__ = ["ApplyFacts", "Recoverable", "apply_facts", "planned_view", "recoverable"]
 GATE_STATUSES = tuple(status.value for status in presenting.GATE)
 RESEND_AFTER_SECONDS = 5
 RINGS_AT_ONCE = 16

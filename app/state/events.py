@@ -19,3 +19,10 @@ class StateMoved(Fact):
 
     organization_id: str
     workspace_id: str
+
+
+@dataclass(frozen=True)
+class QuarantineMoved(Fact):
+    """A state of a run was put into quarantine, or let go of: what the run left is in other places than before."""
+
+    run_id: str

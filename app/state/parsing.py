@@ -21,36 +21,42 @@ def parse(data: bytes, *, needs_lineage: bool = True) -> ParsedState:
     it makes one up with the first write; it is read without ``needs_lineage``. Raises ``StateUnreadable``, and
     ``StateEncrypted`` for a state that OpenTofu itself has encrypted.
     """
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        raise StateUnreadable("The state is not JSON; it may be cut short. It was not stored as a version.") from None
-    if isinstance(document, dict) and "encrypted_data" in document:
-        raise StateEncrypted(
-            "OpenTofu has encrypted this state, and Sluice has no key for it. Write it in clear where its `encryption` "
-            "block is, with `tofu state pull > plain.tfstate`, and send that: Sluice encrypts every state at rest."
-        )
-    if not isinstance(document, dict) or document.get("version") != 4:
-        raise StateUnreadable("The state is not of format version 4, which OpenTofu and Terraform ≥ 0.12 write.")
-    serial, lineage = document.get("serial"), document.get("lineage")
+    found = document(data)
+    serial, lineage = found.get("serial"), found.get("lineage")
     if type(serial) is not int or not isinstance(lineage, str) or (needs_lineage and not lineage):
         raise StateUnreadable("The state has no serial or no lineage.")
     if not 0 <= serial <= MOST_SERIAL or len(lineage) > _LONGEST_LINEAGE or not lineage.isprintable():
         raise StateUnreadable("The state's serial or lineage is not one that an engine writes.")
     try:
-        return _parsed(document, serial, lineage)
+        return _parsed(found, serial, lineage)
     except (AttributeError, TypeError, ValueError):
         raise StateUnreadable("The state's outputs or resources are not as a state of format 4 has them.") from None
 
 
-def _parsed(document: dict[str, Any], serial: int, lineage: str) -> ParsedState:
-    outputs = document.get("outputs") or {}
+def document(data: bytes) -> dict[str, Any]:
+    """Return a state of format version 4 as JSON. Raises ``StateUnreadable`` and ``StateEncrypted``."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        raise StateUnreadable("The state is not JSON; it may be cut short. It was not stored as a version.") from None
+    if isinstance(found, dict) and "encrypted_data" in found:
+        raise StateEncrypted(
+            "OpenTofu has encrypted this state, and Sluice has no key for it. Write it in clear where its `encryption` "
+            "block is, with `tofu state pull > plain.tfstate`, and send that: Sluice encrypts every state at rest."
+        )
+    if not isinstance(found, dict) or found.get("version") != 4:
+        raise StateUnreadable("The state is not of format version 4, which OpenTofu and Terraform ≥ 0.12 write.")
+    return found
+
+
+def _parsed(found: dict[str, Any], serial: int, lineage: str) -> ParsedState:
+    outputs = found.get("outputs") or {}
     return ParsedState(
         serial=serial,
         lineage=lineage,
-        engine_version=str(document.get("terraform_version", "")),
+        engine_version=str(found.get("terraform_version", "")),
         outputs=[_output(name, value) for name, value in sorted(outputs.items())],
-        resources=[item for block in document.get("resources") or [] for item, _ in instances_of(block)],
+        resources=[item for block in found.get("resources") or [] for item, _ in instances_of(block)],
     )
 
 

@@ -14,7 +14,7 @@ from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
 from app.state import parsing, quarantine_repository, repository, versions
 from app.state.errors import QuarantineDecided, QuarantineNotFound, StateConflict, StateLocked, StateUnreadable
-from app.state.events import StateMoved
+from app.state.events import QuarantineMoved, StateMoved
 from app.state.models import TerraformQuarantinedState
 from app.state.schemas import AdoptRequest, QuarantinedState, StateKind, StateLocking, StateVersionOut
 from app.state.vault import Vault
@@ -77,7 +77,13 @@ def quarantine(
     )
     session.add(row)
     session.flush()
+    _moved(session, row)
     return QuarantinedState.model_validate(row)
+
+
+def _moved(session: Session, row: TerraformQuarantinedState) -> None:
+    if row.run_id is not None:
+        events.publish(session, QuarantineMoved(row.run_id))
 
 
 def left_by_first_apply(session: Session, workspace_id: str, data: bytes) -> bytes:
@@ -187,6 +193,7 @@ def _decide(session: Session, actor: Actor, row: TerraformQuarantinedState, stat
     row.manifest = None
     session.flush()
     Vault(row.organization_id, row.workspace_id).collect(session)
+    _moved(session, row)
     evidence = {**_evidence(row), "reason": reason, "state_version_id": row.state_version_id}
     audit.record(session, actor, f"quarantine.{status}", ("quarantined_state", row.id), evidence)
 

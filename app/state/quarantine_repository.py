@@ -37,6 +37,14 @@ def held_of_run(session: Session, run_id: str) -> int:
     return session.scalars(query).one()
 
 
+def held_rows_of_run(session: Session, run_id: str) -> Sequence[TerraformQuarantinedState]:
+    """Return the held states of a run, with what their content is read from."""
+    query = select(TerraformQuarantinedState).filter_by(run_id=run_id, status="held")
+    return session.scalars(
+        query.options(undefer(TerraformQuarantinedState.manifest)).execution_options(populate_existing=True)
+    ).all()
+
+
 def page(
     session: Session, organization_id: str, params: PageParams, *, workspace_id: str | None, status: str | None
 ) -> tuple[Sequence[TerraformQuarantinedState], str | None]:

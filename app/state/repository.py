@@ -60,6 +60,12 @@ def by_digest(session: Session, workspace_id: str, digest: str) -> TerraformStat
     return session.scalars(query.order_by(TerraformStateVersion.number.desc()).limit(1)).one_or_none()
 
 
+def of_run(session: Session, run_id: str) -> Sequence[TerraformStateVersion]:
+    """Return the state versions that a run left, with what their content is read from, newest first."""
+    query = select(TerraformStateVersion).filter_by(run_id=run_id).order_by(TerraformStateVersion.number.desc())
+    return session.scalars(_content(query)).all()
+
+
 def page(session: Session, workspace_id: str, params: PageParams) -> tuple[Sequence[TerraformStateVersion], str | None]:
     """Return one page of a workspace's versions, newest first."""
     query = select(TerraformStateVersion).filter_by(workspace_id=workspace_id)

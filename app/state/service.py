@@ -2,6 +2,7 @@
 
 from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
 from app.state.hcp_importing import import_from_hcp
+from app.state.holding import HeldInstance, Holdings, Place, held_now, held_of_run
 from app.state.importing import import_state
 from app.state.listing import changes, diff, diff_quarantined, facets, quarantined_resources, resources
 from app.state.locks import (
@@ -51,6 +52,9 @@ from app.state.versions import (
 
 __all__ = [
     "ARTIFACT_KIND",
+    "HeldInstance",
+    "Holdings",
+    "Place",
     "adopt",
     "beat",
     "by_content",
@@ -70,6 +74,8 @@ __all__ = [
     "force_unlock",
     "held_lock",
     "held_locks",
+    "held_now",
+    "held_of_run",
     "import_from_hcp",
     "import_state",
     "issue_run_credential",

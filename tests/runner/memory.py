@@ -17,6 +17,7 @@ from app.core.canonical import sha256_hex
 from app.core.errors import IntegrityError
 from app.runner.port import (
     ApplyOutcome,
+    ApplySteps,
     ArtifactKind,
     CheckAnswer,
     Counts,
@@ -152,6 +153,10 @@ class MemoryPort:
     def evidence(self, run_id: str, token: int, kind: str, data: dict[str, Any]) -> None:
         self._note("evidence", needs_lease=False)
         self.left.append((kind, data))
+
+    def put_steps(self, run_id: str, token: int, steps: ApplySteps) -> None:
+        self._note("put_steps", needs_lease=False)
+        self.steps = steps
 
     def quiesce(self, run_id: str, token: int, proof: ProofOfDeath) -> None:
         self._note("quiesce", needs_lease=False)

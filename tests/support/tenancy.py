@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.identity.roles import Role
 from app.state import service as state
+from tests.factories import recovery
 from tests.support import people
 
 PARAMETERS = {
@@ -36,6 +37,7 @@ PARAMETERS = {
     "/diff/{other_id}": "state_version",
     "/outputs/{name}": "output_name",
     "/quarantine/{quarantine_id}": "quarantined_state",
+    "/resources/{item_id}": "recovery_item",
 }
 """What of a tenant each path parameter names, by the segment before it. A new route's parameter belongs here."""
 
@@ -127,6 +129,7 @@ def new_tenant(session: Session, name: str) -> Tenant:
     )
     assert quarantined is not None
     things["quarantined_state"] = quarantined.id
+    things["recovery_item"] = recovery.item(session, tenant.organization_id, things["workspace"], things["run"])
     session.commit()
     return tenant
 

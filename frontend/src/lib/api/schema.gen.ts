@@ -749,6 +749,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/recovery/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Recovery Items
+         * @description List what applies may have left that no state knows, newest first.
+         */
+        get: operations["list_recovery_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/recovery/resources/{item_id}/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dismiss Recovery Item
+         * @description Take an item off the list: it does not exist, or is taken care of elsewhere.
+         */
+        post: operations["dismiss_recovery_item"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/resume": {
         parameters: {
             query?: never;
@@ -927,6 +967,26 @@ export interface paths {
          * @description Return records from ``after`` on. Polling this gives the same records as the WebSocket.
          */
         get: operations["read_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/runs/{run_id}/recovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Recovery
+         * @description Return what a run's apply may have left that no state knows, with import blocks and what to check.
+         */
+        get: operations["get_run_recovery"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2078,6 +2138,17 @@ export interface components {
             reason: string;
         };
         /**
+         * DismissRequest
+         * @description Taking an item off the list.
+         */
+        DismissRequest: {
+            /**
+             * Reason
+             * @description Why; it is audited
+             */
+            reason: string;
+        };
+        /**
          * EngineConstraint
          * @description Which engine a stack needs. ``any`` takes the worker's first: tofu, then terraform.
          */
@@ -2913,6 +2984,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[RecoveryItemOut] */
+        Page_RecoveryItemOut_: {
+            /** Items */
+            items: components["schemas"]["RecoveryItemOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[RunListItem] */
         Page_RunListItem_: {
             /** Items */
@@ -3469,6 +3547,110 @@ export interface components {
             text: string;
         };
         /**
+         * RecoveryItemOut
+         * @description A resource that an apply may have left without a state that knows it.
+         *
+         *     ``outcome``: `created` (the engine said so, and no state holds it), `unknown` (it was begun, and nobody heard how
+         *     that ended), `destroyed` (the engine said so, and the state still lists it).
+         */
+        RecoveryItemOut: {
+            /**
+             * Action
+             * @description What the plan was to do with it
+             * @enum {string}
+             */
+            action: "create" | "update" | "delete" | "replace";
+            /** Address */
+            address: string;
+            /**
+             * Change
+             * @description What of that it is about: a replace creates and deletes
+             * @enum {string}
+             */
+            change: "create" | "update" | "delete";
+            /**
+             * Check
+             * @description What a person should look at, or do
+             */
+            check: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decided By */
+            decided_by: {
+                [key: string]: unknown;
+            } | null;
+            /** Decision Reason */
+            decision_reason: string | null;
+            /**
+             * Hints
+             * @description Attributes of the plan to find it by; never sensitive ones
+             */
+            hints: {
+                [key: string]: string;
+            };
+            /** Id */
+            id: string;
+            /**
+             * Import Block
+             * @description HCL to paste into the configuration; null where none would help
+             */
+            import_block: string | null;
+            /**
+             * Import Template
+             * @description The same with a blank id, for what has to be looked up first
+             */
+            import_template: string | null;
+            /**
+             * Is In State
+             * @description Whether the workspace's state lists it by now
+             */
+            is_in_state: boolean;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "created" | "unknown" | "destroyed";
+            /** Provider */
+            provider: string | null;
+            /**
+             * Reason
+             * @description Why it is on the list
+             */
+            reason: string;
+            /**
+             * Resource Id
+             * @description What the provider calls it; null when that is not known
+             */
+            resource_id: string | null;
+            /** Run Id */
+            run_id: string;
+            /**
+             * Started At
+             * @description When the engine began with it, by its own clock
+             */
+            started_at: string | null;
+            /**
+             * State Version Id
+             * @description The state version that resolved it
+             */
+            state_version_id: string | null;
+            /**
+             * Status
+             * @description `resolved` by itself once the state is right; `dismissed` by a person
+             * @enum {string}
+             */
+            status: "open" | "resolved" | "dismissed";
+            /** Type */
+            type: string;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
          * Reference
          * @description Something named by id and name.
          */
@@ -3754,6 +3936,38 @@ export interface components {
             /** Verdict */
             verdict: ("passed" | "advisory" | "blocked_soft" | "blocked_hard") | null;
             workspace: components["schemas"]["app__runs__schemas__WorkspaceRef"];
+        };
+        /**
+         * RunRecovery
+         * @description The recovery list of a run's apply.
+         */
+        RunRecovery: {
+            /**
+             * Complete
+             * @description The apply is over and everything that is known of it is in the list
+             */
+            complete: boolean;
+            /**
+             * Evidence
+             * @description `whole`: everything that the engine began is known; `partial`: only what had been sent; `none`: nothing, so the plan is taken for it; null where no list is needed
+             */
+            evidence: ("whole" | "partial" | "none") | null;
+            /**
+             * Failure
+             * @description What the list had to be made without
+             */
+            failure?: string | null;
+            /** Items */
+            items: components["schemas"]["RecoveryItemOut"][];
+            /** Open */
+            open: number;
+            /**
+             * Run Id
+             * @description The apply's id; the run's own when it has none
+             */
+            run_id: string;
+            /** Workspace Id */
+            workspace_id: string;
         };
         /**
          * RunRequest
@@ -7078,6 +7292,99 @@ export interface operations {
             };
         };
     };
+    list_recovery_items: {
+        parameters: {
+            query?: {
+                /** @description Name or id of a workspace. */
+                workspace?: string | null;
+                /** @description Only those; default: all. */
+                status?: ("open" | "resolved" | "dismissed") | null;
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RecoveryItemOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dismiss_recovery_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                item_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DismissRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryItemOut"];
+                };
+            };
+            /** @description No such item of a recovery list (`recovery_item_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The item is settled already (`recovery_item_settled`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     resume: {
         parameters: {
             query?: never;
@@ -7548,6 +7855,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProgressPage"];
+                };
+            };
+            /** @description No such run (`run_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_run_recovery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRecovery"];
                 };
             };
             /** @description No such run (`run_not_found`) */
