@@ -2,25 +2,47 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.progress.models import ProgressChunk, ProgressStream
 
+# Tables rather than mapped classes: each run appends many times, and nobody reads back through the same session.
+_STREAMS = cast(Table, ProgressStream.__table__)
+_CHUNKS = cast(Table, ProgressChunk.__table__)
+_TAKE_OFFSETS = (
+    update(_STREAMS)
+    .where(_STREAMS.c.run_id == bindparam("stream"))
+    .values(next_offset=_STREAMS.c.next_offset + bindparam("count"))
+    .returning(_STREAMS.c.organization_id, _STREAMS.c.next_offset)
+)
+_ADD_CHUNK = insert(_CHUNKS)
 
-def take_offsets(session: Session, run_id: str, count: int) -> ProgressStream | None:
-    """Advance the stream by ``count`` offsets and return it as it is after; None when there is no such stream.
+
+def take_offsets(session: Session, run_id: str, count: int) -> tuple[str, int] | None:
+    """Advance the stream by ``count`` offsets; return its organization and the offset after; None without a stream.
 
     The UPDATE's row lock is held until commit, so whoever appends next waits: commit order is offset order.
     """
-    return session.scalars(
-        update(ProgressStream)
-        .where(ProgressStream.run_id == run_id)
-        .values(next_offset=ProgressStream.next_offset + count)
-        .returning(ProgressStream)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    row = session.connection().execute(_TAKE_OFFSETS, {"stream": run_id, "count": count}).one_or_none()
+    return (row.organization_id, row.next_offset) if row is not None else None
+
+
+def add_chunk(session: Session, run_id: str, first_offset: int, last_offset: int, sealed: bytes) -> None:
+    """Add the records from ``first_offset`` to ``last_offset``."""
+    session.connection().execute(
+        _ADD_CHUNK,
+        {
+            "run_id": run_id,
+            "first_offset": first_offset,
+            "last_offset": last_offset,
+            "sealed": sealed,
+            "created_at": clock.now(),
+        },
+    )
 
 
 def stream(session: Session, run_id: str) -> ProgressStream | None:

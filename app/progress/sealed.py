@@ -13,7 +13,7 @@ def _chunk(session: Session, row: ProgressChunk) -> Binding:
     stream = repository.stream(session, row.run_id)
     if stream is None:
         raise IntegrityError(f"The stream of {row.run_id} is gone.")
-    return service.binding(stream, row.first_offset)
+    return service.binding(stream.organization_id, stream.run_id, row.first_offset)
 
 
 SEALED = (SealedColumn(ProgressChunk, ProgressChunk.sealed, _chunk),)

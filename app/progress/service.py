@@ -4,6 +4,7 @@ import json
 from functools import partial
 
 import zstandard
+from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -12,13 +13,14 @@ from app.core.db import after_commit
 from app.progress import repository
 from app.progress.doorbell import doorbell
 from app.progress.errors import StreamNotFound
-from app.progress.models import ProgressChunk, ProgressStream
+from app.progress.models import ProgressStream
 from app.progress.schemas import NewRecord, ProgressPage, Record
 
 MAX_RECORDS = 5000
 MAX_CHARACTERS = 400_000
 """Of text in one answer, so that a WebSocket frame stays below the mebibyte that many clients accept."""
 _MAX_CHUNKS = 200
+_RECORDS = TypeAdapter(list[NewRecord])
 
 
 def open_stream(session: Session, *, run_id: str, organization_id: str, workspace_id: str) -> None:
@@ -36,22 +38,16 @@ def append(session: Session, run_id: str, records: list[NewRecord]) -> int:
     """
     if not records:
         return 0
-    stream = repository.take_offsets(session, run_id, len(records))
-    if stream is None:
+    taken = repository.take_offsets(session, run_id, len(records))
+    if taken is None:
         raise StreamNotFound(f"There is no run {run_id}.")
-    first = stream.next_offset - len(records)
-    body = json.dumps([record.model_dump(mode="json", exclude_defaults=True) for record in records]).encode()
-    session.add(
-        ProgressChunk(
-            run_id=run_id,
-            first_offset=first,
-            last_offset=stream.next_offset - 1,
-            sealed=key_ring().seal(zstandard.compress(body, 3), binding(stream, first)),
-        )
-    )
-    session.flush()
-    after_commit(session, partial(doorbell().ring, run_id, stream.next_offset))
-    return stream.next_offset
+    organization_id, following = taken
+    first = following - len(records)
+    body = _RECORDS.dump_json(records, exclude_defaults=True)
+    sealed = key_ring().seal(zstandard.compress(body, 3), binding(organization_id, run_id, first))
+    repository.add_chunk(session, run_id, first, following - 1, sealed)
+    after_commit(session, partial(doorbell().ring, run_id, following))
+    return following
 
 
 def close_stream(session: Session, run_id: str) -> None:
@@ -73,7 +69,7 @@ def read(session: Session, run_id: str, *, organization_id: str, after: int, lim
     left = MAX_CHARACTERS
     if after < stream.next_offset:
         for chunk in repository.chunks_from(session, run_id, after, _MAX_CHUNKS):
-            body = key_ring().open(chunk.sealed, binding(stream, chunk.first_offset))
+            body = key_ring().open(chunk.sealed, binding(organization_id, run_id, chunk.first_offset))
             for position, item in enumerate(json.loads(zstandard.decompress(body)), start=chunk.first_offset):
                 if position >= after and len(records) < limit and left > 0:
                     records.append(Record(offset=position, **item))
@@ -85,6 +81,6 @@ def read(session: Session, run_id: str, *, organization_id: str, after: int, lim
     return ProgressPage(records=records, next=following, closed=closed)
 
 
-def binding(stream: ProgressStream, first_offset: int) -> Binding:
+def binding(organization_id: str, run_id: str, first_offset: int) -> Binding:
     """Return what a chunk is bound to."""
-    return Binding(stream.organization_id, "progress", stream.run_id, str(first_offset))
+    return Binding(organization_id, "progress", run_id, str(first_offset))

@@ -1,5 +1,9 @@
 """Turns the engine's output into masked progress records."""
 
+from typing import Literal
+
+from pydantic import JsonValue
+
 from app.core import clock
 from app.executor.engine import Notice, Output
 from app.executor.events import Diagnostic, Event, Log, PlainText, PlannedChange, ResourceStep
@@ -52,9 +56,12 @@ class Reporter:
         elif isinstance(event, ResourceStep) and event.kind == "apply_complete":
             self.resources_applied += 1
 
-    def _add(self, kind: str, stream: str, text: str, data: dict[str, object]) -> None:
-        self._feed.add(
-            ProgressRecord.model_validate(
-                {"at": clock.now(), "kind": kind, "stream": stream, "text": text, "data": data}
-            )
-        )
+    def _add(
+        self,
+        kind: Literal["line", "event"],
+        stream: Literal["stdout", "stderr", "system"],
+        text: str,
+        data: dict[str, JsonValue],
+    ) -> None:
+        # Not validated: what is put together here is right by construction, and there may be a million of them.
+        self._feed.add(ProgressRecord.model_construct(at=clock.now(), kind=kind, stream=stream, text=text, data=data))

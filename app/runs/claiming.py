@@ -69,7 +69,7 @@ def _claim(session: Session, seen: Candidate, worker: WorkerInfo) -> RunnerJob |
         fence.hold_shared(session, seen.organization_id, seen.workspace_id)
     except Halted:
         return None
-    workspaces.lock_exclusive(session, seen.workspace_id)
+    workspace = workspaces.get_locked(session, seen.workspace_id, exclusive=True)
     run, parent, own_limit = queue_repository.lock_for_claim(session, seen)
     if run is None or run.status != Status.QUEUED:
         return None
@@ -92,7 +92,6 @@ def _claim(session: Session, seen: Candidate, worker: WorkerInfo) -> RunnerJob |
     except GuardRefused:
         session.expire(run)
         return None
-    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     try:
         return _plan_job(session, run, workspace) if parent is None else _apply_job(session, run, parent, workspace)
     except AppError as error:
@@ -121,9 +120,10 @@ def _end_unstarted(session: Session, run: TerraformRun, parent: TerraformRun | N
 
 def in_turn_now(session: Session, workspace_id: str) -> str | None:
     """Return the run that may start in the workspace; none while a dead run's lock waits for its release."""
-    held = state.held_lock(session, workspace_id)
+    following = queue_repository.next_in_turn(session, workspace_id)
+    held = state.held_lock(session, workspace_id) if following is not None else None
     is_kept_out = held is not None and (held.is_orphaned or held.kind == "manual")
-    return None if is_kept_out else queue_repository.next_in_turn(session, workspace_id)
+    return None if is_kept_out else following
 
 
 def dispatch(session: Session, workspace_id: str) -> None:

@@ -22,11 +22,13 @@ def keep_failure(run: TerraformRun, failure: Failure) -> None:
 def close(session: Session, run: TerraformRun, proof: ProofOfDeath) -> None:
     """Note that the locked run has quiesced: what it still sends is refused from here on, its credentials are revoked.
 
-    The last state that its engine sent is the one that it left, also of a run that was halted or failed.
+    The last state that its engine sent is the one that it left, also of an apply that was halted or failed; a plan's
+    credential can't write one.
     """
     at = clock.now()
     state.revoke_run_credentials(session, run.id)
-    run.state_version_id = run.state_version_id or state.settle_snapshots(session, run.id)
+    if run.parent_run_id is not None and run.state_version_id is None:
+        run.state_version_id = state.settle_snapshots(session, run.id)
     run.quiesced_at = at
     run.proof_of_death = proof.model_dump(mode="json")
     session.flush()

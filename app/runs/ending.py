@@ -37,7 +37,7 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
         fence.hold_shared(session, seen.organization_id, seen.workspace_id)
     except Halted as halted:
         return VerifyAnswer(may_apply=False, reason=halted.detail)
-    workspaces.lock_share(session, seen.workspace_id)
+    workspace = workspaces.get_locked(session, seen.workspace_id, exclusive=False)
     run, parent = repository.lock_with_parent(session, run_id)
     if run is None or parent is None or run.fencing_token != token or run.status != Status.RUNNING:
         return VerifyAnswer(may_apply=False, reason="the run is no longer running")
@@ -45,7 +45,6 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
         # Nothing has been applied, so nothing is left to wait for: the runner takes this answer for the run's end.
         _acknowledge(session, run, parent)
         return VerifyAnswer(may_apply=False, reason="cancel was requested")
-    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moved_inputs(parent, now)
     if parent.fingerprint != run.fingerprint or _recomputed(parent) != parent.fingerprint:

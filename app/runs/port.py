@@ -78,7 +78,7 @@ class InProcessPort:
             phases = [record.data.get("phase") for record in records if record.kind == "phase"]
             if phases:
                 repository.enter_phase(session, run_id, str(phases[-1]))
-            progress.append(session, run_id, [NewRecord(**record.model_dump()) for record in records])
+            progress.append(session, run_id, [NewRecord.model_construct(**dict(record)) for record in records])
 
     def get_artifact(self, run_id: str, token: int, reference: ArtifactRef) -> bytes:
         """Return an artifact that the job names. Raises ``LeaseLost``, ``NotFound`` and ``IntegrityError``.

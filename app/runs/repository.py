@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Select, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -28,6 +29,24 @@ def by_id(session: Session, run_id: str) -> TerraformRun | None:
     ).one_or_none()
 
 
+class Place(NamedTuple):
+    """What of a run never moves, to take the locks above it by, and its status when it was looked at."""
+
+    organization_id: str
+    workspace_id: str
+    status: str
+
+
+def place_of(session: Session, run_id: str) -> Place | None:
+    """Return where a run belongs, unlocked; None when it is gone."""
+    found = session.execute(
+        select(TerraformRun.organization_id, TerraformRun.workspace_id, TerraformRun.status).where(
+            TerraformRun.id == run_id
+        )
+    ).one_or_none()
+    return Place(*found) if found is not None else None
+
+
 def lock(session: Session, run_id: str) -> TerraformRun | None:
     """Return one run, its row locked until commit. A child's parent must be locked before."""
     return session.scalars(
@@ -37,14 +56,18 @@ def lock(session: Session, run_id: str) -> TerraformRun | None:
 
 def lock_with_parent(session: Session, run_id: str) -> tuple[TerraformRun | None, TerraformRun | None]:
     """Return (run, parent), parent locked first; parent is None for a run that plans."""
-    known = session.identity_map.get(session.identity_key(TerraformRun, run_id))
-    parent_id = (
-        known.parent_run_id
-        if known is not None
-        else session.scalars(select(TerraformRun.parent_run_id).filter_by(id=run_id)).one_or_none()
-    )
-    parent = lock(session, parent_id) if parent_id is not None else None
-    return lock(session, run_id), parent
+    # One statement: PostgreSQL locks the rows in the order in which they leave the sort, and a parent never changes.
+    parent_id = select(TerraformRun.parent_run_id).where(TerraformRun.id == run_id).scalar_subquery()
+    rows = session.scalars(
+        select(TerraformRun)
+        .where(or_(TerraformRun.id == run_id, TerraformRun.id == parent_id))
+        .order_by(TerraformRun.id == run_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    found = {row.id: row for row in rows}
+    run = found.pop(run_id, None)
+    return run, next(iter(found.values()), None)
 
 
 def child_of(session: Session, run_id: str) -> TerraformRun | None:

@@ -107,11 +107,11 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     On a run that is final already (halted, cancelled, expired) the outcome is kept as evidence. An automatic approval
     happens in the same transaction.
     """
-    seen = repository.by_id(session, run_id)
+    seen = repository.place_of(session, run_id)
     if seen is None:
         return SettleAnswer(status="cancelled", reason="the run is gone")
     may_start = _fence_is_clear(session, seen)
-    workspaces.lock_share(session, seen.workspace_id)
+    workspace = workspaces.get_locked(session, seen.workspace_id, exclusive=False)
     run = repository.lock(session, run_id)
     if run is None or run.quiesced_at is not None:
         return SettleAnswer(status=seen.status, reason="the lease is lost")
@@ -120,14 +120,14 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
         return SettleAnswer(status=run.status, reason=run.status_reason)
     if run.fencing_token != token:
         return SettleAnswer(status=run.status, reason="the lease is lost")
+    # Read before the row changes: what is read after would write the changes first, and then once more.
+    now = fingerprint.inputs_of(session, workspace)
+    checks = policy.checks_of(session, [run.id]).get(run.id, []) if run.verdict is not None else []
     _keep(run, outcome)
-    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     if not workspace.is_state_here and not run.is_speculative:
         # Only the runner can see what lies there; what it read is what the plan was made from.
         run.state_lineage, run.state_serial = outcome.state_lineage, outcome.state_serial
-    now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moved_inputs(run, now)
-    checks = policy.checks_of(session, [run.id]).get(run.id, []) if run.verdict is not None else []
     run.fingerprint_parts = fingerprint.parts_of(
         run,
         policy_bundles=fingerprint.checked_bundles_digest(checks),
@@ -158,9 +158,9 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     return SettleAnswer(status=run.status, reason=run.status_reason)
 
 
-def _fence_is_clear(session: Session, run: TerraformRun) -> bool:
+def _fence_is_clear(session: Session, place: repository.Place) -> bool:
     try:
-        fence.hold_shared(session, run.organization_id, run.workspace_id)
+        fence.hold_shared(session, place.organization_id, place.workspace_id)
     except Halted:
         return False
     return True

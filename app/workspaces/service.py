@@ -56,6 +56,7 @@ __all__ = [
     "delete_variable",
     "following_head",
     "get",
+    "get_locked",
     "get_many",
     "lock_exclusive",
     "lock_share",
@@ -134,6 +135,11 @@ def lock_exclusive(session: Session, workspace_id: str) -> None:
 def lock_share(session: Session, workspace_id: str) -> None:
     """Lock the workspace's row against writers until commit. Raises ``WorkspaceNotFound``."""
     lock(session, workspace_id, exclusive=False)
+
+
+def get_locked(session: Session, workspace_id: str, *, exclusive: bool) -> WorkspaceOut:
+    """Return a workspace with its row locked until commit, as the two above do. Raises ``WorkspaceNotFound``."""
+    return present(session, [lock(session, workspace_id, exclusive=exclusive)])[0]
 
 
 def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut:
