@@ -1,7 +1,7 @@
 """The engine's ``-json`` lines as typed events. Unknown types and plain text are events too: nothing is dropped."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 _ACTIONS = {"noop": "no-op", "remove": "delete"}
@@ -22,9 +22,11 @@ class Event:
 
     def data(self) -> dict[str, Any]:
         """Return the event's own fields as plain values; empty ones are left out."""
-        values = asdict(self)
-        del values["level"], values["message"]
-        return {key: value for key, value in values.items() if value not in (None, "", [], {})}
+        return {
+            key: value
+            for key, value in vars(self).items()
+            if key not in {"level", "message"} and value not in (None, "", [], {})
+        }
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, case, delete, func, or_, select, update
+from sqlalchemy import Select, String, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -49,12 +50,18 @@ def lock_shared(session: Session, fence_ids: Sequence[str]) -> list[FenceOut]:
     arrival, so a halt waits for those before it only.
     """
     # One statement takes them from left to right; what they guard is read by the next one, whose snapshot is newer.
-    session.execute(
-        select(*(func.pg_advisory_xact_lock_shared(_QUEUE, func.hashtext(fence_id)) for fence_id in fence_ids))
-    )
-    return _fences(
-        session, select(*_COLUMNS).where(Fence.id.in_(fence_ids)).order_by(_ORDER).with_for_update(read=True)
-    )
+    given = {f"fence_{number}": fence_id for number, fence_id in enumerate(fence_ids)}
+    queue, rows = _sharing(len(fence_ids))
+    session.execute(queue, given)
+    return [FenceOut.model_validate(dict(row)) for row in session.execute(rows, given).mappings()]
+
+
+@lru_cache(maxsize=4)
+def _sharing(count: int) -> tuple[Select[Any], Select[Any]]:
+    """Return what queues for ``count`` fences and what locks them: made once, since every start runs it."""
+    wanted = [bindparam(f"fence_{number}", type_=String) for number in range(count)]
+    queue = select(*(func.pg_advisory_xact_lock_shared(_QUEUE, func.hashtext(fence_id)) for fence_id in wanted))
+    return queue, select(*_COLUMNS).where(Fence.id.in_(wanted)).order_by(_ORDER).with_for_update(read=True)
 
 
 def lock_exclusive(session: Session, fence_id: str) -> FenceOut | None:

@@ -68,6 +68,21 @@ def pinned(
     return [(attachment, bundle) for attachment, bundle in rows]
 
 
+def pinned_digests(
+    session: Session, organization_id: str, workspace_id: str, tags: Sequence[str]
+) -> Sequence[tuple[str, str, str]]:
+    """Return (id, digest of its bundle, level) of the attachments that bind a workspace with these tags."""
+    query = select(
+        TerraformPolicyAttachment.id,
+        TerraformPolicyAttachment.bundle_digest,
+        TerraformPolicyAttachment.enforcement_level,
+    ).where(
+        TerraformPolicyAttachment.organization_id == organization_id,
+        TerraformPolicyAttachment.deleted_at.is_(None),
+    )
+    return [(row[0], row[1], row[2]) for row in session.execute(_binding(query, workspace_id, tags))]
+
+
 def bundles(session: Session, ids: Iterable[str]) -> dict[str, TerraformPolicyBundle]:
     """Return bundles by id."""
     rows = session.scalars(select(TerraformPolicyBundle).where(TerraformPolicyBundle.id.in_(set(ids))))

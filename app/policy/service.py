@@ -47,6 +47,7 @@ __all__ = [
     "check",
     "checks_of",
     "detach",
+    "digests_for",
     "engine_name",
     "get_attachment",
     "list_attachments",
@@ -171,6 +172,13 @@ def attachments_for(
         )
         for attachment, bundle in repository.pinned(session, organization_id, workspace_id, tags)
     ]
+
+
+def digests_for(
+    session: Session, *, organization_id: str, workspace_id: str, tags: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Return (id, digest of its bundle, level) of everything that binds a workspace, without the bundles."""
+    return list(repository.pinned_digests(session, organization_id, workspace_id, tags))
 
 
 def check(pinned: Sequence[PinnedAttachment], document: PolicyDocument | Mapping[str, Any]) -> CheckReport:

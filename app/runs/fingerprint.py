@@ -95,9 +95,8 @@ def is_judged(session: Session, workspace: WorkspaceOut) -> bool:
 
 def bundles_digest(session: Session, organization_id: str, workspace_id: str, tags: list[str]) -> str:
     """Return one digest over the policy bundles that judge a workspace, and their levels."""
-    return bundles_digest_of(
-        policy.attachments_for(session, organization_id=organization_id, workspace_id=workspace_id, tags=tags)
-    )
+    found = policy.digests_for(session, organization_id=organization_id, workspace_id=workspace_id, tags=tags)
+    return digest(sorted(map(list, found)))
 
 
 def bundles_digest_of(pinned: list[PinnedAttachment]) -> str:

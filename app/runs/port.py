@@ -88,10 +88,10 @@ class InProcessPort:
         if reference.kind != state.ARTIFACT_KIND:
             return artifact_store().get(reference)
         with unit_of_work() as session:
-            run = self._held(session, run_id, token)
-            if reference.organization_id != run.organization_id:
+            place = self._held(session, run_id, token)
+            if reference.organization_id != place.organization_id:
                 raise IntegrityError(f"The artifact {reference.key} is not this organization's.")
-            return state.content(session, run.organization_id, reference.owner)
+            return state.content(session, place.organization_id, reference.owner)
 
     def put_artifact(self, run_id: str, token: int, kind: ArtifactKind, data: bytes) -> ArtifactRef:
         """Store an artifact, owned by the run.
@@ -156,7 +156,7 @@ class InProcessPort:
     def outline(self, run_id: str, token: int, found: bytes | None, there: bytes | None = None) -> MovePlan:
         """Compare and store the plan of a run that moves a state. Raises ``LeaseLost``."""
         with unit_of_work() as session:
-            run = self._held(session, run_id, token)
+            run = self._held_run(session, run_id, token)
             if run.kind == Kind.MIGRATION:
                 return migrating.outline(session, run, found, there)
             return moving.outline(session, run, found)
@@ -175,7 +175,7 @@ class InProcessPort:
     def verify(self, run_id: str, token: int) -> VerifyAnswer:
         """Evaluate the policies again, then verify everything in the transaction that takes the lock."""
         with unit_of_work() as session:
-            run = self._held(session, run_id, token)
+            run = self._held_run(session, run_id, token)
             parent = repository.by_id(session, run.parent_run_id or "")
             if parent is None:
                 return VerifyAnswer(may_apply=False, reason="its plan is gone")
@@ -233,12 +233,18 @@ class InProcessPort:
         with unit_of_work() as session:
             ending.report_death(session, run_id, token, proof)
 
-    def _held(self, session: Session, run_id: str, token: int) -> TerraformRun:
-        run = repository.holds_token(session, run_id, token)
-        if run is None:
-            raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
-        self._organizations[run_id] = run.organization_id
+    def _held_run(self, session: Session, run_id: str, token: int) -> TerraformRun:
+        self._held(session, run_id, token)
+        run = repository.by_id(session, run_id)
+        assert run is not None, "a run goes with its workspace only, and that one not while it runs"
         return run
+
+    def _held(self, session: Session, run_id: str, token: int) -> repository.Place:
+        place = repository.held_place(session, run_id, token)
+        if place is None:
+            raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
+        self._organizations[run_id] = place.organization_id
+        return place
 
 
 def _refuse_quiesced(run: TerraformRun) -> None:

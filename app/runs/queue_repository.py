@@ -6,7 +6,7 @@ The queued runs are read by a partial index, and those at work are few, so a pic
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -65,22 +65,24 @@ def next_in_turn(session: Session, workspace_id: str) -> str | None:
 
     None while a run of the workspace runs or has not quiesced.
     """
-    own = and_(TerraformRun.workspace_id == workspace_id, TerraformRun.is_speculative.is_(False))
-    oldest = select(TerraformRun.id).order_by(TerraformRun.id).limit(1)
-    queued = oldest.where(own, _is(Status.QUEUED))
-    found = session.execute(
-        select(
-            exists().where(own, AT_WORK),
-            queued.where(TerraformRun.kind == Kind.APPLY).scalar_subquery(),
-            exists().where(own, _is(Status.APPROVED)),
-            queued.scalar_subquery(),
-        )
-    ).one()
-    is_at_work, apply, is_approved, plan = found
+    is_at_work, apply, is_approved, plan = session.execute(_next_in_turn(), {"workspace": workspace_id}).one()
     if is_at_work:
         return None
     following: str | None = apply if apply is not None or is_approved else plan
     return following
+
+
+@lru_cache(maxsize=1)
+def _next_in_turn() -> Select[Any]:
+    own = and_(TerraformRun.workspace_id == bindparam("workspace"), TerraformRun.is_speculative.is_(False))
+    oldest = select(TerraformRun.id).order_by(TerraformRun.id).limit(1)
+    queued = oldest.where(own, _is(Status.QUEUED))
+    return select(
+        exists().where(own, AT_WORK),
+        queued.where(TerraformRun.kind == Kind.APPLY).scalar_subquery(),
+        exists().where(own, _is(Status.APPROVED)),
+        queued.scalar_subquery(),
+    )
 
 
 def first_in_line(session: Session, default_limit: int, tried: Collection[str]) -> Candidate | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, case, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -148,13 +148,17 @@ def enter_phase(session: Session, run_id: str, phase: str) -> None:
     session.execute(update(TerraformRun).filter_by(id=run_id, status=Status.RUNNING).values(phase=phase))
 
 
-def holds_token(session: Session, run_id: str, token: int) -> TerraformRun | None:
-    """Return the run if ``token`` is its fencing token and it has not quiesced, unlocked."""
-    return session.scalars(
-        select(TerraformRun)
-        .where(TerraformRun.id == run_id, TerraformRun.fencing_token == token, TerraformRun.quiesced_at.is_(None))
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+_HELD = select(TerraformRun.organization_id, TerraformRun.workspace_id, TerraformRun.status).where(
+    TerraformRun.id == bindparam("run"),
+    TerraformRun.fencing_token == bindparam("token"),
+    TerraformRun.quiesced_at.is_(None),
+)
+
+
+def held_place(session: Session, run_id: str, token: int) -> Place | None:
+    """Return where the run belongs if ``token`` is its fencing token and it has not quiesced, unlocked."""
+    found = session.execute(_HELD, {"run": run_id, "token": token}).one_or_none()
+    return Place(*found) if found is not None else None
 
 
 def waiting_in_workspace(session: Session, workspace_id: str) -> Sequence[str]:

@@ -17,6 +17,16 @@ def stacks_by_id(session: Session, stack_ids: Sequence[str]) -> Sequence[Terrafo
     return session.scalars(select(TerraformStack).where(TerraformStack.id.in_(stack_ids))).all()
 
 
+def stack_refs(session: Session, stack_ids: Sequence[str]) -> Sequence[tuple[str, str, str | None]]:
+    """Return (id, name, latest version) of the stacks of those ids."""
+    rows = session.execute(
+        select(TerraformStack.id, TerraformStack.name, TerraformStack.latest_version_id).where(
+            TerraformStack.id.in_(stack_ids)
+        )
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 def stack_by_id_or_name(session: Session, organization_id: str, id_or_name: str) -> TerraformStack | None:
     """Return the organization's stack of that id, else of that name, or None."""
     query = select(TerraformStack).filter_by(organization_id=organization_id)

@@ -203,8 +203,8 @@ def head(session: Session, stack_id: str, pinned_version_id: str | None) -> Spec
 def stack_refs(session: Session, stack_ids: Sequence[str]) -> dict[str, StackRef]:
     """Return name and latest version of those stacks, by id. The caller has checked who asks."""
     return {
-        row.id: StackRef(id=row.id, name=row.name, latest_version_id=row.latest_version_id)
-        for row in repository.stacks_by_id(session, stack_ids)
+        stack_id: StackRef(id=stack_id, name=name, latest_version_id=latest_version_id)
+        for stack_id, name, latest_version_id in repository.stack_refs(session, stack_ids)
     }
 
 
