@@ -13,6 +13,7 @@ from app.cli import (
     planning,
     policies,
     queue,
+    recovery,
     runs,
     serve,
     stacks,
@@ -59,6 +60,7 @@ app.add_typer(runs.run_commands, name="run", rich_help_panel=LOOK)
 register(app, "logs", runs.logs, LOOK)
 app.add_typer(queue.commands, name="queue", rich_help_panel=LOOK)
 app.add_typer(state.commands, name="state", rich_help_panel=LOOK)
+app.add_typer(recovery.commands, name="recovery", rich_help_panel=LOOK)
 app.add_typer(audit.commands, name="audit", rich_help_panel=LOOK)
 
 app.add_typer(stacks.commands, name="stack", rich_help_panel=DEFINE)

@@ -1,4 +1,4 @@
-"""Calls about states that come from elsewhere, or that became no version. See ``calls``."""
+"""Calls about states that come from elsewhere or became no version, and about recovery lists. See ``calls``."""
 
 import uuid
 from dataclasses import replace
@@ -89,3 +89,20 @@ def set_output_sharing(workspace: str, *, everyone: bool, readers: list[str]) ->
     """Set which workspaces may take the workspace's outputs as inputs."""
     body = {"everyone": everyone, "readers": readers}
     return Call("PUT", _path("workspaces", workspace, "output-sharing"), lambda data: data, json=body)
+
+
+def run_recovery(run_id: str) -> Call[Any]:
+    """Read what a run's apply may have left that no state knows."""
+    return get(_path("runs", run_id, "recovery"))
+
+
+def recovery_items(
+    workspace: str | None = None, status: str | None = None, *, limit: int = 50, cursor: str | None = None
+) -> Call[Page[Any]]:
+    """List what applies may have left that no state knows, newest first."""
+    return listing(_path("recovery", "resources"), limit=limit, cursor=cursor, workspace=workspace, status=status)
+
+
+def dismiss_recovery_item(item_id: str, reason: str) -> Call[Any]:
+    """Take an item off its recovery list."""
+    return post(_path("recovery", "resources", item_id, "dismiss"), {"reason": reason})

@@ -4,12 +4,13 @@ from sqlalchemy.orm import Session
 
 from app.core.permissions import Actor, Permission
 from app.inbox.schemas import GroupName, Inbox, InboxGroup, InboxItem
+from app.recovery import service as recovery
 from app.runs import service as runs
 from app.runs.machine import Status
 from app.runs.schemas import RunListItem
 from app.state import service as state
 
-ORDER: tuple[GroupName, ...] = ("awaiting_approval", "policy_blocked", "failed", "orphaned_locks")
+ORDER: tuple[GroupName, ...] = ("awaiting_approval", "policy_blocked", "failed", "orphaned_locks", "unknown_resources")
 LIMIT = 200
 """Runs of each group shown at most; the workspaces page has the rest."""
 
@@ -27,6 +28,7 @@ def inbox(session: Session, actor: Actor) -> Inbox:
     for run in runs.failed_heads(session, actor, limit=LIMIT):
         items["failed"].append(_failed(run, actor))
     items["orphaned_locks"] = _orphaned(session, actor)
+    items["unknown_resources"] = _left(session, actor)
     counts = runs.counts_by_status(session, actor.organization_id)
     groups = [InboxGroup(name=name, count=len(items[name]), items=items[name]) for name in ORDER]
     return Inbox(
@@ -70,4 +72,20 @@ def _orphaned(session: Session, actor: Actor) -> list[InboxItem]:
         )
         for lock in locks
         if lock.run_id is not None and lock.run_id in holders
+    ]
+
+
+def _left(session: Session, actor: Actor) -> list[InboxItem]:
+    left = {found.run_id: found for found in recovery.open_runs(session, actor.organization_id, limit=LIMIT)}
+    applies = {run.id: run for run in runs.items_of(session, actor, list(left))} if left else {}
+    return [
+        InboxItem(
+            run=applies[run_id],
+            resources=found.count,
+            for_you=actor.may(Permission.STATE_WRITE),
+            why=f"{recovery.words(found.count)} Import, delete or dismiss each.",
+            since=found.since,
+        )
+        for run_id, found in left.items()
+        if run_id in applies
     ]

@@ -14,6 +14,7 @@ class WorkspaceRow(WorkspaceOut):
     resource_count: int
     state_serial: int | None
     lock: LockOut | None
+    open_recovery_items: int = Field(description="Resources that may exist, and no state knows")
     is_behind: bool = Field(description="Pinned to a version that is not the stack's latest")
 
 
@@ -25,4 +26,5 @@ class Overview(BaseModel):
     oldest_queued_seconds: float | None
     running: int
     workspaces: int
+    open_recovery_items: int = Field(description="Resources that may exist, and no state knows")
     engine: str | None = Field(description="Engine that a run without a wish of its own would use here")

@@ -8,6 +8,7 @@ from app.core.permissions import Actor
 from app.core.settings import get_settings
 from app.executor import discovery
 from app.overview.schemas import Overview, WorkspaceRow
+from app.recovery import service as recovery
 from app.runs import service as runs
 from app.runs.machine import Status
 from app.specs import service as specs
@@ -29,6 +30,7 @@ def workspace_page(
     latest = runs.latest_of_workspaces(session, ids)
     states = state.currents(session, ids)
     locks = state.held_locks(session, ids)
+    left = recovery.open_by_workspace(session, ids)
     newest = specs.latest_version_ids(session, sorted({workspace.stack.id for workspace in found}))
     rows = [
         WorkspaceRow(
@@ -37,6 +39,7 @@ def workspace_page(
             resource_count=states[workspace.id].resource_count if workspace.id in states else 0,
             state_serial=states[workspace.id].serial if workspace.id in states else None,
             lock=locks.get(workspace.id),
+            open_recovery_items=left.get(workspace.id, 0),
             is_behind=workspace.pinned_version_id is not None
             and newest.get(workspace.stack.id) != workspace.pinned_version_id,
         )
@@ -54,6 +57,7 @@ def overview(session: Session, actor: Actor) -> Overview:
         oldest_queued_seconds=runs.oldest_queued_seconds(session, actor.organization_id),
         running=counts.get(Status.RUNNING, 0),
         workspaces=workspaces.count(session, actor.organization_id),
+        open_recovery_items=recovery.count_open(session, actor.organization_id),
         engine=_engine(),
     )
 

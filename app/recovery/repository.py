@@ -95,12 +95,13 @@ def page(
     return fetch_page(session, query, RecoveryItem.id, params)
 
 
-def open_lists(session: Session, organization_id: str) -> Sequence[RecoveryList]:
-    """Return the organization's lists that have open items, newest first."""
+def open_lists(session: Session, organization_id: str, limit: int) -> Sequence[RecoveryList]:
+    """Return up to ``limit`` of the organization's lists that have open items, newest first."""
     return session.scalars(
         select(RecoveryList)
         .where(RecoveryList.organization_id == organization_id, RecoveryList.open_items > 0)
         .order_by(RecoveryList.run_id.desc())
+        .limit(limit)
     ).all()
 
 
@@ -112,3 +113,11 @@ def open_by_workspace(session: Session, workspace_ids: Sequence[str]) -> dict[st
         .group_by(RecoveryList.workspace_id)
     ).all()
     return {workspace_id: int(count) for workspace_id, count in rows}
+
+
+def count_open(session: Session, organization_id: str) -> int:
+    """Return how many open items the organization has."""
+    query = select(func.coalesce(func.sum(RecoveryList.open_items), 0)).where(
+        RecoveryList.organization_id == organization_id, RecoveryList.open_items > 0
+    )
+    return int(session.scalars(query).one())

@@ -76,12 +76,26 @@ def dismiss(session: Session, actor: Actor, item_id: str, wanted: DismissRequest
     return _present(session, [item])[0]
 
 
-def open_runs(session: Session, organization_id: str) -> list[OpenItems]:
-    """Return the organization's runs that left resources for a person to look at, newest first."""
+def words(count: int) -> str:
+    """Return in words what open items mean."""
+    return (
+        "1 resource may exist that no state knows."
+        if count == 1
+        else f"{count} resources may exist that no state knows."
+    )
+
+
+def open_runs(session: Session, organization_id: str, *, limit: int) -> list[OpenItems]:
+    """Return up to ``limit`` applies of the organization that left resources for a person to look at, newest first."""
     return [
         OpenItems(run_id=row.run_id, workspace_id=row.workspace_id, count=row.open_items, since=row.created_at)
-        for row in repository.open_lists(session, organization_id)
+        for row in repository.open_lists(session, organization_id, limit)
     ]
+
+
+def count_open(session: Session, organization_id: str) -> int:
+    """Return how many items of the organization's recovery lists are open."""
+    return repository.count_open(session, organization_id)
 
 
 def open_by_workspace(session: Session, workspace_ids: Sequence[str]) -> dict[str, int]:

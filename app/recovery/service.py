@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
-from app.recovery.resources import dismiss, open_by_workspace, open_runs, page, run_recovery
+from app.recovery.resources import count_open, dismiss, open_by_workspace, open_runs, page, run_recovery, words
 from app.state import service as state
 from app.state.schemas import (
     AdoptRequest,
@@ -19,6 +19,7 @@ from app.state.schemas import (
 
 __all__ = [
     "adopt",
+    "count_open",
     "diff",
     "discard",
     "dismiss",
@@ -30,6 +31,7 @@ __all__ = [
     "quarantined",
     "resources",
     "run_recovery",
+    "words",
 ]
 
 

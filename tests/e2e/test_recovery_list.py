@@ -1,6 +1,8 @@
 """What a killed apply made and no state knows is on its recovery list, and leaves it once a state knows it."""
 
+import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -22,6 +24,13 @@ pytestmark = [
 
 def engine_of(processes: list[psutil.Process]) -> psutil.Process:
     [found] = [process for process in processes if process.name() in {"tofu", "terraform"}]
+    return found
+
+
+def directory_of(supervisor: psutil.Process, *names: str) -> Path:
+    """Return the directory of the run that a supervisor has claimed."""
+    links = [link.readlink() for link in Path(f"/proc/{supervisor.pid}/fd").iterdir()]
+    found: Path = next(link for link in links if link.name in names)
     return found
 
 
@@ -100,14 +109,12 @@ def test_lost_directory_what_was_planned_and_is_nowhere_counts_as_begun(site: Si
     supervisor, engine = site.supervisor()
     nursery, worker = supervisor.parent(), site.worker()
     assert nursery is not None
-    left = [site.sluice.home / "runs" / name for name in (plan, apply)]
-    kept = [path for path in left if path.is_dir()]
-    assert kept, "the run has a directory"
+    directory = directory_of(supervisor, plan, apply)
     for process in (worker, nursery, supervisor):
         process.send_signal(signal.SIGKILL)
-    for path in kept:
-        path.rename(path.with_name(f".lost-{path.name}"))
+    lost = directory.rename(directory.with_name(f".lost-{directory.name}"))
     assert gone([supervisor, *engine])
+    shutil.rmtree(lost)
     site.another_worker(than=worker.pid)
     site.until(apply, "errored", seconds=LEASE_SECONDS + SLACK_SECONDS)
     site.quiet(apply, seconds=LEASE_SECONDS + GRACE_SECONDS + SLACK_SECONDS)

@@ -2584,11 +2584,13 @@ export interface components {
              * Name
              * @enum {string}
              */
-            name: "awaiting_approval" | "policy_blocked" | "failed" | "orphaned_locks";
+            name: "awaiting_approval" | "policy_blocked" | "failed" | "orphaned_locks" | "unknown_resources";
         };
         /**
          * InboxItem
-         * @description One thing that waits for a person: a run, or a lock whose holder is dead (then with the run that held it).
+         * @description One thing that waits for a person: a run, or what its dead apply left (its lock, resources that no state knows).
+         *
+         *     Of those the run is the apply.
          */
         InboxItem: {
             /**
@@ -2597,6 +2599,12 @@ export interface components {
              */
             for_you: boolean;
             lock?: components["schemas"]["LockOut"] | null;
+            /**
+             * Resources
+             * @description Open items of the run's recovery list
+             * @default 0
+             */
+            resources: number;
             run: components["schemas"]["RunListItem"];
             /**
              * Since
@@ -2935,6 +2943,11 @@ export interface components {
             engine: string | null;
             /** Oldest Queued Seconds */
             oldest_queued_seconds: number | null;
+            /**
+             * Open Recovery Items
+             * @description Resources that may exist, and no state knows
+             */
+            open_recovery_items: number;
             /** Queue Depth */
             queue_depth: number;
             /** Running */
@@ -5034,6 +5047,11 @@ export interface components {
             lock: components["schemas"]["LockOut"] | null;
             /** Name */
             name: string;
+            /**
+             * Open Recovery Items
+             * @description Resources that may exist, and no state knows
+             */
+            open_recovery_items: number;
             /** Organization Id */
             organization_id: string;
             /** Pinned Version Id */
