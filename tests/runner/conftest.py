@@ -1,7 +1,7 @@
 """Engines under one contract: the scripted one, and every real one that is found."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from app.executor.retry import RetryPolicy
 from app.runner.port import EngineRequest, RunnerJob
 from app.runner.supervisor import Supervisor
 from tests.runner.memory import MemoryPort, apply_job, plan_job
+from tests.support.registry import Registry, running_registry
 
 FAKE = Path(__file__).parents[1] / "executor" / "fake_engine.py"
 
@@ -115,3 +116,23 @@ def bench(request: pytest.FixtureRequest, make_bench: BenchMaker) -> Bench:
 def scripted(make_bench: BenchMaker) -> Bench:
     """The scripted engine alone."""
     return make_bench()
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """A registry that engines trust."""
+    with running_registry(tmp_path) as running:
+        monkeypatch.setenv("SSL_CERT_FILE", str(running.ca_file))
+        yield running
+
+
+@pytest.fixture
+def fetching(tmp_path: Path) -> Settings:
+    """Settings with a shared provider cache that is empty, and no rules of an operator."""
+    return get_settings().model_copy(
+        update={
+            "work_dir": tmp_path / "runs",
+            "terraform_plugin_cache_dir": tmp_path / "cache",
+            "terraform_cli_config_file": None,
+        }
+    )
