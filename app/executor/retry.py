@@ -9,14 +9,15 @@ _TRANSIENT = re.compile(
     r"|temporary failure in name resolution|server misbehaving|network is unreachable|no route to host"
     r"|unexpected EOF|broken pipe|context deadline exceeded|Client\.Timeout exceeded|request canceled while waiting"
     r"|too many requests|(?:status|code|error|returned|HTTP)[ :/0-9.]{0,12}\b(?:429|500|502|503|504)\b"
-    r"|\b(?:429|502|503|504) (?:Too Many|Bad Gateway|Service Unavailable|Gateway Time)|text file busy"
-    r"|early EOF|the remote end hung up unexpectedly|Could not resolve host",
+    r"|\b(?:429|500|502|503|504) (?:Too Many|Internal Server|Bad Gateway|Service Unavailable|Gateway Time)|text file busy"
+    r"|giving up after \d+ attempt|early EOF|the remote end hung up unexpectedly|Could not resolve host",
     re.IGNORECASE,
 )
 
 # Said beside what sounds transient, these are the cause.
 _PERMANENT = re.compile(
-    r"\b(?:401 Unauthorized|403 Forbidden|404 Not Found)|unauthorized|checksum|signature"
+    r"\b(?:401 Unauthorized|403 Forbidden|404 Not Found)|unauthorized|requires authentication|incorrect checksum"
+    r"|checksum list|match any of the checksums|checking signature|not signed"
     r"|no available releases match|does not have a provider named|not found in any of the search locations",
     re.IGNORECASE,
 )

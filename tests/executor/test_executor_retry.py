@@ -1,6 +1,6 @@
 import pytest
 
-from app.executor.retry import RetryPolicy, is_transient
+from app.executor.retry import RetryPolicy, is_transient, may_pass
 
 
 def test_wait_doubles_up_to_its_limit_and_then_gives_up() -> None:
@@ -40,3 +40,20 @@ def test_failure_of_the_network_may_pass(message: str) -> None:
 )
 def test_failure_of_the_configuration_stays(message: str) -> None:
     assert not is_transient([message])
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ([], False),
+        (["connection reset by peer", "503 Service Unavailable"], True),
+        (["connection reset by peer", "no available releases match the given constraints"], False),
+        (["GET https://x.invalid/p.zip giving up after 3 attempt(s)"], True),
+        (["failed to retrieve authentication checksums: 500 Internal Server Error returned from x.invalid"], True),
+        (["archive has incorrect checksum zh:1 (expected zh:2): unexpected EOF"], False),
+        (["bad response code: 503"], True),
+        (["bad response code: 404"], False),
+    ],
+)
+def test_init_may_pass_when_each_of_its_errors_may(errors: list[str], expected: bool) -> None:
+    assert may_pass(errors) is expected

@@ -49,7 +49,7 @@ def _built_provider() -> Path:
 HAS_NO_PROVIDER = shutil.which("go") is None and not _built_provider().exists()
 """Engines start every provider that a configuration names; a machine without Go can't have this one."""
 
-Fault = Callable[["_Handler"], bool]
+Fault = Callable[["Handler"], bool]
 """Answers a request in place of the registry; False lets the registry answer."""
 
 
@@ -102,7 +102,9 @@ class Registry:
         ).encode()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request; faults get it, too."""
+
     registry: Registry
     protocol_version = "HTTP/1.1"
 
@@ -201,7 +203,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(self, tls: ssl.SSLContext) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=True)
+        super().__init__(("127.0.0.1", 0), Handler, bind_and_activate=True)
         self._tls = tls
 
     def finish_request(self, request: object, client_address: object) -> None:
@@ -224,7 +226,7 @@ def running_registry(directory: Path) -> Iterator[Registry]:
     tls.load_cert_chain(certificate, key)
     server = _Server(tls)
     registry = Registry(f"localhost:{server.server_address[1]}", certificate)
-    server.RequestHandlerClass = type("Handler", (_Handler,), {"registry": registry})
+    server.RequestHandlerClass = type("Handler", (Handler,), {"registry": registry})
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -235,12 +237,12 @@ def running_registry(directory: Path) -> Iterator[Registry]:
         server.server_close()
 
 
-def fail_times(times: int, path: str, fault: Callable[[_Handler], None]) -> Fault:
+def fail_times(times: int, path: str, fault: Callable[[Handler], None]) -> Fault:
     """Return a fault that answers the first ``times`` requests whose path holds ``path`` with ``fault``."""
     left = [times]
     lock = threading.Lock()
 
-    def answer(handler: _Handler) -> bool:
+    def answer(handler: Handler) -> bool:
         with lock:
             if path not in handler.path or left[0] == 0:
                 return False
@@ -251,12 +253,12 @@ def fail_times(times: int, path: str, fault: Callable[[_Handler], None]) -> Faul
     return answer
 
 
-def status(code: int) -> Callable[[_Handler], None]:
+def status(code: int) -> Callable[[Handler], None]:
     """Answer with this status."""
     return lambda handler: handler.send_bytes(b"no\n", "text/plain", code)
 
 
-def reset(handler: _Handler) -> None:
+def reset(handler: Handler) -> None:
     """Reset the connection."""
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.close_connection = True
@@ -264,7 +266,7 @@ def reset(handler: _Handler) -> None:
     socket.socket(fileno=handler.connection.detach()).close()
 
 
-def cut_short(handler: _Handler) -> None:
+def cut_short(handler: Handler) -> None:
     """Promise more than is sent."""
     handler.send_response(200)
     handler.send_header("Content-Length", "100000")
