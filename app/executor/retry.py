@@ -9,8 +9,8 @@ _TRANSIENT = re.compile(
     r"|temporary failure in name resolution|server misbehaving|network is unreachable|no route to host"
     r"|unexpected EOF|broken pipe|context deadline exceeded|Client\.Timeout exceeded|request canceled while waiting"
     r"|too many requests|(?:status|code|error|returned|HTTP)[ :/0-9.]{0,12}\b(?:429|500|502|503|504)\b"
-    r"|\b(?:429|500|502|503|504) (?:Too Many|Internal Server|Bad Gateway|Service Unavailable|Gateway Time)|text file busy"
-    r"|giving up after \d+ attempt|early EOF|the remote end hung up unexpectedly|Could not resolve host",
+    r"|\b(?:429|500|502|503|504) (?:Too Many|Internal Server|Bad Gateway|Service Unavailable|Gateway Time)"
+    r"|text file busy|giving up after \d+ attempt|early EOF|the remote end hung up unexpectedly|Could not resolve host",
     re.IGNORECASE,
 )
 
