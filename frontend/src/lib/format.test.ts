@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { count, duration, fingerprint, listed, plural, shortDigest, span, stopwatch } from "./format";
+import { count, duration, fingerprint, listed, ordinal, plural, shortDigest, span, stopwatch } from "./format";
 
 describe("span", () => {
   it.each([[12_000, "12 s"], [7 * 60_000, "7 min"], [192 * 60_000, "3 h 12 min"], [8 * 3_600_000, "8 h"], [6 * 86_400_000, "6 d"], [-232 * 60_000, "3 h 52 min"]])("says %d ms as %s", (ms, words) => {
@@ -31,4 +31,10 @@ it("counts and lists read as prose", () => {
   expect(count(2214)).toBe("2,214");
   expect([plural(1, "resource"), plural(38, "resource"), plural(2, "person", "people")]).toEqual(["1 resource", "38 resources", "2 people"]);
   expect([listed([]), listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])]).toEqual(["", "a", "a and b", "a, b and c"]);
+});
+
+describe("ordinal", () => {
+  it.each([[1, "1st"], [2, "2nd"], [3, "3rd"], [4, "4th"], [11, "11th"], [12, "12th"], [13, "13th"], [21, "21st"], [102, "102nd"], [111, "111th"]])("says %d as %s", (n, words) => {
+    expect(ordinal(n)).toBe(words);
+  });
 });

@@ -73,6 +73,12 @@ export function count(n: number): string {
 }
 
 /** `1 resource`, `38 resources`. */
+/** “1st”, “22nd”, “113th”. */
+export function ordinal(n: number): string {
+  const teens = n % 100 >= 10 && n % 100 <= 20;
+  return `${n}${(teens ? undefined : ["th", "st", "nd", "rd"][n % 10]) ?? "th"}`;
+}
+
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;
 }

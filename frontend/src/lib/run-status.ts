@@ -81,3 +81,8 @@ export function isFinal(status: string): boolean {
 export function isWorking(status: string): boolean {
   return status === "queued" || status === "running" || status === "approved";
 }
+
+/** Whether a queued run has more to say of its place than that it starts. */
+export function tellsPlace(run: { status: string; queue?: { code: string } | null | undefined }): boolean {
+  return run.status === "queued" && Boolean(run.queue) && run.queue?.code !== "starting";
+}

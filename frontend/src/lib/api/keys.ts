@@ -10,6 +10,7 @@ export const keys = {
   stateVersions: (id: string) => ["workspace", id, "state-versions"] as const,
   quarantine: ["quarantine"] as const,
   runs: ["runs"] as const,
+  queue: ["queue"] as const,
   run: (id: string) => ["run", id] as const,
   plan: (id: string) => ["run", id, "plan"] as const,
   stacks: ["stacks"] as const,

@@ -2,11 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ShieldCheck, TriangleAlert } from "lucide-react";
 import { CountLine } from "@/components/domain/counts";
+import { PlaceShort } from "@/components/domain/place";
 import { StatusIcon, StatusText } from "@/components/domain/status";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
 import { http } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
+import { queueQuery } from "@/lib/api/queue";
 import { runsQuery } from "@/lib/api/runs";
 import { useMe } from "@/lib/api/session";
 import type { ChainReport, Overview } from "@/lib/api/types";
@@ -36,6 +38,7 @@ export function OverviewView() {
   const me = useMe();
   const overview = useQuery({ queryKey: keys.overview, queryFn: ({ signal }) => http.get<Overview>("/terraform/overview", undefined, signal), refetchInterval: 5_000 }).data;
   const runs = useQuery(runsQuery({ limit: 30 })).data;
+  const queue = useQuery(queueQuery).data;
   const mayAudit = me.permissions.includes("audit:read");
   const chain = useQuery({ queryKey: [...keys.audit, "chain"], queryFn: ({ signal }) => http.get<ChainReport>("/audit/chain", undefined, signal), enabled: mayAudit, staleTime: 60_000 }).data;
   const rows = runs?.items.filter((run) => run.kind !== "apply").slice(0, 14);
@@ -50,8 +53,9 @@ export function OverviewView() {
       </header>
       {overview ? (
         <section aria-label="Figures" className="flex shrink-0 flex-wrap border-b border-line">
-          <Figure label="Queue" value={count(overview.queue_depth)} unit="waiting" trouble={stuck} note={overview.oldest_queued_seconds === null ? "nothing waits" : `oldest ${span(overview.oldest_queued_seconds * 1000)}${stuck ? ": is a worker up?" : ""}`} />
+          <Figure label="Queue" value={count(overview.queue_depth)} unit="waiting" trouble={stuck} note={overview.oldest_queued_seconds === null ? "nothing waits" : `oldest ${span(overview.oldest_queued_seconds * 1000)}`} />
           <Figure label="Pipeline" value={count(overview.running)} unit={overview.running === 1 ? "run at work" : "runs at work"} note={`${plural(overview.runs_by_status.awaiting_approval ?? 0, "plan")} at the gate`} />
+          {queue ? <Figure label="Runners" value={`${count(queue.workers.busy)} of ${count(queue.workers.permits)}`} unit="places taken" trouble={queue.workers.count === 0} note={queue.workers.count === 0 ? "no worker was heard of" : `${plural(queue.workers.count, "worker")}${queue.limit === null ? "" : `; this organization ${count(queue.executing)} of at most ${count(queue.limit)}`}`} /> : null}
           <Figure label="Workspaces" value={count(overview.workspaces)} unit="in this organization" note={overview.engine ? `engine ${overview.engine}` : "no engine found"} trouble={!overview.engine} />
         </section>
       ) : <Skeleton rows={2} height={44} />}
@@ -66,7 +70,7 @@ export function OverviewView() {
               {rows.map((run) => (
                 <Tr key={run.id}>
                   <Td className="w-44"><StatusText className="text-12" status={run.status} kind={run.kind} phase={run.phase} halted={run.halted} /></Td>
-                  <Td className="max-w-0 min-w-44 truncate"><Link to="/infra/terraform/runs/$id" params={{ id: run.id }} className="hover:underline">{runTitle(run)}</Link></Td>
+                  <Td className="max-w-0 min-w-44 truncate"><Link to="/infra/terraform/runs/$id" params={{ id: run.id }} className="hover:underline">{runTitle(run)}</Link><PlaceShort run={run} /></Td>
                   <Td className="w-44 text-ink-2"><Link to="/infra/terraform/workspaces/$id" params={{ id: run.workspace.id }} className="hover:underline">{run.workspace.name}</Link></Td>
                   <Td className="w-36 max-md:hidden"><CountLine counts={run.summary} wording={wordingOf(run.kind)} /></Td>
                   <Td className="w-24 text-right text-12 text-ink-3">{isWorking(run.status) ? "now" : since(run.finished_at ?? run.planned_at ?? run.created_at, now)}</Td>

@@ -1,8 +1,9 @@
 import { CircleX, Info } from "lucide-react";
 import type { ReactNode } from "react";
+import { PlaceText } from "@/components/domain/place";
 import type { Diagnostic, Run } from "@/lib/api/types";
 import { cx } from "@/lib/cx";
-import { phaseWord } from "@/lib/run-status";
+import { phaseWord, tellsPlace } from "@/lib/run-status";
 
 function Notice({ tone, children }: { tone: "destroy" | "wait" | "read"; children: ReactNode }) {
   const Icon = tone === "destroy" ? CircleX : Info;
@@ -40,6 +41,8 @@ export function RunNotices({ run, child }: { run: Run; child: Run | undefined })
       </Notice>
     );
   }
+  const waiting = child?.status === "queued" ? child : run;
+  if (tellsPlace(waiting)) return <Notice tone="wait"><p role="status"><PlaceText run={waiting} /></p></Notice>;
   if (run.halted || child?.halted) return <Notice tone="destroy"><p><strong className="font-semibold">Stopped by a halt.</strong> {run.status_reason ?? "Its process was ended; the state that was written is kept."}</p></Notice>;
   if (run.status_reason && ["superseded", "cancelled", "discarded", "policy_blocked"].includes(run.status)) {
     return <Notice tone={run.status === "policy_blocked" ? "destroy" : "read"}><p>{sentence(run.status_reason)}</p></Notice>;

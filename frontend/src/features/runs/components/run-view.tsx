@@ -26,7 +26,7 @@ import { currentStateQuery } from "@/lib/api/workspaces";
 import { useNow } from "@/lib/clock";
 import { shortId, span } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
-import { isFinal, isWorking } from "@/lib/run-status";
+import { isFinal, isWorking, tellsPlace } from "@/lib/run-status";
 import { isMove, wordingOf } from "@/lib/plan/moving";
 import { runTitle } from "@/lib/run-title";
 import { PHONE, useMedia } from "@/lib/use-media";
@@ -149,12 +149,12 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
 
 function workingWords({ run, child }: RunData, active: number, left: number): string {
   if (child) {
-    if (child.status === "queued") return "Approved. The apply waits for its turn in the workspace.";
+    if (child.status === "queued") return `Approved. ${child.queue?.code === "starting" ? "The apply starts as soon as a worker takes it." : "The apply waits for its turn, and goes before plans."}`;
     if (isMove(run.kind)) return run.kind === "rollback" ? "The state is being written as a new version. No resource is touched." : "The state is being moved. No resource is touched.";
     if (active + left === 0) return "The engine has done every change; what it left is being stored.";
     return `Cancel starts nothing more, lets the ${active === 1 ? "operation" : `${active} operations`} in hand end, and keeps the state. ${left} would stay undone.`;
   }
-  if (run.status === "queued") return "Queued. It starts when the workspace is free.";
+  if (run.status === "queued") return tellsPlace(run) ? "Cancel takes it out of the queue." : "Queued. It starts as soon as a worker takes it.";
   return "A plan changes nothing. Cancel interrupts it.";
 }
 

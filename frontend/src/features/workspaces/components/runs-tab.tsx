@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { CountLine } from "@/components/domain/counts";
+import { PlaceShort } from "@/components/domain/place";
 import { StatusText } from "@/components/domain/status";
 import { Empty, Skeleton, Tag } from "@/components/ui/bits";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
@@ -28,6 +29,7 @@ export function RunsTab({ runs }: { runs: readonly RunListItem[] | undefined }) 
               <Link to="/infra/terraform/runs/$id" params={{ id: run.id }} className="font-medium hover:underline">{runTitle(run)}</Link>
               {run.kind === "plan" ? null : <span className="ml-2"><Tag>{run.kind}</Tag></span>}
               {run.is_speculative ? <span className="ml-2"><Tag>speculative</Tag></span> : null}
+              <PlaceShort run={shown} />
             </Td>
             <Td className="w-40"><CountLine counts={run.summary} wording={wordingOf(run.kind)} /></Td>
             <Td className="w-44 text-ink-2 max-md:hidden">{run.requested_by.name}</Td>
