@@ -51,11 +51,12 @@ def apply_rollback(context: Context) -> str:
         keeping.position(approved)[0],
         keeping.position(approved)[1] - 1,
     ):
-        port.stale(job.run_id, job.fencing_token, "The backend's state moved since it was planned. Roll back again.")
+        reason = "The backend's state moved since it was planned. Roll back again."
+        stage.insist("stale", lambda: port.stale(job.run_id, job.fencing_token, reason))
         return "superseded"
 
     with stage.phase("verifying"):
-        answer = port.verify(job.run_id, job.fencing_token)
+        answer = stage.insist("verify", lambda: port.verify(job.run_id, job.fencing_token))
     if not answer.may_apply:
         return "superseded"
 
@@ -100,11 +101,12 @@ def apply_migration(context: Context) -> str:
         raise KindUnsupported("A migration is applied from its plan, and this job has none.")
     found, there = _look(context)
     if found is None or not _is_same(found, approved):
-        port.stale(job.run_id, job.fencing_token, "The backend's state moved since it was planned. Migrate again.")
+        reason = "The backend's state moved since it was planned. Migrate again."
+        stage.insist("stale", lambda: port.stale(job.run_id, job.fencing_token, reason))
         return "superseded"
 
     with stage.phase("verifying"):
-        answer = port.verify(job.run_id, job.fencing_token)
+        answer = stage.insist("verify", lambda: port.verify(job.run_id, job.fencing_token))
     if not answer.may_apply:
         return "superseded"
 

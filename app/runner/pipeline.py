@@ -155,7 +155,7 @@ def judge_and_settle(context: Context, outcome: PlanOutcome) -> str:
     job, port, stage = context.job, context.port, context.stage
     if job.has_policies:
         with stage.phase("checking_policies"):
-            port.check(job.run_id, job.fencing_token, outcome)
+            stage.insist("check", lambda: port.check(job.run_id, job.fencing_token, outcome))
 
     stage.flush()
     told = outcome.model_copy(update={"timings": stage.timings})
@@ -179,7 +179,7 @@ def apply(context: Context) -> str:
     with stage.phase("verifying"):
         # What moved outside of Sluice is here before the fingerprint is verified, and supersedes what was approved.
         before = keeping.take_copy(context) if not job.is_state_served else state
-        answer = port.verify(job.run_id, job.fencing_token)
+        answer = stage.insist("verify", lambda: port.verify(job.run_id, job.fencing_token))
     if not answer.may_apply:
         return "superseded"
 

@@ -16,6 +16,7 @@ from app.core.settings import get_settings
 from app.executor.errors import NurseryGone
 from app.executor.nursery import Child
 from app.runner.port import ProofOfDeath, RunnerJob, WorkerInfo
+from app.runner.steadfast import insist
 from app.runs import deciding, ending, repository, service, settling
 from app.runs.draining import Drain
 from app.runs.port import InProcessPort
@@ -113,7 +114,13 @@ def watch(starter: Starter, job: RunnerJob, drain: Drain) -> None:
         raise
     if end is not None and end.result is None:
         recover_leftovers(starter)
-        InProcessPort().report_death(job.run_id, job.fencing_token, _proof(job, end.pid, end.exit_code, end.signal))
+        proof = _proof(job, end.pid, end.exit_code, end.signal)
+        insist(
+            "report_death",
+            lambda: InProcessPort().report_death(job.run_id, job.fencing_token, proof),
+            # Later the sweep has presumed it.
+            for_seconds=2 * job.lease_seconds + job.grace_seconds,
+        )
 
 
 def recover_leftovers(starter: Starter) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app.core.errors import Unavailable
 from app.runner.port import JobVariable, StateAnswer
@@ -129,6 +130,24 @@ def test_state_arrives_although_the_control_plane_was_away(scripted: Bench) -> N
     scripted.port.put_state = put_state  # type: ignore[method-assign]
     assert scripted.run(job) == "applied"
     assert len(scripted.port.states) == 1
+
+
+@pytest.mark.parametrize("call", ["get_artifact", "put_artifact", "check", "settle", "verify", "finish", "quiesce"])
+def test_run_goes_on_although_the_control_plane_was_away_at_one_call(
+    scripted: Bench, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    made, failures = getattr(scripted.port, call), [OperationalError("select", {}, Exception("it restarts"))]
+
+    def fails_once(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return made(*arguments)
+
+    monkeypatch.setattr(scripted.port, call, fails_once)
+    plan = scripted.plan(configuration(Thing("a")), has_policies=True)
+    assert scripted.run(plan) == "awaiting_approval"
+    assert scripted.run(scripted.planned(configuration(Thing("a")))) == "applied"
+    assert not failures
 
 
 def test_state_that_can_not_be_stored_stays_in_its_directory(scripted: Bench) -> None:

@@ -21,11 +21,15 @@ select l.workspace_id, l.run_id, l.orphaned_at is not null and r.proof_of_death 
 from terraform_state_locks l left join terraform_runs r on r.id = l.run_id
 """
 _TWICE_REQUESTED = "select message, count(*) from terraform_runs where kind <> 'apply' group by 1 having count(*) > 1"
-_STARTS = """
-select run_id, count(*) from terraform_run_evidence where kind = 'verified' group by 1 having count(*) > 1
-"""
 _CHILDREN = """
 select parent_run_id, count(*) from terraform_runs where parent_run_id is not null group by 1 having count(*) > 1
+"""
+_UNFORESEEN = """
+select r.id, r.kind, r.status, r.failure, (
+    select json_agg(json_build_object('at', e.created_at, 'kind', e.kind, 'data', e.data) order by e.id)
+    from terraform_run_evidence e where e.run_id = r.id
+)
+from terraform_runs r where r.failure ->> 'code' = 'internal_error'
 """
 _IDLE = """
 select pid, state, query from pg_stat_activity
@@ -55,9 +59,9 @@ def judge_database(url: str) -> tuple[list[str], dict[str, int]]:
         locks = list(connection.execute(_LOCKS))
         found += [f"stuck lock of workspace {row[0]}: holder {row[1]}" for row in locks if not row[2]]
         found += [f"requested twice for one Idempotency-Key: {row}" for row in connection.execute(_TWICE_REQUESTED)]
-        found += [f"an engine was let start twice: {row}" for row in connection.execute(_STARTS)]
         found += [f"two applies of one plan: {row}" for row in connection.execute(_CHILDREN)]
         found += [f"left in a transaction: {row}" for row in connection.execute(_IDLE.replace("%%", "%"))]
+        found += [f"ended for a reason that nobody foresaw: {row}" for row in connection.execute(_UNFORESEEN)]
         ended = {f"{row[0]} {row[1]} {row[2]}".strip(): row[3] for row in connection.execute(_RUNS)}
     return found, ended
 
@@ -73,6 +77,18 @@ def judge_applies(entries: list[Made]) -> list[str]:
         if int(number) < newest.get(workspace, 0):
             found.append(f"two engines at once in {workspace}: {entry} after {newest[workspace]}")
         newest[workspace] = max(newest.get(workspace, 0), int(number))
+    return found
+
+
+def judge_starts(desk: Desk, workspaces: Iterable[str]) -> list[str]:
+    """Return the applies in which an engine was started more than once."""
+    found = []
+    for workspace in workspaces:
+        for run in desk.everything(f"/terraform/runs?workspace={workspace}&kind=apply"):
+            records = desk.get(f"/terraform/runs/{run['id']}/progress?after=0&limit=5000")["records"]
+            phases = [record["text"] for record in records if record["kind"] == "phase"]
+            if phases.count("applying") > 1:
+                found.append(f"an engine was started twice: {run['id']} {phases}")
     return found
 
 

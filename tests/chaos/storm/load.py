@@ -76,7 +76,8 @@ class Driver(threading.Thread):
             self._admin.close()
 
     def _cycle(self) -> None:
-        chosen = self._rng.random()
+        # The first brings the configuration that a destroy will look at.
+        chosen = self._rng.random() if self._count else 1.0
         if chosen < 0.10:
             self._take("destroy")
         elif chosen < 0.18:

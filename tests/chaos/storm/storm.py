@@ -131,6 +131,7 @@ class _Storm:
         entries = self._journal.entries()
         wrong, ended = judging.judge_database(self._installation.database_url)
         violations = [*self._ledger.violations, *wrong, *judging.judge_applies(entries), *self._answers.faults]
+        violations += judging.judge_starts(self._desk, workspaces)
         violations += [f"left alive: {process}" for process in self._installation.supervisors()]
         kept = judging.judge_resources(self._desk, workspaces, entries, self._ledger)
         violations += [f"in no state and on no list: {asdict(made)}" for made in kept.missing]
