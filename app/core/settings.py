@@ -81,6 +81,16 @@ class Settings(BaseSettings):
     policies_dir: Path = Field(Path("policies"), description="Policy sets that attachments may name by path.")
     frontend_dir: Path = Field(Path("frontend/dist"), description="Built web UI.")
     sandbox: Literal["auto", "required", "off"] = Field("auto", description="Run engines under bubblewrap.")
+    egress: Literal["shared", "proxy", "none"] = Field(
+        "shared",
+        description="Network of engines: the worker's own; or none of theirs, but a proxy to SLUICE_EGRESS_HOSTS; or "
+        "to nothing. The managed state is always reached.",
+    )
+    egress_hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="What engines may reach through the proxy, comma separated: names, `*.` and a domain, addresses, "
+        "ranges, each with `:port` if it is not 443 or 80.",
+    )
     work_dir: Path | None = Field(None, description="Where runs are laid out; else below the temporary directory.")
     worker_concurrency: int = Field(4, ge=1, le=256, description="Supervisors that one worker runs at once.")
     organization_concurrency: int = Field(
@@ -135,7 +145,7 @@ class Settings(BaseSettings):
         default_factory=list, description="Further origins that may open the WebSocket, comma separated."
     )
 
-    @field_validator("trusted_origins", "hcp_import_hosts", mode="before")
+    @field_validator("trusted_origins", "hcp_import_hosts", "egress_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -41,6 +41,7 @@ class EnvironmentOptions:
     path: str = DEFAULT_PATH
     cli_config_file: str | None = None
     collector: Mapping[str, str] = field(default_factory=dict)
+    proxy_url: str | None = None
 
 
 def check_user_variable(name: str, value: str = "") -> None:
@@ -90,5 +91,11 @@ def engine_environment(
     )
     if options.cli_config_file is not None:
         environment["TF_CLI_CONFIG_FILE"] = options.cli_config_file
+    if options.proxy_url is not None:
+        # It is the only way out, for everybody: a proxy of the worker's or the workspace's can't be reached.
+        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+            environment[name] = environment[name.lower()] = options.proxy_url
+        for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+            environment.pop(name, None)
     environment.update(backend or {})
     return environment

@@ -41,6 +41,20 @@ class SandboxUnavailable(Unavailable):
     title = "The sandbox is not available"
 
 
+class EgressUnavailable(Unavailable):
+    """``SLUICE_EGRESS`` asks for a network of the engine's own, which can't be had here; ``reason`` says why."""
+
+    code = "egress_unavailable"
+    title = "Engines can't be kept from the network"
+
+
+class EgressInvalid(Invalid):
+    """``SLUICE_EGRESS_HOSTS`` holds something that is no rule; ``rule`` is it."""
+
+    code = "egress_rule_invalid"
+    title = "This is no rule for egress"
+
+
 class NurseryGone(Unavailable):
     """The process that supervisors are forked from has ended; the worker must be started again."""
 

@@ -1,6 +1,6 @@
 """What is started, within which limits, and how it ended."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ class Launch:
     """One process to start: which program, which command, where, and what it may see.
 
     ``writable`` are the directories whose size counts against the limit on the disk.
+    ``attach`` is called with the sandbox's first process before the command begins, what it returns at the end.
     With a ``transcript`` its standard output goes into that file, which is followed while the process runs.
     """
 
@@ -49,6 +50,7 @@ class Launch:
     confinement: sandbox.Confinement | None = None
     stdin: bytes | None = field(default=None, repr=False)
     writable: tuple[Path, ...] = ()
+    attach: Callable[[int], Callable[[], None]] | None = field(default=None, repr=False)
     transcript: Path | None = None
 
 

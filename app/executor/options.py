@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from app.core.settings import Settings
-from app.executor import files, gateway, probe, sandbox
+from app.executor import egress, files, gateway, probe, sandbox
 from app.executor.accounts import Account
 from app.executor.cli_config import CliConfiguration, compose, rules_identity
 from app.executor.collector import collector_variables, engine_memory_bytes
-from app.executor.errors import ProcessFailed
+from app.executor.egress import Rule
+from app.executor.errors import EgressUnavailable, ProcessFailed
 from app.executor.plugin_cache import PluginCache
 from app.executor.retry import RetryPolicy
 from app.executor.watchdog import TreeLimits
@@ -26,9 +27,34 @@ def tree_limits(settings: Settings) -> TreeLimits:
     )
 
 
+def egress_rules(settings: Settings, tools: sandbox.SandboxTools | None) -> tuple[Rule, ...] | None:
+    """Return what engines may reach; None where they share the worker's network.
+
+    Raises ``EgressInvalid`` and ``EgressUnavailable``: an engine that should be kept from the network never runs in it.
+    """
+    if settings.egress == "shared":
+        return None
+    rules = egress.parse(settings.egress_hosts) if settings.egress == "proxy" else ()
+    reason = ""
+    if tools is None:
+        reason = "it takes the sandbox, which is off or does not work here (SLUICE_SANDBOX)"
+    elif failure := probe.isolation_failure(tools):
+        reason = f"bubblewrap can't make a network namespace: {failure}"
+    elif any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")):
+        reason = "the worker itself is behind a proxy (HTTPS_PROXY), and this one goes out directly"
+    if reason:
+        raise EgressUnavailable(
+            f"SLUICE_EGRESS={settings.egress}, but {reason}. Put that right, or set SLUICE_EGRESS=shared.",
+            reason=reason,
+        )
+    return rules
+
+
 @dataclass(frozen=True)
 class ExecutorOptions:
     """How engines are run on this machine. ``tools`` None runs them without a sandbox.
+
+    ``egress`` is what they may reach, None for the worker's own network.
 
     ``cli_text`` is the operator's CLI configuration, ``cli_config`` what engines get of it; ``plugin_cache`` is the
     provider cache that runs share, None for none, and ``fills_cache`` says whether it can be written to.
@@ -39,6 +65,7 @@ class ExecutorOptions:
     cli_text: str | None = field(default=None, repr=False)
     plugin_cache: PluginCache | None = None
     fills_cache: bool = False
+    egress: tuple[Rule, ...] | None = None
     limits: gateway.Limits = field(default_factory=gateway.Limits)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -48,7 +75,8 @@ class ExecutorOptions:
     def from_settings(cls, settings: Settings, *, grace_seconds: float, timeout_seconds: float) -> "ExecutorOptions":
         """Return the options that the settings ask for.
 
-        Raises ``SandboxUnavailable`` when a sandbox is required and does not work, and ``ProcessFailed`` when the CLI
+        Raises ``SandboxUnavailable`` when a sandbox is required and does not work, ``EgressUnavailable`` and
+        ``EgressInvalid`` when engines can't be kept from the network as asked, and ``ProcessFailed`` when the CLI
         configuration can't be read or the provider cache neither read nor made.
         """
         text = cli_text(settings)
@@ -60,6 +88,7 @@ class ExecutorOptions:
             cli_text=text,
             plugin_cache=cache,
             fills_cache=cache is not None and cache.open(),
+            egress=egress_rules(settings, tools),
             limits=gateway.Limits(
                 timeout_seconds=timeout_seconds, grace_seconds=grace_seconds, tree=tree_limits(settings)
             ),

@@ -40,6 +40,12 @@ def sandbox_tools(mode: Mode) -> SandboxTools | None:
     return found.tools
 
 
+@lru_cache(maxsize=4)
+def isolation_failure(tools: SandboxTools) -> str:
+    """Return why a sandbox can't have a network namespace of its own here; empty when it can."""
+    return _failure(tools, has_network=False)
+
+
 @lru_cache(maxsize=1)
 def probe() -> Probe:
     """Start a program that does nothing in the sandbox, and say whether that worked."""
@@ -59,11 +65,15 @@ def probe() -> Probe:
     return Probe(None, f"bubblewrap does not work here: {reason}")
 
 
-def _failure(tools: SandboxTools) -> str:
+def _failure(tools: SandboxTools, *, has_network: bool = True) -> str:
     """Return why ``tools`` don't work; empty when they do."""
     program = Path(shutil.which("true") or "/usr/bin/true")
     launch = gateway.Launch(
-        program=program, command=ProbeCommand(), environment={}, directory=Path("/"), confinement=Confinement(tools)
+        program=program,
+        command=ProbeCommand(),
+        environment={},
+        directory=Path("/"),
+        confinement=Confinement(tools, has_network=has_network),
     )
     try:
         ended = gateway.run(launch, limits=gateway.Limits(timeout_seconds=10, grace_seconds=1))

@@ -212,7 +212,13 @@ class SharedProviders:
                     os.chown(directory, self._options.owner.id, self._options.owner.id)
             files.write(site.work, "main.tf.json", _configuration(requirement), owner=self._options.owner)
             surroundings = Surroundings(
-                self._tool, site, self._options, variables=(), environment={}, backend_environment={}
+                self._tool,
+                site,
+                self._options,
+                variables=(),
+                environment={},
+                backend_environment={},
+                say=lambda text: self._report(Notice("network", text)),
             )
             surroundings.use(compose(self._options.cli_text, None))
             heard: list[Output] = []

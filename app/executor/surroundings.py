@@ -2,17 +2,19 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from app.executor import files, sandbox
 from app.executor.cli_config import CliConfiguration
 from app.executor.discovery import Tool
+from app.executor.egress import Endpoint, Policy
 from app.executor.engine import Site, Variable
 from app.executor.environment import DEFAULT_PATH, EnvironmentOptions, engine_environment
 from app.executor.errors import EngineFailed
 from app.executor.options import ExecutorOptions
+from app.executor.proxy import Gate
 
 # Last in the order in which the engine loads them, so that a workspace's variables win over the configuration's own.
 VARIABLES_JSON = "zzzz_sluice_variables.auto.tfvars.json"
@@ -33,6 +35,7 @@ class Surroundings:
         variables: Sequence[Variable],
         environment: Mapping[str, str],
         backend_environment: Mapping[str, str],
+        say: Callable[[str], None],
     ) -> None:
         self._tool = tool
         self._site = site
@@ -41,6 +44,16 @@ class Surroundings:
         self._user_environment = dict(environment)
         self._backend_environment = dict(backend_environment)
         self._cli_config = options.cli_config
+        self._gate: Gate | None = None
+        if options.egress is not None:
+            self._gate = Gate(
+                Policy(options.egress, Endpoint.of_url(backend_environment.get("TF_HTTP_ADDRESS", ""))), say
+            )
+
+    @property
+    def attach(self) -> Callable[[int], Callable[[], None]] | None:
+        """Return what serves the network namespace that a process of the engine's is to have; None for the worker's."""
+        return self._gate.open if self._gate is not None else None
 
     @property
     def cli_config(self) -> CliConfiguration | None:
@@ -74,6 +87,7 @@ class Surroundings:
                 path=DEFAULT_PATH if is_confined else options.inherited.get("PATH", DEFAULT_PATH),
                 cli_config_file=path,
                 collector=options.collector,
+                proxy_url=self._gate.proxy_url if self._gate is not None else None,
             ),
             self._backend_environment,
         )
@@ -104,6 +118,7 @@ class Surroundings:
             programs=(self._tool.path,),
             read_only=tuple(path for path in read_only if path.is_absolute()),
             files=inside,
+            has_network=self._gate is None,
         )
 
     def _files_of_variables(self) -> dict[str, bytes]:

@@ -128,6 +128,7 @@ class TerraformExecutor:
             variables=variables,
             environment=environment or {},
             backend_environment=backend_environment or {},
+            say=self._say_of_network,
         )
         self._is_prepared_before = False
         self._cancel = CancelSource()
@@ -364,6 +365,7 @@ class TerraformExecutor:
             place.directory,
             around.confinement,
             writable=around.writable,
+            attach=around.attach,
             # What an apply has said must be known also when everything that listens to it is killed.
             transcript=transcript.path_in(self._site.root) if isinstance(command, ApplyCommand) else None,
         )
@@ -405,6 +407,9 @@ class TerraformExecutor:
         order = self._cancel.requested() or StopOrder.CANCEL
         how = f" It ended by {' and '.join(ended.signals_sent)}." if ended is not None and ended.signals_sent else ""
         return EngineStopped(f"`{command}` was stopped: {order.value}.{how}", order=order.value, command=command)
+
+    def _say_of_network(self, text: str) -> None:
+        self._report(Notice("network", text))
 
     def _said(self) -> list[dict[str, Any]]:
         return [{"message": found.message, **found.data()} for found in self._diagnostics]

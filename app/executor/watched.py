@@ -54,6 +54,7 @@ class Watched:
         self._kill_at: float | None = None
         self._is_killed = False
         self._is_culled = False
+        self._detach: Callable[[], None] | None = None
         self._is_interrupt_due = False
         self._init_pid: int | None = None
         self._init_descriptor: int | None = None
@@ -243,6 +244,8 @@ class Watched:
             watchdog.of_namespace(self._init_pid),
             Path(f"/proc/{self._init_pid}/root{sandbox.SHARED_MEMORY}"),
         )
+        if self._launch.attach is not None:
+            self._detach = self._launch.attach(self._init_pid)
         if self._gate is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._gate, b"1")
@@ -386,7 +389,10 @@ class Watched:
             splitter.flush()
 
     def close(self) -> None:
-        """Free every descriptor."""
+        """Free every descriptor, and end what serves the process."""
+        detach = getattr(self, "_detach", None)
+        if detach is not None:
+            detach()
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors.clear()
