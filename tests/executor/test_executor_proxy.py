@@ -170,7 +170,7 @@ def test_proxy_leaves_no_thread_and_no_descriptor(server: int) -> None:
 
 
 def test_proxy_backend_by_name_is_reached_wherever_it_is(server: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(egress, "_resolve", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(egress, "_resolve", lambda *_: ["127.0.0.1"])
     url = f"http://sluice.internal:{server}/state"
     bench = Bench("", backend=url)
     assert f"200 POST /state host=sluice.internal:{server} x" in bench.run(fetch(url, b"x"))
