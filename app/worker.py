@@ -23,8 +23,8 @@ from app.core.settings import get_settings
 from app.executor.nursery import Child, Nursery
 from app.recovery import tasks as recovery_tasks
 from app.runner import leftovers, supervisor
+from app.runs import retention_tasks, warmup
 from app.runs import tasks as runs_tasks
-from app.runs import warmup
 from app.runs.draining import Drain, Limits
 from app.runs.port import InProcessPort
 from app.runs.pulse import Pulse
@@ -146,6 +146,7 @@ def create_worker() -> Celery:
     worker_ready.connect(on_ready, weak=False)
     worker_shutting_down.connect(on_shutting_down, weak=False)
     worker_shutdown.connect(on_shutdown, weak=False)
+    retention_tasks.register(application)
     audit_tasks.register(application)
     state_tasks.register(application)
     recovery_tasks.register(application)

@@ -1,6 +1,6 @@
 """What can be wrong with a configuration."""
 
-from app.core.errors import Conflict, Invalid, NotFound, PayloadTooLarge
+from app.core.errors import Conflict, Gone, Invalid, NotFound, PayloadTooLarge
 
 
 class ConfigurationNotFound(NotFound):
@@ -50,3 +50,10 @@ class ConfigurationChanged(Conflict):
 
     code = "configuration_changed"
     title = "The module is not what the spec is pinned to"
+
+
+class ConfigurationRemoved(Gone):
+    """The upload is so old, and needed by nothing, that its files are not kept any more."""
+
+    code = "configuration_removed"
+    title = "The configuration is no longer kept"

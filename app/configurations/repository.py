@@ -1,26 +1,67 @@
 """Every query on configurations."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.configurations.models import Configuration
 
+_ARCHIVES = 0x41524348
+"""Class of the advisory locks on archives (the letters ARCH)."""
 
-def by_id(session: Session, organization_id: str, configuration_id: str) -> Configuration | None:
-    """Return the organization's configuration, or None."""
+
+def by_id(
+    session: Session, organization_id: str, configuration_id: str, *, is_held: bool = False
+) -> Configuration | None:
+    """Return the organization's configuration, or None.
+
+    With ``is_held`` it is as it is now, and nobody may remove its files before this transaction has ended.
+    """
+    return session.scalars(_held(_own(organization_id).filter_by(id=configuration_id), is_held)).one_or_none()
+
+
+def by_digest(session: Session, organization_id: str, digest: str, *, is_held: bool = False) -> Configuration | None:
+    """Return the organization's configuration of that content, or None; ``is_held`` as in ``by_id``."""
+    return session.scalars(_held(_own(organization_id).filter_by(digest=digest), is_held)).one_or_none()
+
+
+def _own(organization_id: str) -> Select[Configuration]:
+    return select(Configuration).filter_by(organization_id=organization_id)
+
+
+def _held(query: Select[Configuration], is_held: bool) -> Select[Configuration]:
+    if not is_held:
+        return query
+    return query.with_for_update(read=True, key_share=True).execution_options(populate_existing=True)
+
+
+def serialize(session: Session, organization_id: str, digest: str) -> None:
+    """Wait for whoever stores or sweeps an archive of this content; keep others away until this transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock(_ARCHIVES, func.hashtext(f"{organization_id}/{digest}"))))
+
+
+def lock_old_uploads(session: Session, before: datetime, after: str, limit: int) -> Sequence[Configuration]:
+    """Lock uploads with files that were stored before ``before``, in id order behind ``after``.
+
+    One that a transaction holds is passed over: it is needed.
+    """
     return session.scalars(
-        select(Configuration).filter_by(organization_id=organization_id, id=configuration_id)
-    ).one_or_none()
-
-
-def by_digest(session: Session, organization_id: str, digest: str) -> Configuration | None:
-    """Return the organization's configuration of that content, or None."""
-    return session.scalars(
-        select(Configuration).filter_by(organization_id=organization_id, digest=digest)
-    ).one_or_none()
+        select(Configuration)
+        .where(
+            Configuration.source == "upload",
+            Configuration.removed_at.is_(None),
+            Configuration.created_at < before,
+            Configuration.id > after,
+        )
+        .order_by(Configuration.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def insert_unless_there(session: Session, values: dict[str, Any]) -> bool:

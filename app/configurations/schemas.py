@@ -49,6 +49,9 @@ class ConfigurationView(BaseModel):
     size_bytes: int = Field(description="Size of the packed archive.")
     file_count: int
     created_at: datetime
+    removed_at: datetime | None = Field(
+        None, description="When its files were removed, since nothing needed them; the same upload brings them back."
+    )
 
 
 class ConfigurationStored(ConfigurationView):

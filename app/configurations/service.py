@@ -4,6 +4,8 @@ An upload, an operator's module and a rendered configuration are the same thing 
 """
 
 from collections import OrderedDict
+from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -20,12 +22,18 @@ from app.configurations.archive import (
     pack,
     read_archive,
 )
-from app.configurations.errors import ConfigurationChanged, ConfigurationNotFound, SourceNotFetchable
+from app.configurations.errors import (
+    ConfigurationChanged,
+    ConfigurationNotFound,
+    ConfigurationRemoved,
+    SourceNotFetchable,
+)
 from app.configurations.interface import read_interface
 from app.configurations.models import Configuration
 from app.configurations.schemas import ConfigurationOut, ModuleInterface, NamesCode
 from app.core import clock
 from app.core.artifacts import ArtifactRef, artifact_store
+from app.core.db import after_commit
 from app.core.ids import new_id
 from app.core.permissions import Actor
 from app.core.settings import get_settings
@@ -96,20 +104,49 @@ def get(session: Session, organization_id: str, configuration_id: str) -> Config
     return _present(row)
 
 
+def take(session: Session, organization_id: str, configuration_id: str) -> ConfigurationOut:
+    """Return a configuration whose files this transaction's work will need; retention waits for its end.
+
+    Raises ``ConfigurationNotFound``, and ``ConfigurationRemoved`` when retention was there before.
+    """
+    row = repository.by_id(session, organization_id, configuration_id, is_held=True)
+    if row is None:
+        raise ConfigurationNotFound(f"There is no configuration {configuration_id!r}.")
+    return _kept(row)
+
+
+def _kept(row: Configuration) -> ConfigurationOut:
+    if row.removed_at is not None:
+        message = (
+            f"was removed at {row.removed_at:%Y-%m-%d}: it was older than {get_settings().run_artifacts_days} days "
+            "(SLUICE_RUN_ARTIFACTS_DAYS) and nothing needed it; upload the same directory again"
+        )
+        raise ConfigurationRemoved(
+            f"The configuration {row.digest} {message}.", errors=[{"field": "configuration", "message": message}]
+        )
+    return _present(row)
+
+
 def get_by_digest(session: Session, organization_id: str, digest: str) -> ConfigurationOut:
-    """Return the configuration of that content. Raises ``ConfigurationNotFound``."""
-    row = repository.by_digest(session, organization_id, digest)
+    """Return the configuration of that content, as ``take`` does.
+
+    Raises ``ConfigurationNotFound`` and ``ConfigurationRemoved``.
+    """
+    row = repository.by_digest(session, organization_id, digest, is_held=True)
     if row is None:
         raise ConfigurationNotFound(
             f"There is no configuration with the digest {digest}. Upload it with `sluice plan DIR`, or with POST "
             "/terraform/configurations.",
             errors=[{"field": "configuration_digest", "message": "is not stored here; upload the configuration first"}],
         )
-    return _present(row)
+    return _kept(row)
 
 
 def files(configuration: ConfigurationOut) -> list[Entry]:
-    """Return a configuration's files, from the artifact store. Raises ``IntegrityError`` when they were altered."""
+    """Return a configuration's files, from the artifact store.
+
+    Raises ``IntegrityError`` when they were altered, and ``NotFound`` when they were removed.
+    """
     settings = get_settings()
     generous = max(settings.max_upload_bytes, configuration.archive.size)
     return read_archive(artifact_store().get(configuration.archive), Limits.for_upload(generous))
@@ -144,13 +181,15 @@ def interface(configuration: ConfigurationOut, module_path: str = "") -> ModuleI
 
 def _store(session: Session, actor: Actor, entries: list[Entry], source: str) -> ConfigurationOut:
     digest = content_digest(entries)
-    known = repository.by_digest(session, actor.organization_id, digest)
-    if known is not None:
+    known = repository.by_digest(session, actor.organization_id, digest, is_held=True)
+    if known is not None and known.removed_at is None:
         if source.startswith(f"{operator_modules.PREFIX}/"):
             known.source = source
         return _present(known)
     packed = pack(entries)
-    # Before the row: what a row names is always there. A roll-back leaves an artifact that the next upload reuses.
+    # Before the row: what a row names is always there. A roll-back leaves an artifact that the next upload reuses, or
+    # that the sweep of orphans removes, which the lock keeps away meanwhile.
+    repository.serialize(session, actor.organization_id, digest)
     reference = artifact_store().put(packed, organization_id=actor.organization_id, kind="configuration", owner=digest)
     values: dict[str, Any] = {
         "id": new_id("conf"),
@@ -165,6 +204,9 @@ def _store(session: Session, actor: Actor, entries: list[Entry], source: str) ->
     }
     created = repository.insert_unless_there(session, values)
     row = repository.by_digest(session, actor.organization_id, digest)
+    if row is not None and row.removed_at is not None:
+        row.archive, row.removed_at = values["archive"], None
+        session.flush()
     if row is None:
         raise ConfigurationNotFound(f"The configuration {digest} was removed while it was stored; try again.")
     if created:
@@ -182,6 +224,37 @@ def _present(row: Configuration, *, created: bool = False) -> ConfigurationOut:
         size_bytes=row.size_bytes,
         file_count=row.file_count,
         created_at=row.created_at,
+        removed_at=row.removed_at,
         archive=ArtifactRef.model_validate(row.archive),
         created=created,
     )
+
+
+def lock_old_uploads(session: Session, before: datetime, after: str, limit: int) -> list[ConfigurationOut]:
+    """Return uploads older than ``before``, in id order behind ``after``, held against use until this transaction ends.
+
+    One that somebody takes just now is left out.
+    """
+    return [_present(row) for row in repository.lock_old_uploads(session, before, after, limit)]
+
+
+def remove(session: Session, configuration: ConfigurationOut) -> None:
+    """Let go of the files of a configuration that ``lock_old_uploads`` gave; its digest stays."""
+    row = repository.by_id(session, configuration.organization_id, configuration.id)
+    if row is not None:
+        row.removed_at = clock.now()
+        session.flush()
+        after_commit(session, partial(artifact_store().delete, configuration.archive))
+
+
+def discard_orphan(session: Session, organization_id: str, digest: str, key: str) -> bool:
+    """Remove an archive from the artifact store when no configuration names it; return whether it did.
+
+    Whoever stores that content meanwhile waits until this transaction has ended.
+    """
+    repository.serialize(session, organization_id, digest)
+    row = repository.by_digest(session, organization_id, digest)
+    if row is not None and row.removed_at is None and row.archive.get("key") == key:
+        return False
+    artifact_store().discard(key)
+    return True

@@ -22,4 +22,6 @@ BEAT_SCHEDULE: dict[str, Entry] = {
     "sweep-recovery": _entry("recovery.sweep", 5.0),
     "chain-audit": _entry("audit.chain", 10.0),
     "sweep-states": _entry("state.sweep", 600.0),
+    "retain-runs": _entry("runs.retain", 1800.0),
+    "remove-orphans": _entry("runs.remove_orphans", 6 * 3600.0),
 }

@@ -133,6 +133,13 @@ class Settings(BaseSettings):
     run_timeout_seconds: int = Field(7200, ge=10, description="A phase of a run is ended after this long.")
     policy_timeout_seconds: float = Field(10.0, gt=0, le=300, description="One policy set's evaluation at most.")
     policy_memory_mb: int = Field(512, ge=64, description="Memory of one policy evaluation at most, MiB.")
+    run_artifacts_days: int = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="Plans and logs of runs that ended, and uploads that nothing needs, are removed after so many "
+        "days; their digests stay. 0 keeps them for good.",
+    )
     max_upload_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="A configuration archive at most.")
     session_hours: int = Field(12, ge=1, le=24 * 30, description="A browser session lasts this long.")
     single_member_may_approve: bool = Field(

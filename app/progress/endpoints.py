@@ -17,7 +17,7 @@ from app.core.settings import get_settings
 from app.identity import service as identity
 from app.progress import hub as fanout
 from app.progress import service
-from app.progress.errors import StreamNotFound
+from app.progress.errors import LogRemoved, StreamNotFound
 from app.progress.schemas import ProgressPage
 
 router = APIRouter(prefix="/terraform", tags=["progress"])
@@ -28,13 +28,14 @@ AUTHORIZATION_SECONDS = 5.0
 CLOSE_UNAUTHENTICATED = 4401
 CLOSE_FORBIDDEN = 4403
 CLOSE_NOT_FOUND = 4404
+CLOSE_GONE = 4410
 
 
 @router.get(
     "/runs/{run_id}/progress",
     operation_id="read_progress",
     summary="Read a run's log lines and events",
-    responses=error_responses(StreamNotFound),
+    responses=error_responses(StreamNotFound, LogRemoved),
 )
 def read_progress(
     run_id: str,
@@ -52,7 +53,7 @@ async def follow_run(socket: WebSocket, run_id: str, after: Annotated[int, Query
     """Replay a run's records from ``after``, then follow. Frames: ``records``, and ``ping`` every 15 s of silence.
 
     Closes with 4401 (no valid credential, also when it is revoked later), 4403 (no permission or a foreign origin),
-    4404 (no such run), or 1000 when the stream is complete and was sent whole.
+    4404 (no such run), 4410 (its log is no longer kept), or 1000 when the stream is complete and was sent whole.
     """
     if not _origin_is_ours(socket):
         await _refuse(socket, CLOSE_FORBIDDEN, "this origin may not open the WebSocket")
@@ -66,6 +67,9 @@ async def follow_run(socket: WebSocket, run_id: str, after: Annotated[int, Query
         return
     try:
         await fanout.load(run_id, actor.organization_id, after)
+    except LogRemoved:
+        await _refuse(socket, CLOSE_GONE, "the log is no longer kept")
+        return
     except AppError:
         await _refuse(socket, CLOSE_NOT_FOUND, "no such run")
         return

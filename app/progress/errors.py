@@ -1,6 +1,6 @@
 """Errors of progress."""
 
-from app.core.errors import NotFound
+from app.core.errors import Gone, NotFound
 
 
 class StreamNotFound(NotFound):
@@ -8,3 +8,10 @@ class StreamNotFound(NotFound):
 
     code = "run_not_found"
     title = "No such run"
+
+
+class LogRemoved(Gone):
+    """The run is so old that its log is not kept any more."""
+
+    code = "log_removed"
+    title = "The log is no longer kept"

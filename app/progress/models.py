@@ -17,6 +17,7 @@ class ProgressStream(OrganizationOwned, Created, Base):
     workspace_id: Mapped[str]
     next_offset: Mapped[int] = mapped_column(default=0)
     closed_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
 
 
 class ProgressChunk(Created, Base):

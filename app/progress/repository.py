@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -69,3 +69,9 @@ def close(session: Session, run_id: str, at: datetime) -> None:
         .where(ProgressStream.run_id == run_id, ProgressStream.closed_at.is_(None))
         .values(closed_at=at)
     )
+
+
+def remove(session: Session, run_id: str, at: datetime) -> None:
+    """Remove every record of the stream, which stays as a name."""
+    session.execute(delete(ProgressChunk).where(ProgressChunk.run_id == run_id))
+    session.execute(update(ProgressStream).where(ProgressStream.run_id == run_id).values(removed_at=at))

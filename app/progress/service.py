@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.crypto import Binding, key_ring
 from app.core.db import after_commit
+from app.core.settings import get_settings
 from app.progress import repository
 from app.progress.doorbell import doorbell
-from app.progress.errors import StreamNotFound
+from app.progress.errors import LogRemoved, StreamNotFound
 from app.progress.models import ProgressStream
 from app.progress.schemas import NewRecord, ProgressPage, Record
 
@@ -56,14 +57,24 @@ def close_stream(session: Session, run_id: str) -> None:
     after_commit(session, partial(doorbell().ring, run_id, -1))
 
 
+def remove(session: Session, run_id: str) -> None:
+    """Remove what a run that has ended said."""
+    repository.remove(session, run_id, clock.now())
+
+
 def read(session: Session, run_id: str, *, organization_id: str, after: int, limit: int = 1000) -> ProgressPage:
     """Return up to ``limit`` records whose offset is ``after`` or greater; fewer, but one, when their text is long.
 
-    Raises ``StreamNotFound`` when the run is not the organization's.
+    Raises ``StreamNotFound`` when the run is not the organization's, and ``LogRemoved`` when it is too old.
     """
     stream = repository.stream(session, run_id)
     if stream is None or stream.organization_id != organization_id:
         raise StreamNotFound(f"There is no run {run_id}.")
+    if stream.removed_at is not None:
+        raise LogRemoved(
+            f"The log of {run_id} was removed at {stream.removed_at:%Y-%m-%d}, after "
+            f"{get_settings().run_artifacts_days} days (SLUICE_RUN_ARTIFACTS_DAYS). The run and its decisions are kept."
+        )
     limit = min(limit, MAX_RECORDS)
     records: list[Record] = []
     left = MAX_CHARACTERS

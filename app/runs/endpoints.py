@@ -26,6 +26,7 @@ from app.runs.errors import (
     NothingToMigrate,
     NothingToRun,
     PlanMoved,
+    PlanRemoved,
     PolicyBlocked,
     RunNotFound,
     SpeculativeNeverApplies,
@@ -205,7 +206,7 @@ def get_run(run_id: str, session: SessionDep, actor: Reader) -> RunOut:
     operation_id="get_plan",
     summary="Read what a plan changes",
     response_class=Response,
-    responses={200: {"content": {"application/json": {}}}, **error_responses(RunNotFound)},
+    responses={200: {"content": {"application/json": {}}}, **error_responses(RunNotFound, PlanRemoved)},
 )
 def get_plan(run_id: str, session: SessionDep, actor: Reader) -> Response:
     """Return every change with its attributes. A sensitive value is null and flagged, on both sides."""

@@ -1,6 +1,6 @@
 """Errors of runs."""
 
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Conflict, Gone, Invalid, NotFound
 
 
 class RunNotFound(NotFound):
@@ -77,3 +77,10 @@ class WorkspaceBusy(Conflict):
 
     code = "workspace_busy"
     title = "The workspace is in use"
+
+
+class PlanRemoved(Gone):
+    """The run is so old that its plan is not kept any more."""
+
+    code = "plan_removed"
+    title = "The plan is no longer kept"

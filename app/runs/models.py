@@ -41,6 +41,12 @@ class TerraformRun(OrganizationOwned, Created, Base):
             "id",
             postgresql_where=text("status = 'queued' and kind = 'apply'"),
         ),
+        Index(
+            "ix_runs_kept",
+            "finished_at",
+            postgresql_where=text("finished_at is not null and artifacts_removed_at is null"),
+        ),
+        Index("ix_runs_configuration", "configuration_id"),
         Index("ix_runs_served", "workspace_id", "claimed_at", postgresql_where=text("claimed_at is not null")),
         Index(
             "ix_runs_organization_served",
@@ -104,6 +110,7 @@ class TerraformRun(OrganizationOwned, Created, Base):
     planned_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     quiesced_at: Mapped[datetime | None]
+    artifacts_removed_at: Mapped[datetime | None]
     proof_of_death: Mapped[dict[str, Any] | None]
 
 

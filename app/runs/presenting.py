@@ -14,7 +14,7 @@ from app.core.settings import get_settings
 from app.policy import service as policy
 from app.policy.schemas import PolicyCheckOut
 from app.runs import deciding, fingerprint, queueing, repository
-from app.runs.errors import RunNotFound
+from app.runs.errors import PlanRemoved, RunNotFound
 from app.runs.machine import Kind, Status
 from app.runs.models import TerraformRun
 from app.runs.queue_schemas import QueuePlace
@@ -181,6 +181,7 @@ def detail(
         claimed_by=run.claimed_by,
         claimed_at=run.claimed_at,
         quiesced_at=run.quiesced_at,
+        artifacts_removed_at=run.artifacts_removed_at,
         proof_of_death=run.proof_of_death,
         evidence=[
             {"kind": e.kind, "at": e.created_at, "data": e.data} for e in repository.evidence_of(session, run.id)
@@ -191,13 +192,19 @@ def detail(
 def plan_view(session: Session, actor: Actor, run_id: str) -> bytes:
     """Return the stored plan view (JSON) of a run, or of the plan that an apply applies.
 
-    Raises ``RunNotFound``, also while there is no plan yet.
+    Raises ``RunNotFound``, also while there is no plan yet, and ``PlanRemoved`` when the run is too old.
     """
     run = repository.get(session, actor.organization_id, run_id)
     if run is not None and run.parent_run_id is not None:
         run = repository.get(session, actor.organization_id, run.parent_run_id)
     if run is None or "plan_view" not in run.artifacts:
         raise RunNotFound(f"Run {run_id} has no plan (yet).")
+    if run.artifacts_removed_at is not None:
+        raise PlanRemoved(
+            f"The plan of {run.id} was removed at {run.artifacts_removed_at:%Y-%m-%d}, after "
+            f"{get_settings().run_artifacts_days} days (SLUICE_RUN_ARTIFACTS_DAYS). The run, its decisions and its "
+            "digests are kept."
+        )
     return artifact_store().get(ArtifactRef.model_validate(run.artifacts["plan_view"]))
 
 

@@ -283,6 +283,7 @@ def latest_lock_file(session: Session, workspace_id: str, configuration_digest: 
             TerraformRun.workspace_id == workspace_id,
             TerraformRun.configuration_digest == configuration_digest,
             TerraformRun.artifacts.has_key("lock_file"),
+            TerraformRun.artifacts_removed_at.is_(None),
         )
         .order_by(TerraformRun.id.desc())
         .limit(1)

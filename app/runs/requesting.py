@@ -112,7 +112,7 @@ def _what_to_plan(
     own = actor.organization_id
     head = specs.head(session, workspace.stack.id, workspace.pinned_version_id)
     if wanted.configuration_id is not None:
-        uploaded = configurations.get(session, own, wanted.configuration_id)
+        uploaded = configurations.take(session, own, wanted.configuration_id)
         base = head.spec() if head is not None else TerraformStackSpec(name=workspace.stack.name)
         spec = base.with_configuration(uploaded.digest)
         return specs.add_detached_version(session, actor, workspace.stack.id, spec), uploaded, False
@@ -127,7 +127,7 @@ def _what_to_plan(
     if applied is None or applied.configuration_id is None:
         raise _nothing(workspace)
     version = specs.version(session, own, applied.spec_version_id)
-    return version, configurations.get(session, own, applied.configuration_id), False
+    return version, configurations.take(session, own, applied.configuration_id), False
 
 
 def _names_code(spec: TerraformStackSpec) -> bool:

@@ -286,6 +286,9 @@ class RunOut(RunListItem):
     claimed_by: dict[str, Any] | None
     claimed_at: datetime | None
     quiesced_at: datetime | None
+    artifacts_removed_at: datetime | None = Field(
+        description="When plan and log were removed, since the run ended long ago; decisions and digests are kept"
+    )
     proof_of_death: dict[str, Any] | None
     evidence: list[dict[str, Any]]
 

@@ -12,6 +12,22 @@ from app.specs.models import TerraformStack, TerraformStackSpecVersion
 from app.specs.schemas import StackVersionSummary
 
 
+def pinned_digests(session: Session, organization_id: str, digests: Sequence[str]) -> set[str]:
+    """Return which of these configurations a pushed version names."""
+    named = TerraformStackSpecVersion.document["configuration_digest"].astext
+    return set(
+        session.scalars(
+            select(named)
+            .where(
+                TerraformStackSpecVersion.organization_id == organization_id,
+                TerraformStackSpecVersion.number.is_not(None),
+                named.in_(digests),
+            )
+            .distinct()
+        )
+    )
+
+
 def stacks_by_id(session: Session, stack_ids: Sequence[str]) -> Sequence[TerraformStack]:
     """Return the stacks of those ids."""
     return session.scalars(select(TerraformStack).where(TerraformStack.id.in_(stack_ids))).all()

@@ -321,3 +321,8 @@ def _present_stacks(session: Session, rows: Sequence[TerraformStack]) -> list[St
         )
         for row in rows
     ]
+
+
+def pinned_digests(session: Session, organization_id: str, digests: Sequence[str]) -> set[str]:
+    """Return which of these configurations a pushed version names: a workspace may plan it at any time."""
+    return repository.pinned_digests(session, organization_id, digests)

@@ -2031,6 +2031,11 @@ export interface components {
             /** Id */
             id: string;
             /**
+             * Removed At
+             * @description When its files were removed, since nothing needed them; the same upload brings them back.
+             */
+            removed_at?: string | null;
+            /**
              * Size Bytes
              * @description Size of the packed archive.
              */
@@ -2060,6 +2065,11 @@ export interface components {
             file_count: number;
             /** Id */
             id: string;
+            /**
+             * Removed At
+             * @description When its files were removed, since nothing needed them; the same upload brings them back.
+             */
+            removed_at?: string | null;
             /**
              * Size Bytes
              * @description Size of the packed archive.
@@ -3852,6 +3862,11 @@ export interface components {
             allowed_actions: ("approve" | "reject" | "revoke" | "discard" | "cancel" | "apply")[];
             approvals: components["schemas"]["QuorumShort"] | null;
             approvals_detail: components["schemas"]["ApprovalsOut"] | null;
+            /**
+             * Artifacts Removed At
+             * @description When plan and log were removed, since the run ended long ago; decisions and digests are kept
+             */
+            artifacts_removed_at: string | null;
             /** Cancel Requested At */
             cancel_requested_at: string | null;
             child: components["schemas"]["RunListItem"] | null;
@@ -7840,6 +7855,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The plan is no longer kept (`plan_removed`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -7877,6 +7902,16 @@ export interface operations {
             };
             /** @description No such run (`run_not_found`) */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The log is no longer kept (`log_removed`) */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

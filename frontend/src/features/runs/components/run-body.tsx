@@ -110,7 +110,7 @@ export function RunBody({ data, views, tab, markable }: { data: RunData; views: 
       break;
   }
   if (!plan) {
-    if (planError) return <Empty title="The plan could not be read."><p role="alert">{explain(planError)}</p></Empty>;
+    if (planError) return <Empty title={run.artifacts_removed_at ? "The plan is no longer kept." : "The plan could not be read."}><p role="alert">{explain(planError)}</p></Empty>;
     if (planned) return <Skeleton rows={8} height={28} />;
     return (
       <Empty title={isFinal(run.status) ? "This run left no plan." : "No plan yet."}>

@@ -24,6 +24,7 @@ function entries(run: Run, child: Run | undefined): Entry[] {
     if (each.claimed_at) out.push({ at: each.claimed_at, icon: dot, text: <>{each.kind === "apply" ? "Apply claimed" : "Claimed"}{each.claimed_by?.name ? <> by <code className="text-12">{each.claimed_by.name}</code></> : null}</> });
     out.push(...phases(each));
     if (each.cancel_requested_at) out.push({ at: each.cancel_requested_at, icon: dot, text: "Cancel was requested" });
+    if (each.artifacts_removed_at) out.push({ at: each.artifacts_removed_at, icon: dot, text: `${each.kind === "apply" ? "Log of the apply" : "Plan and its log"} removed: too old to keep; decisions and digests stay` });
     if (each.quiesced_at) out.push({ at: each.quiesced_at, icon: dot, text: `${each.kind === "apply" ? "Apply" : "Plan"} quiet: its process is proven dead` });
   }
   for (const decision of run.approvals_detail?.decisions ?? []) {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ApiError } from "@/lib/api/http";
 import type { ProgressPage, ProgressRecord } from "@/lib/api/types";
 import { applyLog } from "@/testing/fixtures/progress";
 import { logRows, search } from "./rows";
@@ -158,6 +159,17 @@ describe("RunStream", () => {
     expect(asked.length).toBeGreaterThanOrEqual(3);
     expect(new Set(asked.slice(1))).toEqual(new Set([2]));
     expect(store.isClosed).toBe(false);
+  });
+
+  it("says that an old run's log is not kept, and asks no more", async () => {
+    const store = new LogStore();
+    const loadPage = vi.fn(() => Promise.reject(new ApiError({ type: "about:blank", title: "The log is no longer kept", status: 410, detail: "The log of run-1 was removed at 2026-02-19, after 90 days.", code: "log_removed" })));
+    new RunStream("run-1", store, { onRun: () => undefined, announce: false, loadPage }).start();
+    await vi.advanceTimersByTimeAsync(10_000);
+    store.flush();
+    expect(store.read().lines.map((line) => line.text)).toEqual(["The log of run-1 was removed at 2026-02-19, after 90 days."]);
+    expect(store.isClosed).toBe(true);
+    expect(loadPage).toHaveBeenCalledTimes(1);
   });
 
   it("treats a silent connection as broken", async () => {

@@ -1,4 +1,4 @@
-import { http } from "@/lib/api/http";
+import { ApiError, http } from "@/lib/api/http";
 import type { ProgressPage, ProgressRecord } from "@/lib/api/types";
 import { setLive } from "@/lib/live";
 import type { LogStore } from "./store";
@@ -63,8 +63,9 @@ export class RunStream {
         if (this.store.isClosed || page.records.length === 0) break;
         this.announce("behind");
       }
-    } catch {
-      this.later(() => this.catchUp());
+    } catch (error) {
+      if (this.isGone(error)) this.end();
+      else this.later(() => this.catchUp());
       return;
     }
     if (this.store.isClosed) this.end();
@@ -130,8 +131,9 @@ export class RunStream {
     this.announce("polling");
     try {
       this.take(await this.page());
-    } catch {
+    } catch (error) {
       // The transport has told the top bar; the next turn tries again from the same cursor.
+      this.isGone(error);
     }
     if (this.store.isClosed) {
       this.end();
@@ -147,6 +149,14 @@ export class RunStream {
     this.store.append(page.records, page.next, page.closed);
     if (page.records.some((record) => record.kind === "phase" || record.data.type === "run.status")) this.options.onRun();
     if (page.records.length > 0 && this.socket) this.announce("live");
+  }
+
+  /** An old run's log is not kept: what the API says of it is all that there is to show. */
+  private isGone(error: unknown): boolean {
+    if (this.stopped || !(error instanceof ApiError) || error.status !== 410) return false;
+    const offset = this.store.cursor;
+    this.store.append([{ offset, at: new Date().toISOString(), kind: "line", stream: "system", text: error.message, data: {} }], offset + 1, true);
+    return true;
   }
 
   private announce(state: "live" | "polling" | "behind"): void {
