@@ -1,7 +1,7 @@
 """what is removed of old runs and uploads says when
 
 Revision ID: 0010
-Revises: 0009
+Revises: 0007
 Create Date: 2026-11-21 08:25:00+00:00
 """
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0010"
-down_revision: str | Sequence[str] | None = "0009"
+down_revision: str | Sequence[str] | None = "0007"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
