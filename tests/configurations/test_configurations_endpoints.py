@@ -29,7 +29,7 @@ def test_upload_body_then_form_of_the_same_content_is_201_then_200(client: TestC
     body = first.json()
     assert body["created"] is True
     assert again.json() == {**body, "created": False}
-    assert set(body) == {"id", "digest", "source", "size_bytes", "file_count", "created_at", "created"}
+    assert set(body) == {"id", "digest", "source", "size_bytes", "file_count", "created_at", "removed_at", "created"}
     shown = client.get(f"{PATH}/{body['id']}").json()
     assert shown["digest"] == body["digest"]
 
