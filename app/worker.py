@@ -22,7 +22,7 @@ from app.core.errors import AppError
 from app.core.settings import get_settings
 from app.executor.nursery import Child, Nursery
 from app.recovery import tasks as recovery_tasks
-from app.runner import leftovers, supervisor
+from app.runner import leftovers, supervisor, upkeep
 from app.runs import retention_tasks, warmup
 from app.runs import tasks as runs_tasks
 from app.runs.draining import Drain, Limits
@@ -48,6 +48,7 @@ class NurseryOfWorker:
         targets = {
             runs_tasks.SUPERVISE: supervisor.target(InProcessPort),
             runs_tasks.RECOVER: leftovers.target(InProcessPort),
+            runs_tasks.CHECK_CACHE: upkeep.target(),
         }
         self._nursery = Nursery.fork(
             targets, prepare=warmup.warm, ready=warmup.be_ready, most_jobs=RUNS_OF_A_SUPERVISOR
@@ -57,6 +58,8 @@ class NurseryOfWorker:
         _check_artifacts()
         self._drain.watch()
         self._nursery.start(runs_tasks.RECOVER, b"").close()
+        if get_settings().terraform_plugin_cache_dir is not None:
+            self._nursery.start(runs_tasks.CHECK_CACHE, b"").close()
         threading.Thread(target=self._end_with, args=(self._nursery,), name="nursery-watch", daemon=True).start()
 
     def _end_with(self, nursery: Nursery) -> None:

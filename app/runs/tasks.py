@@ -27,6 +27,7 @@ QUEUE = "terraform"
 """The queue that workers which execute runs serve."""
 SUPERVISE = "supervise"
 RECOVER = "recover"
+CHECK_CACHE = "check_cache"
 RECOVERY_SECONDS = 60.0
 SWEEP_TASK = "runs.sweep"
 RECHECK_TASK = "runs.recheck"
