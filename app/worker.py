@@ -20,6 +20,7 @@ from app.core.artifacts import artifact_store
 from app.core.broker import celery_app
 from app.core.errors import AppError
 from app.core.settings import get_settings
+from app.executor import measures
 from app.executor.nursery import Child, Nursery
 from app.recovery import tasks as recovery_tasks
 from app.runner import leftovers, supervisor, upkeep
@@ -127,6 +128,10 @@ def create_worker() -> Celery:
     nursery = NurseryOfWorker(drain)
 
     def on_init(**_: Any) -> None:
+        held = measures.of(get_settings())
+        if held.warning is not None:
+            _log.warning(held.warning)
+        _log.info(held.text)
         nursery.open()
 
     executions = runs_tasks.register(application, nursery, drain)

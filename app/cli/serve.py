@@ -106,8 +106,16 @@ def worker(
     _start(checks_schema=True)
     from celery.signals import worker_ready
 
+    from app.core.errors import AppError
     from app.core.settings import get_settings
     from app.embedded.commands import READY_FILE
+    from app.executor import measures
+
+    try:
+        measures.of(get_settings())
+    except AppError as error:
+        # Every run would fail by it, so this worker must take none.
+        raise _refuse(error.detail) from None
 
     ready_file = os.environ.get(READY_FILE)
     if ready_file:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from app.core import clock
 from app.core.errors import AppError
 from app.core.settings import Settings, get_settings
-from app.executor import accounts, tree
+from app.executor import accounts, measures, tree
 from app.executor.cancel import StopOrder
 from app.executor.discovery import Tool
 from app.executor.engine import Site, Variable
@@ -223,9 +223,9 @@ class Supervisor:
             self._options = ExecutorOptions.from_settings(
                 self._settings, grace_seconds=job.grace_seconds, timeout_seconds=job.timeout_seconds
             )
-        if self._options.tools is None:
-            self._feed.line("Warning: the engine runs without a sandbox (bubblewrap does not work here or is off).")
-        elif self._options.tools.owner_id is not None:
+        if warning := measures.without_sandbox(self._settings, self._options):
+            self._feed.line(f"Warning: {warning}")
+        elif self._options.owner.id is not None:
             self._account = accounts.take()
             self._options = self._options.under(self._account)
         # Without a sandbox the directory's own path is what the engine sees, so plan and apply share one name.

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.settings import Settings, get_settings
+from app.executor import probe
 from app.executor.discovery import Tool
 from app.runner.supervisor import Supervisor
 from tests.runner.memory import MemoryPort, apply_job, engine_request, plan_job
@@ -68,3 +69,17 @@ def test_apply_with_too_many_processes_says_which_setting(applied: Applied) -> N
     assert port.failure.phase == "applying"
     assert "SLUICE_ENGINE_PROCESSES" in port.failure.message, port.failure
     assert b'"kept"' in port.states[-1][1]
+
+
+def test_required_sandbox_that_is_not_there_is_a_typed_error(
+    engine_tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "probe", lambda: probe.Probe(None, "bubblewrap (bwrap) is not installed"))
+    settings = get_settings().model_copy(update={"sandbox": "required", "work_dir": tmp_path / "runs"})
+    port = MemoryPort()
+    job = plan_job(port, {"main.tf": FIRST}, engine=engine_request(engine_tool.kind))
+    assert Supervisor(job, port, settings).run() == "errored"
+    assert port.failure is not None
+    assert port.failure.code == "sandbox_unavailable"
+    assert port.proof is not None
+    assert port.proof.kind == "never_started"
