@@ -20,7 +20,7 @@ from app.core.artifacts import artifact_store
 from app.core.broker import celery_app
 from app.core.errors import AppError
 from app.core.settings import get_settings
-from app.executor import measures
+from app.executor import control_group, measures
 from app.executor.nursery import Child, Nursery
 from app.recovery import tasks as recovery_tasks
 from app.runner import leftovers, supervisor, upkeep
@@ -128,6 +128,7 @@ def create_worker() -> Celery:
     nursery = NurseryOfWorker(drain)
 
     def on_init(**_: Any) -> None:
+        control_group.settle()
         held = measures.of(get_settings())
         if held.warning is not None:
             _log.warning(held.warning)

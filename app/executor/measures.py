@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.core.settings import Settings
-from app.executor import probe
+from app.executor import control_group, probe
 from app.executor.options import ExecutorOptions
 
 _MEBIBYTE = 1024 * 1024
@@ -26,11 +26,13 @@ def of(settings: Settings) -> Measures:
         settings, grace_seconds=settings.grace_seconds, timeout_seconds=settings.run_timeout_seconds
     )
     tree = options.limits.tree
+    by = "control groups and a watchdog" if control_group.found() is not None else "a watchdog"
     parts = [f"sandbox: {_sandbox(options)}"]
     if tree is not None:
         parts.append(
             f"limits of an engine: {(tree.memory_bytes or 0) // _MEBIBYTE} MiB of memory, {tree.processes} processes "
-            f"and threads, {(tree.disk_bytes or 0) // _MEBIBYTE} MiB on disk, {settings.run_timeout_seconds} s a phase"
+            f"and threads, {(tree.disk_bytes or 0) // _MEBIBYTE} MiB on disk, {settings.run_timeout_seconds} s a "
+            f"phase, held by {by}"
         )
     if options.egress is None:
         parts.append("egress: shared with the worker")

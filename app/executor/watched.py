@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core import clock
-from app.executor import bounds, sandbox, seccomp, tree, watchdog
+from app.executor import bounds, control_group, sandbox, seccomp, tree, watchdog
 from app.executor.cancel import CancelToken, StopOrder
 from app.executor.errors import ProcessFailed
 from app.executor.launch import Ended, Exceeded, Launch, Limits, Proof, Stream, not_started
@@ -54,6 +54,7 @@ class Watched:
         self._kill_at: float | None = None
         self._is_killed = False
         self._is_culled = False
+        self._group: control_group.Group | None = None
         self._detach: Callable[[], None] | None = None
         self._is_interrupt_due = False
         self._init_pid: int | None = None
@@ -244,6 +245,8 @@ class Watched:
             watchdog.of_namespace(self._init_pid),
             Path(f"/proc/{self._init_pid}/root{sandbox.SHARED_MEMORY}"),
         )
+        if self._limits.tree is not None:
+            self._group = control_group.make(self._init_pid, self._limits.tree)
         if self._launch.attach is not None:
             self._detach = self._launch.attach(self._init_pid)
         if self._gate is not None:
@@ -348,6 +351,8 @@ class Watched:
         elif tree.kill_session(self._popen.pid):
             proof = "wait_status"
         self._drain()
+        if self._exceeded is None and code != 0 and self._group is not None and self._group.has_killed():
+            self._exceeded = "memory"
         confined = self._launch.confinement is not None
         stderr = bytes(self._stderr_tail)
         if confined and code == 1 and stderr.startswith((b"bwrap: ", b"setpriv: ")):
@@ -390,6 +395,9 @@ class Watched:
 
     def close(self) -> None:
         """Free every descriptor, and end what serves the process."""
+        group = getattr(self, "_group", None)
+        if group is not None:
+            group.remove()
         detach = getattr(self, "_detach", None)
         if detach is not None:
             detach()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import Settings
-from app.executor import measures, probe
+from app.executor import control_group, measures, probe
 from app.executor.errors import EgressUnavailable, SandboxUnavailable
 from app.executor.sandbox import SandboxTools
 
@@ -19,6 +19,7 @@ def no_proxy_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 def found(monkeypatch: pytest.MonkeyPatch, tools: SandboxTools | None, isolation: str = "") -> None:
     monkeypatch.setattr(probe, "probe", lambda: probe.Probe(tools, "" if tools else "bubblewrap is not installed"))
     monkeypatch.setattr(probe, "isolation_failure", lambda _: isolation)
+    monkeypatch.setattr(control_group, "found", lambda: None)
 
 
 def test_measures_name_sandbox_limits_and_egress(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +31,8 @@ def test_measures_name_sandbox_limits_and_egress(monkeypatch: pytest.MonkeyPatch
     assert held.warning is None
     assert held.text == (
         "sandbox: bubblewrap, a uid for each run; limits of an engine: 2048 MiB of memory, 4096 processes and threads, "
-        "10240 MiB on disk, 7200 s a phase; egress: through a proxy to registry.opentofu.org, *.corp.test:8443, and to "
+        "10240 MiB on disk, 7200 s a phase, held by a watchdog; "
+        "egress: through a proxy to registry.opentofu.org, *.corp.test:8443, and to "
         "the managed state"
     )
 
