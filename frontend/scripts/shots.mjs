@@ -34,6 +34,8 @@ const SHOTS = [
   { name: "state-version-light", path: "/infra/terraform/workspaces/ws-prod-payments-db?tab=state&version=sv-43", theme: "light", size: [1440, 900] },
   { name: "state-quarantined-light", path: "/infra/terraform/workspaces/ws-prod-payments-db?tab=state&held=qs-1", theme: "light", size: [1440, 900] },
   { name: "state-orphaned-dark", path: "/infra/terraform/workspaces/ws-staging-network?tab=state", theme: "dark", size: [1440, 900] },
+  { name: "recovery-list-light", path: "/infra/terraform/workspaces/ws-staging-network?tab=state&left=resources", theme: "light", size: [1440, 900] },
+  { name: "recovery-list-dark", path: "/infra/terraform/workspaces/ws-staging-network?tab=state&left=resources", theme: "dark", size: [1440, 900] },
   { name: "state-overview-light", path: "/infra/terraform/state", theme: "light", size: [1440, 900] },
   { name: "workspace-settings-light", path: "/infra/terraform/workspaces/ws-prod-payments-db?tab=settings", theme: "light", size: [1440, 900] },
   { name: "halt-dark", path: "/infra/terraform", theme: "dark", size: [1440, 900], act: (page) => page.getByRole("button", { name: "Halt" }).click() },

@@ -62,7 +62,7 @@ const workspaces = createRoute({
 const workspace = createRoute({
   getParentRoute: () => shell,
   path: "/infra/terraform/workspaces/$id",
-  validateSearch: (search) => only({ tab: text(search.tab), version: text(search.version), part: text(search.part), a: text(search.a), b: text(search.b), held: text(search.held) }),
+  validateSearch: (search) => only({ tab: text(search.tab), version: text(search.version), part: text(search.part), a: text(search.a), b: text(search.b), held: text(search.held), left: text(search.left) }),
   component: lazyRouteComponent(() => import("@/routes/workspace"), "WorkspacePage"),
 });
 

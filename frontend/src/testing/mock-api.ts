@@ -14,7 +14,7 @@ function mockInbox(): Inbox {
   const groups = Object.entries(inboxItems).map(([name, items]) => ({
     name: name as keyof typeof inboxItems,
     count: items.length,
-    items: items.map((run) => ({ run, lock: null, for_you: true, why: run.status_reason ?? (run.requested_by.kind === "agent" ? `requested by agent ${run.requested_by.name}, which can't approve` : `requested by ${run.requested_by.name}`), since: run.created_at })),
+    items: items.map((run) => ({ run, lock: null, resources: 0, for_you: true, why: run.status_reason ?? (run.requested_by.kind === "agent" ? `requested by agent ${run.requested_by.name}, which can't approve` : `requested by ${run.requested_by.name}`), since: run.created_at })),
   }));
   const total = groups.reduce((sum, group) => sum + group.count, 0);
   return { groups, for_you: total, total: total + 3, in_progress: 2 };

@@ -9,6 +9,8 @@ export interface StateSearch {
   b?: string;
   /** `quarantine`, or the id of a quarantined state. */
   held?: string;
+  /** `resources`: what applies may have left that no state knows. */
+  left?: string;
 }
 
 /** The address of a part of a workspace's state. */

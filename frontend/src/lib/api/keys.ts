@@ -9,6 +9,7 @@ export const keys = {
   lock: (id: string) => ["workspace", id, "lock"] as const,
   stateVersions: (id: string) => ["workspace", id, "state-versions"] as const,
   quarantine: ["quarantine"] as const,
+  recovery: ["recovery"] as const,
   runs: ["runs"] as const,
   queue: ["queue"] as const,
   run: (id: string) => ["run", id] as const,

@@ -6,8 +6,8 @@ import { shownGroups } from "./groups";
 const inbox: Inbox = {
   for_you: 3, total: 4, in_progress: 0,
   groups: [
-    { name: "awaiting_approval", count: 2, items: inboxItems.awaiting_approval.slice(0, 2).map((run, i) => ({ run, lock: null, for_you: i === 0, why: "", since: run.created_at })) },
-    { name: "failed", count: 2, items: inboxItems.failed.map((run) => ({ run, lock: null, for_you: true, why: "", since: run.created_at })) },
+    { name: "awaiting_approval", count: 2, items: inboxItems.awaiting_approval.slice(0, 2).map((run, i) => ({ run, lock: null, resources: 0, for_you: i === 0, why: "", since: run.created_at })) },
+    { name: "failed", count: 2, items: inboxItems.failed.map((run) => ({ run, lock: null, resources: 0, for_you: true, why: "", since: run.created_at })) },
   ],
 };
 const ids = (view: "you" | "all" | "snoozed", put = {}) => shownGroups(inbox, view, put, 1000).flatMap((group) => group.items.map((item) => item.run.id));

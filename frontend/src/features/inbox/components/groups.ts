@@ -11,6 +11,7 @@ const TITLES: Record<string, string> = {
   policy_blocked: "Blocked by policy",
   failed: "Failed or halted",
   orphaned_locks: "Orphaned locks",
+  unknown_resources: "Resources that no state knows",
   drift: "Drift",
 };
 

@@ -1,6 +1,10 @@
-import { CircleX, Info } from "lucide-react";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { CircleX, Info, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { PlaceText } from "@/components/domain/place";
+import { leftWords, runRecoveryQuery } from "@/lib/api/recovery";
+import { useMay } from "@/lib/api/session";
 import type { Diagnostic, Run } from "@/lib/api/types";
 import { cx } from "@/lib/cx";
 import { phaseWord, tellsPlace } from "@/lib/run-status";
@@ -24,8 +28,27 @@ function DiagnosticText({ diagnostic }: { diagnostic: Diagnostic }) {
   );
 }
 
+/** What a run's apply may have left that no state knows; nothing for one that was applied. */
+function Left({ run, child }: { run: Run; child: Run }) {
+  const ended = child.finished_at !== null && child.status !== "applied" && child.claimed_at !== null;
+  const readable = useMay()("state:read") === null;
+  const list = useQuery({ ...runRecoveryQuery(child.id), enabled: ended && readable }).data;
+  if (!list || list.open === 0) return null;
+  return (
+    <div className="flex gap-2.5 border-b border-line bg-replace-bg px-5 py-2.5 text-13 max-sm:px-4">
+      <TriangleAlert size={15} className="mt-[3px] shrink-0 text-replace" aria-hidden />
+      <p><strong className="font-semibold">{leftWords(list.open)}.</strong> <Link to="/infra/terraform/workspaces/$id" params={{ id: run.workspace.id }} search={{ tab: "state", left: "resources" }} className="link">Import blocks, and what to check</Link> before you plan again.</p>
+    </div>
+  );
+}
+
 /** Why the run is where it is, when that needs saying: what failed, what is safe, what to do. */
 export function RunNotices({ run, child }: { run: Run; child: Run | undefined }) {
+  const apply = run.kind === "apply" ? run : child;
+  return <>{apply ? <Left run={run} child={apply} /> : null}<Why run={run} child={child} /></>;
+}
+
+function Why({ run, child }: { run: Run; child: Run | undefined }) {
   const failure = child?.failure ?? run.failure;
   const kept = child?.state_version ?? run.state_version;
   const applied = child !== undefined;

@@ -9,6 +9,7 @@ import { BackendCard } from "@/features/state/backend/backend-card";
 import { ImportButton, ImportDialog } from "@/features/state/import/import-dialog";
 import { LockCard } from "@/features/state/lock/lock-card";
 import { QuarantineCard } from "@/features/state/quarantine/quarantine-card";
+import { RecoveryCard } from "@/features/state/recovery/recovery-card";
 import { stateLink } from "@/features/state/search";
 import { explain } from "@/lib/api/http";
 import { stateHistoryQuery } from "@/lib/api/state";
@@ -42,6 +43,7 @@ export function History({ workspace }: { workspace: Workspace }) {
       </div>
       <aside aria-label="About the state" tabIndex={0} className="inset-focus w-[372px] shrink-0 overflow-auto border-l border-line max-lg:w-full max-lg:border-t max-lg:border-l-0">
         <LockCard workspace={workspace} />
+        <RecoveryCard workspace={workspace} />
         <QuarantineCard workspace={workspace} />
         <RetentionCard workspace={workspace} />
         <BackendCard workspace={workspace} />

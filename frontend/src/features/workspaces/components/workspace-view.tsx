@@ -1,5 +1,6 @@
-import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
-import { Play, RefreshCw } from "lucide-react";
+import { useInfiniteQuery, useQuery, useSuspenseQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Play, RefreshCw, TriangleAlert } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { StatusBadge } from "@/components/domain/status";
 import { Tag } from "@/components/ui/bits";
@@ -7,6 +8,7 @@ import { Button } from "@/components/ui/button";
 import { LinkTabs, type TabItem } from "@/components/ui/tabs";
 import { outputsQuery, variablesQuery } from "@/features/workspaces/api/workspaces";
 import { haltOver, haltsQuery } from "@/lib/api/halts";
+import { leftWords, recoveryQuery } from "@/lib/api/recovery";
 import { runsQuery } from "@/lib/api/runs";
 import { useMay } from "@/lib/api/session";
 import { currentStateQuery, workspaceQuery } from "@/lib/api/workspaces";
@@ -38,6 +40,8 @@ export function WorkspaceView({ id, tab = "runs", parts }: { id: string; tab: st
   const run = useRequestRun();
   const [destroying, setDestroying] = useState(false);
   const stopped = halt ? `A halt stands: ${halt.reason}` : null;
+  const left = useInfiniteQuery({ ...recoveryQuery(workspace.id, "open"), enabled: may("state:read") === null });
+  const lost = left.data?.pages.flatMap((page) => page.items).length ?? 0;
   const latest = runs?.items.find((each) => each.kind !== "apply");
 
   const items: TabItem[] = [
@@ -83,6 +87,12 @@ export function WorkspaceView({ id, tab = "runs", parts }: { id: string; tab: st
         </div>
       </header>
       {workspace.requester_may_approve ? <p className="shrink-0 border-y border-line bg-wait-bg px-5 py-1 text-12 text-wait max-sm:px-4">Four-eyes is off in this workspace: whoever requests a plan may approve it.</p> : null}
+      {lost > 0 ? (
+        <p className="flex shrink-0 items-center gap-2 border-y border-line bg-replace-bg px-5 py-1 text-12 max-sm:px-4">
+          <TriangleAlert size={13} className="shrink-0 text-replace" aria-hidden />
+          <span><span className="font-medium">{leftWords(lost, left.hasNextPage)}.</span> <Link to="/infra/terraform/workspaces/$id" params={{ id }} search={{ tab: "state", left: "resources" }} className="link">Import them, or say what became of them</Link> before you plan again.</span>
+        </p>
+      ) : null}
       {run.error && !destroying ? <p role="alert" className="shrink-0 bg-destroy-bg px-5 py-1.5 text-12 text-destroy">{run.error}</p> : null}
       <div className="shrink-0 border-b border-line px-5 max-sm:px-4">
         <LinkTabs label="Parts of the workspace" items={items} current={tab} linkFor={(next) => ({ to: "/infra/terraform/workspaces/$id", params: { id }, search: next === "runs" ? {} : { tab: next } })} />
