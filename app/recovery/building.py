@@ -89,6 +89,10 @@ def _build(session: Session, row: RecoveryList) -> None:
     if facts is None or not facts.is_over:
         # Its quiescence is noted in the transaction that wants this list again.
         return
+    if not facts.is_kept:
+        # Too old to be judged anew: what the list said last stands.
+        row.built = wanted
+        return
     found: list[Lost] = []
     row.failure = None
     if facts.may_have_begun and not facts.was_applied:

@@ -13,7 +13,10 @@ VERIFIED = "verified"
 
 
 class ApplyFacts(BaseModel):
-    """An apply, for who finds out what it left. ``may_have_begun``: its engine may have been let at the resources."""
+    """An apply, for who finds out what it left.
+
+    ``may_have_begun``: its engine may have been let at the resources. ``is_kept``: retention has left its plan and log.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,6 +27,7 @@ class ApplyFacts(BaseModel):
     is_over: bool
     was_applied: bool
     may_have_begun: bool
+    is_kept: bool
 
 
 def apply_facts(session: Session, run_id: str) -> ApplyFacts | None:
@@ -44,6 +48,7 @@ def apply_facts(session: Session, run_id: str) -> ApplyFacts | None:
         is_over=_is_over(run),
         was_applied=run.status == Status.APPLIED,
         may_have_begun=was_verified and Kind(parent.kind) not in MOVES,
+        is_kept=run.artifacts_removed_at is None and parent.artifacts_removed_at is None,
     )
 
 
