@@ -33,6 +33,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686"
 PLATFORM = f"linux_{_ARCHITECTURES.get(os.uname().machine, os.uname().machine)}"
 _MOST_BYTES = 4 * 1024 * 1024 * 1024
 _MOST_FILES = 10_000
+_NOTE_SECONDS = 3600.0
 _LOOK_SECONDS = 0.05
 _FORMAT = 1
 
@@ -66,7 +67,9 @@ class PluginCache:
         Raises ``OSError`` when there is no directory to read either.
         """
         try:
-            self.packages.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if not self.packages.is_dir():
+                self.packages.mkdir(parents=True, exist_ok=True)
+                _let_engines_in(self.packages, self.packages)
             for directory in (self._manifests, self._staging, self._locks, self._notes, self._set_aside):
                 directory.mkdir(mode=0o700, exist_ok=True)
             return os.access(self.packages, os.W_OK)
@@ -159,7 +162,8 @@ class PluginCache:
             "files": _facts(source),
         }
         self._write_manifest(name, manifest)
-        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _let_engines_in(target.parent, self.packages)
         source.chmod(0o755)
         source.rename(target)
         target.chmod(0o555)
@@ -180,7 +184,11 @@ class PluginCache:
         return damaged
 
     def sweep(self) -> None:
-        """Remove what fetches that were killed left behind."""
+        """Remove what fetches that were killed left behind, and old notes."""
+        for note in self._notes.iterdir():
+            with contextlib.suppress(OSError):
+                if note.stat().st_mtime < time.time() - _NOTE_SECONDS:
+                    note.unlink()
         with self._locked(self._locks / "staging", None) as is_locked:
             for path in self._staging.iterdir() if is_locked else ():
                 try:
@@ -356,6 +364,14 @@ def _make_read_only(source: Path, name: str) -> None:
     for directory, _, _ in os.walk(source, topdown=False):
         os.chown(directory, os.geteuid(), os.getegid())
         Path(directory).chmod(0o755 if Path(directory) == source else 0o555)
+
+
+def _let_engines_in(directory: Path, top: Path) -> None:
+    """Make directories from ``directory`` up to ``top`` readable by the engines' uid, whatever the umask is."""
+    for path in (directory, *directory.parents):
+        path.chmod(0o755)
+        if path == top:
+            return
 
 
 def _meets(constraint: str, version: str) -> bool:

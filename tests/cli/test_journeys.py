@@ -267,6 +267,11 @@ def test_workspaces_are_made_changed_and_listed(sluice: RunningSluice) -> None:
     changed = sluice.ask("workspace", "set", "rules", "--any-approver", "--plan-max-age", "0", "--tag", "env:prod")
     assert (changed["approver_teams"], changed["plan_max_age_seconds"], changed["tags"]) == ([], None, ["env:prod"])
     assert [item["name"] for item in sluice.ask("workspace", "list", "--tag", "env:prod")["items"]] == ["rules"]
+    pinned = sluice.ask("workspace", "set", "rules", "--engine", "tofu", "--engine-version", "1.12.6")
+    assert (pinned["engine_kind"], pinned["engine_version"]) == ("tofu", "1.12.6")
+    assert sluice.ask("workspace", "set", "rules", "--engine-version", "newest", code=1)["status"] == 422
+    freed = sluice.ask("workspace", "set", "rules", "--engine", "any", "--engine-version", "any")
+    assert (freed["engine_kind"], freed["engine_version"]) == (None, None)
     assert sluice.ask("workspace", "set", "rules", "--approver-team", "nobody", code=1)["code"] == "team_not_found"
     assert sluice.ask("user", "set", "ada@example.org", "--disable")["is_disabled"] is True
     assert sluice.ask("user", "link", "ada@example.org", code=1)["status"] >= 400

@@ -55,6 +55,19 @@ def test_admit_makes_a_package_that_nobody_can_write_to(cache: PluginCache) -> N
     assert list(cache.packages.parent.joinpath("staging").iterdir()) == []
 
 
+def test_packages_are_readable_to_engines_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        cache = PluginCache(tmp_path / "strict")
+        assert cache.open()
+        path = admit(cache)
+    finally:
+        os.umask(before)
+    above = [parent for parent in path.parents if parent.is_relative_to(cache.packages)]
+    assert {oct(found.stat().st_mode & 0o777) for found in above} == {"0o755"}
+    assert oct((cache.packages.parent / "manifests").stat().st_mode & 0o777) == "0o700"
+
+
 def test_satisfies_knows_constraints_and_leaves_prereleases_to_those_who_name_them(cache: PluginCache) -> None:
     admit(cache, "1.4.0")
     admit(cache, "2.0.0-beta1")
