@@ -89,13 +89,14 @@ def make(first: int, limits: TreeLimits) -> Group | None:
 
 
 def settle(own: Path = _OWN, root: Path = _ROOT) -> None:
-    """Move this process, and what else is in its group, into one below it, where the group is ours.
+    """In a container that may write to its groups, move all that runs there into one below its root.
 
-    The kernel gives limits only to the groups below one that holds no process itself. Call it before anything is
-    forked; quiet where nothing was handed over.
+    The kernel gives limits only to the groups below one that holds no process itself. systemd does the same by
+    ``DelegateSubgroup=``, and must: it could not start a unit again whose group we had emptied ourselves. Call it
+    before anything is forked; quiet elsewhere.
     """
     here = _here(own, root)
-    if here is None or here.name == _OURS or not _is_handed_over(here, root):
+    if here is None or here != root or not _is_handed_over(here, root):
         return
     try:
         below = here / _OURS

@@ -62,11 +62,18 @@ def test_found_what_was_not_handed_over_is_left_alone(lay: Lay, tmp_path: Path, 
     assert (here.parent / "cgroup.subtree_control").read_text() == ""
 
 
-def test_settle_moves_the_worker_below_the_group_that_is_its_own(lay: Lay, tmp_path: Path) -> None:
-    here = lay("system/sluice.service", handed_over="system/sluice.service")
+def test_settle_in_a_container_moves_the_worker_below_the_root(lay: Lay, tmp_path: Path) -> None:
+    here = lay("", handed_over=None)
+    (here / "cgroup.type").write_text("domain")
     assert found(tmp_path) is None
     control_group.settle(tmp_path / "own", tmp_path / "root")
     assert (here / "sluice-worker" / "cgroup.procs").read_text() == str(os.getpid())
+
+
+def test_settle_leaves_a_unit_of_systemd_as_it_is(lay: Lay, tmp_path: Path) -> None:
+    here = lay("system/sluice.service", handed_over="system/sluice.service")
+    control_group.settle(tmp_path / "own", tmp_path / "root")
+    assert not (here / "sluice-worker").exists()
 
 
 def test_settle_without_version_2_does_nothing(tmp_path: Path) -> None:
