@@ -102,7 +102,7 @@ class _Common:
             return QueuePlace(
                 line="workspace",
                 code="workspace_locked",
-                reason=f"{lock.holder.get('name', 'Somebody')} holds the state lock: {lock.reason}".rstrip(": "),
+                reason=f"{lock.holder.get('name', 'Somebody')} holds the state lock: {lock.reason}".rstrip(": .") + ".",
                 lock=lock,
             )
         holder = self._at_work.get(run.workspace_id)

@@ -92,7 +92,7 @@ def test_place_in_a_locked_workspace_says_who_holds_the_lock(scene: Scene) -> No
     with unit_of_work() as session:
         state.lock_manually(session, scene.admin, scene.workspace.id, LockRequest(reason="moving the address"))
     found = place(scene, waiting)
-    assert (found.code, found.reason) == ("workspace_locked", "Ada holds the state lock: moving the address")
+    assert (found.code, found.reason) == ("workspace_locked", "Ada holds the state lock: moving the address.")
     assert found.lock is not None
     assert found.lock.kind == "manual"
 
