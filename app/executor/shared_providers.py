@@ -38,6 +38,7 @@ _LOCK_FILE_BYTES = 4 * 1024 * 1024
 # Who fetched in vain tells the others; after this long it is tried again.
 _FAILURE_STANDS_SECONDS = 300.0
 _LONGEST_SECONDS = 900.0
+_FROM_A_MIRROR = "it comes from a mirror on this machine."
 _VENDORED = "terraform.d/plugins"
 
 
@@ -178,7 +179,8 @@ class SharedProviders:
                     cache.note_failure(address, constraint)
         except OSError as error:
             problem = f"{error.strerror or error}"
-        if problem is not None:
+        # What lies in a mirror of the operator is shared already.
+        if problem not in (None, _FROM_A_MIRROR):
             self._report(Notice("init", f"{address} is not shared between runs: {problem}"))
 
     def _try_repeatedly(self, requirement: Requirement) -> str | None:
@@ -249,7 +251,7 @@ class SharedProviders:
             return "the engine locked no version of it."
         source = site.module / ".terraform" / "providers" / address / locked.version / PLATFORM
         if source.is_symlink() or not source.is_dir():
-            return "it comes from a mirror on this machine."
+            return _FROM_A_MIRROR
         by = f"{self._tool.kind} {self._tool.version} {self._tool.sha256}"
         try:
             self._cache.admit(source, address, locked.version, hashes=locked.hashes, by=by)

@@ -1,9 +1,11 @@
 """The shared provider cache, with real engines and a registry on loopback: who fills it, and who can't poison it."""
 
+import io
 import json
 import os
 import signal
 import traceback
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -252,6 +254,33 @@ def test_supervisor_operators_network_mirror_fills_a_cache_of_its_own(
     assert packages(own) == [f"{elsewhere}/1.2.3/{PLATFORM}"]
     assert packages(cache) == []
     assert registry.downloads() == {registry.archive_name("demo", "1.2.3"): 1}
+
+
+def test_supervisor_what_lies_in_the_operators_mirror_stays_there(
+    engine_tool: Tool, fetching: Settings, registry: Registry, cache: PluginCache, tmp_path: Path
+) -> None:
+    registry.add("demo", "1.2.3")
+    elsewhere = "registry.example.invalid/acme/demo"
+    mirrored = tmp_path / "mirror" / elsewhere / "1.2.3" / PLATFORM
+    with zipfile.ZipFile(io.BytesIO(registry.packages["acme", "demo", "1.2.3"])) as archive:
+        archive.extractall(mirrored)
+    (mirrored / "terraform-provider-demo_v1.2.3").chmod(0o755)
+    rules = tmp_path / "cli.tfrc"
+    rules.write_text(
+        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{tmp_path / "mirror"}"\n'
+        '    include = ["registry.example.invalid/*/*"]\n  }\n'
+        '  direct {\n    exclude = ["registry.example.invalid/*/*"]\n  }\n}\n'
+    )
+    mixed = fetching.model_copy(update={"terraform_cli_config_file": rules})
+    fetched = registry.add("other", "1.0.0")
+
+    first = planned(engine_tool, mixed, needs(elsewhere, fetched))
+    second = planned(engine_tool, mixed, needs(elsewhere, fetched))
+
+    own = PluginCache(cache.packages.parent, rules_identity(rules.read_text()) or "")
+    assert packages(own) == [f"{fetched}/1.0.0/{PLATFORM}"]
+    assert "is not shared" not in first.text
+    assert REUSED in second.text
 
 
 def test_supervisor_without_a_sandbox_neither_fills_nor_offers_the_cache(
