@@ -18,8 +18,9 @@ _TAIL_RECORDS = 200
 class Feed:
     """Gathers records and appends them in batches from a thread of its own.
 
-    The first record after a pause goes at once; what follows within ``batch_seconds`` goes together. What can't be
-    appended for now is kept and tried again; after the lease is lost the last records are handed to ``on_lost``.
+    The first record after a pause waits ``gather_seconds`` for company; what follows within ``batch_seconds`` goes
+    together. What can't be appended for now is kept and tried again; after the lease is lost the last records are
+    handed to ``on_lost``.
     """
 
     def __init__(
@@ -27,11 +28,13 @@ class Feed:
         append: Callable[[list[ProgressRecord]], None],
         on_lost: Callable[[list[ProgressRecord]], None],
         *,
+        gather_seconds: float = 0.02,
         batch_seconds: float = 0.05,
         batch_records: int = 2000,
     ) -> None:
         self._append = append
         self._on_lost = on_lost
+        self._gather_seconds = gather_seconds
         self._batch_seconds = batch_seconds
         self._batch_records = batch_records
         self._waiting: list[ProgressRecord] = []
@@ -76,8 +79,9 @@ class Feed:
         pause = 0.05
         while True:
             with self._condition:
-                while not self._waiting and not self._is_closed:
-                    self._condition.wait()
+                if not self._waiting:
+                    self._condition.wait_for(lambda: self._waiting or self._is_closed)
+                    self._condition.wait_for(lambda: self._is_closed or self._is_urgent, self._gather_seconds)
                 if not self._waiting or self._is_lost:
                     return
                 batch = self._waiting[: self._batch_records]

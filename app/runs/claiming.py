@@ -81,19 +81,33 @@ def _claim(session: Session, seen: Candidate, worker: WorkerInfo) -> RunnerJob |
         is_in_turn=in_turn,
         others_have_quiesced=in_turn,
     )
+    pins, problem = None, None
+    if parent is None:
+        try:
+            # Read before the row changes, so that it is written once.
+            pins = state.current(session, run.workspace_id), workspaces.variables_for_run(session, run.workspace_id)
+        except AppError as error:
+            problem = error
     at = clock.now()
     run.phase = "preparing"
     run.fencing_token += 1
     run.claimed_at = at
     run.claimed_by = worker.model_dump()
     run.lease_expires_at = at + timedelta(seconds=get_settings().lease_seconds)
+    if pins is not None:
+        _pin(run, workspace, *pins)
     try:
         transition(session, run, Trigger.CLAIM, facts)
     except GuardRefused:
         session.expire(run)
         return None
     try:
-        return _plan_job(session, run, workspace) if parent is None else _apply_job(session, run, parent, workspace)
+        if problem is not None:
+            raise problem
+        if parent is not None:
+            return _apply_job(session, run, parent, workspace)
+        assert pins is not None
+        return _plan_job(session, run, workspace, *pins)
     except AppError as error:
         _end_unstarted(session, run, parent, error)
         return None
@@ -133,26 +147,34 @@ def dispatch(session: Session, workspace_id: str) -> None:
         enqueue(session, EXECUTE_TASK, following, queue="terraform")
 
 
-def _plan_job(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> RunnerJob:
-    newest = state.current(session, run.workspace_id)
-    resolved = workspaces.variables_for_run(session, run.workspace_id)
+def _pin(
+    run: TerraformRun, workspace: WorkspaceOut, newest: CurrentState | None, resolved: list[ResolvedVariable]
+) -> None:
+    """Note on a run that plans what it is planned from."""
     run.variable_version_ids = sorted(variable.version_id for variable in resolved)
     run.state_lineage = newest.lineage if newest is not None else None
     run.state_serial = newest.serial if newest is not None else 0
     run.backend_digest = fingerprint.backend_digest(workspace)
+
+
+def _plan_job(
+    session: Session,
+    run: TerraformRun,
+    workspace: WorkspaceOut,
+    newest: CurrentState | None,
+    resolved: list[ResolvedVariable],
+) -> RunnerJob:
     if not run.is_speculative:
         _take_lock(session, run)
     if Kind(run.kind) in MOVES:
         return _moving_job(session, run, workspace, resolved, newest)
     known = repository.latest_lock_file(session, run.workspace_id, run.configuration_digest)
-    session.flush()
     return _job(session, run, workspace, resolved, newest, lock_file=_artifact(known, "lock_file"))
 
 
 def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, workspace: WorkspaceOut) -> RunnerJob:
     newest = state.current(session, run.workspace_id)
     run.working_directory = parent.working_directory
-    session.flush()
     if Kind(parent.kind) in MOVES:
         resolved = workspaces.variables_for_run(session, run.workspace_id)
         return _moving_job(session, run, workspace, resolved, newest, parent)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -12,12 +12,20 @@ from app.core.pages import PageParams, decode_cursor, encode_cursor
 from app.workspaces.models import TerraformVariable, TerraformVariableVersion, TerraformWorkspace
 from app.workspaces.schemas import WorkspaceFilter
 
+_FIND = (
+    select(TerraformWorkspace)
+    .where(
+        TerraformWorkspace.organization_id == bindparam("organization"),
+        or_(TerraformWorkspace.id == bindparam("wanted"), TerraformWorkspace.name == bindparam("wanted")),
+    )
+    .order_by((TerraformWorkspace.id == bindparam("wanted")).desc())
+    .limit(1)
+)
+
 
 def find(session: Session, organization_id: str, id_or_name: str) -> TerraformWorkspace | None:
     """Return the organization's workspace of that id, else of that name."""
-    own = select(TerraformWorkspace).filter_by(organization_id=organization_id)
-    by_id = session.scalars(own.where(TerraformWorkspace.id == id_or_name)).one_or_none()
-    return by_id or session.scalars(own.where(TerraformWorkspace.name == id_or_name)).one_or_none()
+    return session.scalars(_FIND, {"organization": organization_id, "wanted": id_or_name}).first()
 
 
 def of_ids(session: Session, ids: Sequence[str]) -> Sequence[TerraformWorkspace]:
