@@ -168,6 +168,7 @@ def _directory(root: Path, parts: tuple[str, ...] | list[str], *, owner: Owner |
                     os.mkdir(part, 0o755, dir_fd=current)
                     made = os.open(part, _DIRECTORY, dir_fd=current)
                     try:
+                        os.fchmod(made, 0o755)
                         owner.take(made)
                     finally:
                         os.close(made)

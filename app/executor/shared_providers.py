@@ -209,7 +209,8 @@ class SharedProviders:
         with self._cache.stage() as root:
             site = Site(root)
             for directory in (site.work, site.temporary, site.home):
-                directory.mkdir(mode=0o755)
+                directory.mkdir()
+                directory.chmod(0o755)
                 if self._options.owner.id is not None:
                     os.chown(directory, self._options.owner.id, self._options.owner.id)
             files.write(site.work, "main.tf.json", _configuration(requirement), owner=self._options.owner)

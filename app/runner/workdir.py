@@ -60,7 +60,8 @@ def make(base: Path, name: str, *, module_path: str, owner: files.Owner) -> Site
     site.root.mkdir(mode=0o700)
     for directory in (site.work, site.temporary, site.home):
         # The run's own directory above keeps everybody out; bubblewrap enters these without its privileges.
-        directory.mkdir(mode=0o755)
+        directory.mkdir()
+        directory.chmod(0o755)
         if owner.id is not None:
             os.chown(directory, owner.id, owner.id)
     return site
@@ -133,6 +134,8 @@ def _unpack(site: Site, archive: bytes, owner: files.Owner) -> None:
     if owner.id is not None:
         for directory, _, names in os.walk(site.work):
             os.chown(directory, owner.id, owner.id)
+            # Whatever the archive or the umask says: bubblewrap enters these, too.
+            Path(directory).chmod(0o755)
             for name in names:
                 os.chown(Path(directory, name), owner.id, owner.id, follow_symlinks=False)
 

@@ -283,6 +283,21 @@ def test_supervisor_what_lies_in_the_operators_mirror_stays_there(
     assert REUSED in second.text
 
 
+def test_supervisor_under_a_strict_umask_fills_a_cache_that_engines_can_read(
+    engine_tool: Tool, fetching: Settings, registry: Registry, cache: PluginCache
+) -> None:
+    demo = registry.add("demo", "1.2.3")
+    before = os.umask(0o077)
+    try:
+        planned(engine_tool, fetching, needs(demo))
+        deep = {f"deep/er/{name}": text for name, text in needs(demo).items()}
+        planned(engine_tool, fetching, deep, module_path="deep/er", workspace_id="ws-another")
+    finally:
+        os.umask(before)
+
+    assert registry.downloads() == {registry.archive_name("demo", "1.2.3"): 1}
+
+
 def test_supervisor_without_a_sandbox_neither_fills_nor_offers_the_cache(
     engine_tool: Tool, fetching: Settings, registry: Registry, cache: PluginCache
 ) -> None:
