@@ -4,14 +4,18 @@ A service account plans, as CI does; the admin, a person, approves.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from app.core.settings import get_settings
+from app.embedded.drain import supervisors
 from app.executor import discovery
+from tests.e2e.site import wait_until
 from tests.support import aws
 from tests.support.server import RunningSluice, running_sluice
 
@@ -134,3 +138,67 @@ def test_vpc_planned_approved_applied_replanned(scene: Scene, tmp_path: Path) ->
     assert scene.count_vpcs(aws.VPC_CIDR) == 1
     again = sluice.ask("plan", directory, "--workspace", workspace, "--wait", token=ci, code=DONE)
     assert again["status"] == "no_changes"
+
+
+def test_what_a_killed_engine_made_is_imported_from_its_recovery_list(
+    scene: Scene, engine_tool: discovery.Tool, tmp_path: Path
+) -> None:
+    sluice, ci = scene.sluice, scene.ci
+    workspace = scene.workspace("recovered", engine_tool)
+    sluice.ask("workspace", "set", workspace, "--state-backend", "managed")
+    body = f"""
+    resource "aws_ssm_parameter" "made" {{
+      for_each = toset(["a", "$${{b}}"])
+      name     = "/{engine_tool.kind}/${{md5(each.key)}}"
+      type     = "String"
+      value    = "v"
+    }}
+    resource "terraform_data" "slow" {{
+      depends_on = [aws_ssm_parameter.made]
+      provisioner "local-exec" {{
+        command = "sleep %d"
+      }}
+    }}
+    """
+    directory = configuration(tmp_path, scene, body % 300)
+    plan = sluice.ask("plan", directory, "--workspace", workspace, "--wait", token=ci, code=CHANGES)
+    apply = sluice.ask("approve", plan["id"])["child_run_id"]
+    kill_engine(sluice, engine_tool, while_running="sleep")
+    wait_until("the apply has quiesced", lambda: sluice.ask("run", "show", apply)["quiesced_at"])
+
+    found = sluice.ask("recovery", "show", plan["id"])
+    assert (found["run_id"], found["complete"], found["evidence"]) == (apply, True, "whole")
+    by_address = {item["address"]: item for item in found["items"]}
+    made = ['aws_ssm_parameter.made["a"]', 'aws_ssm_parameter.made["$${b}"]']
+    assert set(by_address) == {*made, "terraform_data.slow"}
+    for address in made:
+        assert by_address[address]["outcome"] == "created"
+        assert by_address[address]["resource_id"].startswith(f"/{engine_tool.kind}/")
+
+    blocks = sluice.run("recovery", "show", plan["id"], "--import-blocks")
+    assert blocks.code == DONE
+    (directory / "imports.tf").write_text(blocks.out)
+    configuration(directory, scene, body % 0)
+    again = sluice.ask("plan", directory, "--workspace", workspace, "--wait", token=ci, code=CHANGES)
+    assert (again["summary"]["import"], again["summary"]["add"]) == (2, 1)
+    sluice.ask("approve", again["id"])
+    assert sluice.ask("apply", again["id"], "--wait", token=ci)["status"] == "applied"
+    settled = sluice.ask("recovery", "show", apply)
+    assert settled["open"] == 0
+    assert {item["status"] for item in settled["items"]} == {"resolved"}
+    assert sluice.ask("recovery", "list", "-w", workspace)["items"] == []
+
+
+def kill_engine(sluice: RunningSluice, tool: discovery.Tool, *, while_running: str) -> None:
+    """SIGKILL the engine once a program of this name runs below it."""
+
+    def found() -> psutil.Process | None:
+        for pid in supervisors(f"SLUICE_HOME={sluice.home}"):
+            with suppress(psutil.NoSuchProcess):
+                below = psutil.Process(pid).children(recursive=True)
+                if while_running in {process.name() for process in below}:
+                    return next(process for process in below if process.name() == tool.path.name)
+        return None
+
+    engine: psutil.Process = wait_until(f"{while_running} runs", found)
+    engine.kill()

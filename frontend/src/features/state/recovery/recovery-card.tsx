@@ -21,7 +21,7 @@ export function RecoveryCard({ workspace }: { workspace: Workspace }) {
       <ul>
         {items.slice(0, 4).map((item) => (
           <li key={item.id} className="flex min-w-0 items-center gap-2 text-12 leading-6">
-            <Address address={item.address} />
+            <Address address={item.address} withModule />
             <span className="ml-auto shrink-0 text-ink-3">{outcomeWords(item)}</span>
           </li>
         ))}

@@ -19,7 +19,7 @@ export function RecoveryRow({ item, blocked, onDismiss }: { item: RecoveryItem; 
     <li className="border-b border-line px-5 py-3 max-sm:px-4">
       <div className="flex min-w-0 flex-wrap items-center gap-x-2.5 gap-y-1">
         <Tag tone={open ? TONES[item.outcome] : "plain"}>{outcomeWords(item)}</Tag>
-        <Address address={item.address} />
+        <Address address={item.address} withModule />
         {item.provider ? <span className="text-12 text-ink-3">{providerName(item.provider)}</span> : null}
         <span className="ml-auto flex items-center gap-2.5 text-12 text-ink-3">
           <Link to="/infra/terraform/runs/$id" params={{ id: item.run_id }} className="font-mono hover:underline">{shortId(item.run_id)}</Link>

@@ -15,7 +15,7 @@ export function RecoveryTable({ items, nameOf }: { items: readonly RecoveryItem[
     <Table caption="Resources that no state knows" head={<><Th>Resource</Th><Th>Workspace</Th><Th>What is known</Th><Th className="max-md:hidden">Id</Th><Th className="max-md:hidden">Run</Th><Th className="text-right">When</Th></>}>
       {items.map((item) => (
         <Tr key={item.id}>
-          <Td className="max-w-0 min-w-52"><Link {...stateLink(item.workspace_id, { left: "resources" })} className="hover:underline"><Address address={item.address} /></Link></Td>
+          <Td className="max-w-0 min-w-52"><Link {...stateLink(item.workspace_id, { left: "resources" })} className="hover:underline"><Address address={item.address} withModule /></Link></Td>
           <Td className="text-ink-2">{nameOf(item)}</Td>
           <Td><Tag tone={item.outcome === "created" ? "create" : "wait"}>{outcomeWords(item)}</Tag></Td>
           <Td className="max-w-60 truncate font-mono text-12 text-ink-2 max-md:hidden">{item.resource_id}</Td>
