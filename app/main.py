@@ -57,7 +57,10 @@ TAGS = [
     {"name": "runs", "description": "Plans, the gate, and applies."},
     {"name": "progress", "description": "A run's log lines and events, by offset; the WebSocket sends the same."},
     {"name": "state", "description": "State versions, outputs and locks."},
-    {"name": "recovery", "description": "States that could not become versions, and what dead applies left that no state knows."},
+    {
+        "name": "recovery",
+        "description": "States that could not become versions, and what dead applies left that no state knows.",
+    },
     {"name": "policy", "description": "Policy sets and where they are attached."},
     {"name": "halt", "description": "The kill switch: halt and resume."},
     {"name": "inbox", "description": "What waits for whom."},
