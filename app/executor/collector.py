@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 
 from app.core.settings import Settings
+from app.executor import control_group
 
 _MEBIBYTE = 1024 * 1024
 _LEAST_SHARE_BYTES = 1024 * _MEBIBYTE
-_CONTROL_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def collector_variables(settings: Settings) -> dict[str, str]:
@@ -34,11 +34,7 @@ def engine_memory_bytes(settings: Settings) -> int:
     return memory_bytes() * 3 // 4
 
 
-def memory_bytes(control_group: Path = _CONTROL_GROUP_LIMIT) -> int:
-    """Return the memory that this machine, or its control group, may use."""
+def memory_bytes(own: Path = control_group.OWN, root: Path = control_group.ROOT) -> int:
+    """Return the memory that this machine may use, or this process's control group and those above it."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(physical, int(control_group.read_text()))
-    except (OSError, ValueError):
-        # No control group, or one without a limit (`max`).
-        return physical
+    return min([physical, *control_group.memory_limits(own, root)])

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from app.executor.watchdog import TreeLimits
 
-_ROOT = Path("/sys/fs/cgroup")
-_OWN = Path("/proc/self/cgroup")
+ROOT = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
 _OURS = "sluice-worker"
 _REMOVE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -88,7 +88,19 @@ def make(first: int, limits: TreeLimits) -> Group | None:
     return group
 
 
-def settle(own: Path = _OWN, root: Path = _ROOT) -> None:
+def memory_limits(own: Path = OWN, root: Path = ROOT) -> list[int]:
+    """Return the memory limits, in bytes, of this process's group and of every group above it."""
+    here = _here(own, root)
+    limits = []
+    while here is not None and here.is_relative_to(root):
+        with contextlib.suppress(OSError, ValueError):
+            # A group without a limit says `max`.
+            limits.append(int((here / "memory.max").read_text()))
+        here = here.parent
+    return limits
+
+
+def settle(own: Path = OWN, root: Path = ROOT) -> None:
     """In a container that may write to its groups, move all that runs there into one below its root.
 
     The kernel gives limits only to the groups below one that holds no process itself. systemd does the same by
@@ -110,7 +122,7 @@ def settle(own: Path = _OWN, root: Path = _ROOT) -> None:
 
 
 @lru_cache(maxsize=1)
-def found(own: Path = _OWN, root: Path = _ROOT) -> Path | None:
+def found(own: Path = OWN, root: Path = ROOT) -> Path | None:
     """Return the directory below which groups for engines can be made; None where there is none."""
     here = _here(own, root)
     if here is None or here == root:

@@ -10,20 +10,23 @@ from app.executor.environment import EnvironmentOptions, engine_environment
 MEBIBYTE = 1024 * 1024
 
 
-def test_memory_bytes_limited_control_group_returns_its_limit(tmp_path: Path) -> None:
-    limit = tmp_path / "memory.max"
-    limit.write_text("1048576\n")
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [(("max", "1048576", "max"), MEBIBYTE), (("max", "2097152", "1048576"), MEBIBYTE), (("max", "max", None), None)],
+)
+def test_memory_bytes_is_the_least_of_the_groups_above(
+    tmp_path: Path, limits: tuple[str | None, ...], expected: int | None
+) -> None:
+    (tmp_path / "own").write_text("0::/unit/worker\n")
+    for place, limit in zip(("root", "root/unit", "root/unit/worker"), limits, strict=True):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "cgroup.procs").touch()
+        if limit is not None:
+            (tmp_path / place / "memory.max").write_text(f"{limit}\n")
 
-    assert memory_bytes(limit) == MEBIBYTE
+    found = memory_bytes(tmp_path / "own", tmp_path / "root")
 
-
-@pytest.mark.parametrize("content", ["max\n", None])
-def test_memory_bytes_unlimited_returns_the_machine_s(tmp_path: Path, content: str | None) -> None:
-    limit = tmp_path / "memory.max"
-    if content is not None:
-        limit.write_text(content)
-
-    assert memory_bytes(limit) > 64 * MEBIBYTE
+    assert found == expected if expected is not None else found > 64 * MEBIBYTE
 
 
 def test_collector_variables_share_the_memory_among_supervisors(monkeypatch: pytest.MonkeyPatch) -> None:
