@@ -55,6 +55,7 @@ TAGS = [
     {"name": "configurations", "description": "Uploaded configurations, each pinned to a digest."},
     {"name": "workspaces", "description": "Workspaces, their rules, and their variables."},
     {"name": "runs", "description": "Plans, the gate, and applies."},
+    {"name": "queue", "description": "What waits, in which order, and how many runs execute at once."},
     {"name": "progress", "description": "A run's log lines and events, by offset; the WebSocket sends the same."},
     {"name": "state", "description": "State versions, outputs and locks."},
     {
