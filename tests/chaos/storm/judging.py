@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import psycopg
@@ -48,7 +48,7 @@ class Kept:
     in_state_version: int = 0
     in_errored_state: int = 0
     on_recovery_list: int = 0
-    missing: list[Made] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def judge_database(url: str) -> tuple[list[str], dict[str, int]]:
@@ -100,17 +100,19 @@ def judge_resources(desk: Desk, workspaces: Iterable[str], entries: list[Made], 
         by_workspace[entry.nonce.rpartition("-")[0]].append(entry)
     for workspace in workspaces:
         versions, errored = _states(desk, workspace)
-        recovery: dict[str, list[dict[str, Any]]] = {}
+        recovery: dict[str, dict[str, Any]] = {}
         for entry in by_workspace[workspace]:
             key = (entry.address, entry.resource_id)
             if key in versions:
                 kept.in_state_version += 1
             elif key in errored:
                 kept.in_errored_state += 1
-            elif _is_listed(entry, _recovery_of(desk, ledger.plans[entry.nonce], recovery)):
-                kept.on_recovery_list += 1
             else:
-                kept.missing.append(entry)
+                found = _recovery_of(desk, ledger.plans[entry.nonce], recovery)
+                if _is_listed(entry, found):
+                    kept.on_recovery_list += 1
+                else:
+                    kept.missing.append(_missing(entry, found))
     return kept
 
 
@@ -137,15 +139,25 @@ def _resources(state: dict[str, Any]) -> Iterable[Key]:
             yield f"{resource['type']}.{resource['name']}{suffix}", str(instance["attributes"].get("id"))
 
 
-def _recovery_of(desk: Desk, plan_id: str, known: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _recovery_of(desk: Desk, plan_id: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     if plan_id not in known:
         run = desk.get(f"/terraform/runs/{plan_id}")
-        child = run["child"]["id"] if run["child"] else None
-        answer = desk.send("GET", f"/terraform/runs/{child}/recovery") if child else None
-        known[plan_id] = answer.json()["items"] if answer is not None and answer.status_code == 200 else []
+        child = run["child"]["id"] if run["child"] else plan_id
+        known[plan_id] = desk.get(f"/terraform/runs/{child}/recovery")
     return known[plan_id]
 
 
-def _is_listed(entry: Made, items: list[dict[str, Any]]) -> bool:
+def _is_listed(entry: Made, recovery: dict[str, Any]) -> bool:
     """Whether a list names the resource: its address, and its id where the engine had told it."""
-    return any(item["address"] == entry.address and item["resource_id"] in {None, entry.resource_id} for item in items)
+    return any(
+        item["address"] == entry.address and item["resource_id"] in {None, entry.resource_id}
+        for item in recovery["items"]
+    )
+
+
+def _missing(entry: Made, recovery: dict[str, Any]) -> str:
+    """Say what is missing, and what there is instead."""
+    said = ("address", "action", "change", "outcome", "resource_id", "status", "reason")
+    items = [{name: item[name] for name in said} for item in recovery["items"]]
+    facts = {name: recovery[name] for name in ("run_id", "complete", "evidence", "failure")}
+    return f"in no state and on no list: {asdict(entry)}; the list: {facts} {items}"

@@ -66,6 +66,7 @@ class Killer:
         self._installation = installation
         self._say = say
         self._due: list[tuple[float, Part]] = []
+        self._draining: dict[str, float] = {}
         self.done: dict[str, int] = {}
         self.missed: list[Kind] = []
         self.ended_alone: list[str] = []
@@ -78,7 +79,8 @@ class Killer:
                 break
             self._hit(kill)
         self._pass(LONGEST_PAUSE_SECONDS)
-        assert not self._due
+        while self._due:
+            self._pass(_POLL_SECONDS)
 
     def _pass(self, seconds: float) -> None:
         """Let time pass, and start again what is due meanwhile."""
@@ -97,7 +99,11 @@ class Killer:
         """Start a part again that ended by itself, as whoever keeps services running does."""
         down = [part for _, part in self._due]
         for part in self._installation.parts.values():
-            if part not in down and part.server is not None and (code := part.server.poll()) is not None:
+            if part in down or part.server is None or (code := part.server.poll()) is None:
+                continue
+            if part.name in self._draining:
+                self._due.append((time.monotonic() + self._draining.pop(part.name), part))
+            else:
                 self.ended_alone.append(f"{part.name} ended by itself ({code})")
                 self._say(self.ended_alone[-1])
                 self._due.append((time.monotonic() + 0.5, part))
@@ -117,16 +123,27 @@ class Killer:
         kind = kill.kind
         if kind in {"engine", "supervisor", "nursery"}:
             return self._kill_process(kill)
-        name = kind.partition("-")[0]
+        name, number = kind.partition("-")[0], _SIGNALS.get(kind, signal.SIGKILL)
         down = [part for _, part in self._due]
         parts = self._installation.parts.values()
-        alive = [part for part in parts if part.name.startswith(name) and part not in down]
+        alive = [
+            part
+            for part in parts
+            if part.name.startswith(name)
+            and part not in down
+            and not (number is signal.SIGTERM and part.name in self._draining)
+        ]
         if not alive:
             return False
         part = alive[int(kill.choice * len(alive))]
-        number = _SIGNALS.get(kind, signal.SIGKILL)
-        part.kill(number)
-        self._due.append((time.monotonic() + kill.pause_seconds, part))
+        if number is signal.SIGTERM:
+            # It drains, which may take as long as its runs do; other kills go on meanwhile.
+            part.ask(number)
+            self._draining[part.name] = kill.pause_seconds
+        else:
+            part.kill(number)
+            self._draining.pop(part.name, None)
+            self._due.append((time.monotonic() + kill.pause_seconds, part))
         self._say(f"{part.name} by {number.name}")
         return True
 

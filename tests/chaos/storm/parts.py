@@ -48,11 +48,16 @@ class Part:
         if self.wait_ready is not None:
             self.wait_ready(self.server)
 
-    def kill(self, number: signal.Signals) -> None:
-        """Send a signal to this process alone, and wait until it has ended."""
+    def ask(self, number: signal.Signals) -> None:
+        """Send a signal to this process alone."""
         assert self.server is not None
         self.server.send(number)
-        self.server.wait(STOP_SECONDS if number is signal.SIGKILL else 3 * STOP_SECONDS)
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send a signal to this process alone, and wait until it has ended."""
+        self.ask(number)
+        assert self.server is not None
+        self.server.wait(STOP_SECONDS)
 
 
 class Installation:

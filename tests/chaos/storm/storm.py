@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,7 @@ class _Storm:
         violations += judging.judge_starts(self._desk, workspaces)
         violations += [f"left alive: {process}" for process in self._installation.supervisors()]
         kept = judging.judge_resources(self._desk, workspaces, entries, self._ledger)
-        violations += [f"in no state and on no list: {asdict(made)}" for made in kept.missing]
+        violations += kept.missing
         chain = self._desk.get("/audit/chain")
         return {
             "seed": self._options.seed,
