@@ -117,12 +117,11 @@ def reconcile(
     ``kept`` is what the states that the run left hold, ``current`` what the workspace's does now. With ``evidence``
     other than `whole`, what was planned to be created and is in no state counts as begun. ``is_ended``: the engine
     ended by itself and its state is stored.
+
+    What has no id yet is looked for in ``kept`` alone: by now a later run may have made another at the same address.
     """
     now = {addresses.normal(place): instances for place, instances in current.items()}
-    anywhere = dict(now)
-    for spelled, instances in kept.items():
-        place = addresses.normal(spelled)
-        anywhere[place] = [*anywhere.get(place, []), *instances]
+    own = {addresses.normal(place): instances for place, instances in kept.items()}
     plans = {at: found for found in planned if (at := _place(found.address)) is not None}
     lost = []
     begun: set[Place] = set()
@@ -133,34 +132,37 @@ def reconcile(
         plan = plans.get(worked_on)
         if step.action == "create":
             begun.add(worked_on)
-        # What was created may be in any state that the run left; what was destroyed must be gone from the current one.
-        held = (anywhere if step.action == "create" else now).get(worked_on, [])
-        entry = _judge(step, plan, held, is_ended=is_ended)
+        entry = _judge(step, plan, own.get(worked_on, []), now.get(worked_on, []), is_ended=is_ended)
         if entry is not None:
             lost.append(entry)
     if evidence != "whole":
         for place, plan in plans.items():
             is_new = plan.action in {"create", "replace"} and place not in begun
-            if is_new and not _has_new(anywhere.get(place, []), plan.old_id, is_replace=plan.action == "replace"):
+            if is_new and not _has_new(own.get(place, []), plan.old_id, is_replace=plan.action == "replace"):
                 lost.append(_entry(None, plan, plan.address, "create", "unknown", RUNNER_DIED))
     return lost
 
 
-def _judge(step: ApplyStep, plan: Planned | None, held: list[HeldInstance], *, is_ended: bool) -> Lost | None:
+def _judge(
+    step: ApplyStep, plan: Planned | None, own: list[HeldInstance], now: list[HeldInstance], *, is_ended: bool
+) -> Lost | None:
+    """Judge one step by what the run's own states hold at its address, and what the current one holds now."""
     is_replace = plan is not None and plan.action == "replace"
     old_id = plan.old_id if plan is not None else None
     if step.action == "create":
         if step.outcome == "complete":
-            if holds(held, step.id_key, step.id_value):
+            # What was created may be in any of these states; what was destroyed must be gone from the current one.
+            is_named = bool(step.id_value) and MASK not in step.id_value
+            if holds([*own, *now] if is_named else own, step.id_key, step.id_value):
                 return None
             return _entry(step, plan, step.address, "create", "created", _CREATED)
-        if _has_new(held, old_id, is_replace=is_replace) or (step.outcome == "errored" and is_ended):
+        if _has_new(own, old_id, is_replace=is_replace) or (step.outcome == "errored" and is_ended):
             return None
         reason = _CREATE_FAILED if step.outcome == "errored" else _CREATING
         return _entry(step, plan, step.address, "create", "unknown", reason)
     if step.action == "update":
         return None if step.outcome != "started" else _entry(step, plan, step.address, "update", "unknown", _UPDATING)
-    if step.outcome == "errored" or not holds(held, step.id_key, step.id_value):
+    if step.outcome == "errored" or not holds(now, step.id_key, step.id_value):
         return None
     if step.outcome == "complete":
         return _entry(step, plan, step.address, "delete", "destroyed", _DESTROYED)

@@ -73,6 +73,19 @@ def test_creation_without_an_end_is_unknown_unless_a_state_holds_it() -> None:
     assert left(planned("create"), step("create", "started"), kept=holding("i-1")) == []
 
 
+def test_creation_without_an_end_is_listed_although_a_later_run_made_another_at_its_address() -> None:
+    later = holding("i-2")
+    started = step("create", "started")
+    [found] = left(planned("create"), started, current=later)
+    assert found.outcome == "unknown"
+    [found] = left(planned("replace", old_id="old"), started, kept=holding("old"), current=later)
+    assert (found.change, found.outcome) == ("create", "unknown")
+    [found] = left(planned("create"), current=later, evidence="none")
+    assert found.reason == RUNNER_DIED
+    [found] = left(planned("create"), step("create", "complete"), current=later)
+    assert found.outcome == "created"
+
+
 def test_failed_creation_is_listed_only_when_the_engine_did_not_end_by_itself() -> None:
     failed = step("create", "errored")
     assert left(planned("create"), failed, is_ended=True) == []
