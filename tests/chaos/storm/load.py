@@ -60,6 +60,7 @@ class Driver(threading.Thread):
         self._planner = Desk(site.urls, site.planner, site.answers)
         self._admin = Desk(site.urls, site.admin, site.answers)
         self._count = 0
+        self._has_applied = False
 
     def run(self) -> None:
         """Work, and note whatever stops it: a driver that ends early is a violation."""
@@ -76,9 +77,9 @@ class Driver(threading.Thread):
             self._admin.close()
 
     def _cycle(self) -> None:
-        # The first brings the configuration that a destroy will look at.
-        chosen = self._rng.random() if self._count else 1.0
-        if chosen < 0.10:
+        chosen = self._rng.random()
+        # Before the first plan has come to its end, there is nothing that a destroy could look at.
+        if chosen < 0.10 and self._has_applied:
             self._take("destroy")
         elif chosen < 0.18:
             self._settled(self._request("plan", speculative=True))
@@ -99,6 +100,7 @@ class Driver(threading.Thread):
         if run["status"] in GATE:
             self._approve(run_id)
             run = self._ended(run_id, cancel_at)
+        self._has_applied |= run["status"] == "applied"
         with self._site.ledger.lock:
             self._site.ledger.ended[f"{kind} {run['status']}"] += 1
         return str(run["status"])
