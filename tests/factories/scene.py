@@ -194,7 +194,7 @@ class Scene:
                 return job
             lost.add(run_id)
 
-    def outcome(self, job: RunnerJob, *, has_changes: bool = True, destroys: int = 0) -> PlanOutcome:
+    def outcome(self, job: RunnerJob, *, has_changes: bool = True, destroys: int = 0, view: str = "{}") -> PlanOutcome:
         """Store a plan's artifacts and return what the runner says of it."""
         run = self.run(job.run_id)
         if job.kind in {"rollback", "migration"}:
@@ -209,7 +209,7 @@ class Scene:
             counts=Counts(add=1, destroy=destroys),
             plan_file=put("plan_file", job.run_id),
             plan_json=put("plan_json", json.dumps({"format_version": "1.2", "resource_changes": []})),
-            plan_view=put("plan_view"),
+            plan_view=put("plan_view", view),
             lock_file=None,
             side_files=None,
             working_directory="/run/work",
