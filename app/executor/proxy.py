@@ -20,6 +20,7 @@ _MOST_HEAD_BYTES = 64 * 1024
 _HEAD_SECONDS = 60.0
 _CONNECT_SECONDS = 20.0
 _CHUNK = 64 * 1024
+_LINGER_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 Say = Callable[[str], None]
 
@@ -118,14 +119,18 @@ class _Server:
             is_tunnel = method == b"CONNECT"
             endpoint = _endpoint(f"http://{target}" if is_tunnel else target, is_tunnel=is_tunnel)
             if endpoint is None or not version.startswith("HTTP/1."):
-                await _refuse(writer, "400 Bad Request", "Only CONNECT host:port and http:// addresses are served.")
+                await _refuse(
+                    reader, writer, "400 Bad Request", "Only CONNECT host:port and http:// addresses are served."
+                )
                 return
-            ways = await self._ways(endpoint, writer)
+            ways = await self._ways(endpoint, reader, writer)
             if ways is None:
                 return
             remote = await _connect(ways, endpoint.port)
             if remote is None:
-                await _refuse(writer, "502 Bad Gateway", f"{endpoint.host}:{endpoint.port} could not be reached.")
+                await _refuse(
+                    reader, writer, "502 Bad Gateway", f"{endpoint.host}:{endpoint.port} could not be reached."
+                )
                 return
             if is_tunnel:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -134,17 +139,19 @@ class _Server:
             await _pump((reader, writer), remote)
         writer.close()
 
-    async def _ways(self, endpoint: Endpoint, writer: asyncio.StreamWriter) -> list[str] | None:
+    async def _ways(
+        self, endpoint: Endpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> list[str] | None:
         """Return the addresses to try; None once the client has been told that there is none."""
         try:
             judged = await asyncio.to_thread(self._policy.judge, endpoint.host, endpoint.port)
         except OSError as error:
-            await _refuse(writer, "502 Bad Gateway", f"{endpoint.host} could not be resolved: {error}.")
+            await _refuse(reader, writer, "502 Bad Gateway", f"{endpoint.host} could not be resolved: {error}.")
             return None
         if isinstance(judged, Refusal):
             self._tell(endpoint.host, endpoint.port, judged.reason)
             await _refuse(
-                writer, "403 Forbidden", f"Egress to {endpoint.host}:{endpoint.port} refused: {judged.reason}."
+                reader, writer, "403 Forbidden", f"Egress to {endpoint.host}:{endpoint.port} refused: {judged.reason}."
             )
             return None
         return judged
@@ -214,7 +221,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         writer.write_eof()
 
 
-async def _refuse(writer: asyncio.StreamWriter, status: str, text: str) -> None:
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: str, text: str) -> None:
     body = f"{text}\n".encode()
     writer.write(
         f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
@@ -222,4 +229,10 @@ async def _refuse(writer: asyncio.StreamWriter, status: str, text: str) -> None:
         + body
     )
     await writer.drain()
+    writer.write_eof()
+    # What the client still sends is taken, since closing on it would reset the connection, and lose the answer.
+    with contextlib.suppress(TimeoutError, OSError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while await reader.read(_CHUNK):
+                pass
     writer.close()
