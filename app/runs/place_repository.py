@@ -5,23 +5,47 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, delete, func, literal, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    collate,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import QueryableAttribute, Session
 
 from app.runs.machine import Kind, Status
 from app.runs.models import QueueLimit, TerraformRun, Worker
 from app.runs.queue_repository import AT_WORK
 from app.state import service as state
 
+_IS_QUEUED = TerraformRun.status == literal(Status.QUEUED.value, literal_execute=True)
+
+
+def _plain(column: ColumnElement[str] | QueryableAttribute[str]) -> ColumnElement[str]:
+    # Ids are plain letters and digits: comparing them by a language's rules would take most of the time.
+    return collate(column, "C")
+
 
 class Rank(NamedTuple):
-    """A queued run's place: among its workspace's, and, of one that may start, among its organization's."""
+    """A queued run's place among those of its workspace, and the run that goes first there."""
 
     run_id: str
-    workspace_ahead: int
+    ahead: int
     first_id: str
-    organization_ahead: int | None
 
 
 class Shown(NamedTuple):
@@ -41,34 +65,51 @@ class Capacity(NamedTuple):
     busy: int
 
 
-def ranks(session: Session, organization_id: str, run_ids: Sequence[str]) -> dict[str, Rank]:
-    """Return the places of those of the runs that are queued, as the queue stands now."""
-    found = session.execute(_ranks(), {"organization": organization_id, "wanted": list(run_ids)})
+def ranks(session: Session, workspace_ids: Sequence[str], run_ids: Sequence[str]) -> dict[str, Rank]:
+    """Return the places of those of the runs that are queued, speculative ones and others apart."""
+    found = session.execute(_ranks(), {"spaces": list(workspace_ids), "wanted": list(run_ids)})
     return {row[0]: Rank(*row) for row in found}
 
 
 @lru_cache(maxsize=1)
-def _ranks() -> Select[str, int, str, int | None]:
-    is_apply = TerraformRun.kind == Kind.APPLY
-    own: BindParameter[str] = bindparam("organization")
+def _ranks() -> Select[str, int, str]:
     sides = (TerraformRun.workspace_id, TerraformRun.is_speculative)
-    turn = (is_apply.desc(), TerraformRun.id)
+    turn = ((TerraformRun.kind == Kind.APPLY).desc(), _plain(TerraformRun.id))
     line = (
         select(
             TerraformRun.id,
-            TerraformRun.workspace_id,
-            TerraformRun.is_speculative,
-            is_apply.label("is_apply"),
             (func.row_number().over(partition_by=sides, order_by=turn) - 1).label("ahead"),
             func.first_value(TerraformRun.id).over(partition_by=sides, order_by=turn).label("first_id"),
         )
-        .where(
-            TerraformRun.organization_id == own,
-            TerraformRun.status == literal(Status.QUEUED.value, literal_execute=True),
-        )
-        .cte("line")
+        .where(TerraformRun.workspace_id.in_(bindparam("spaces", expanding=True)), _IS_QUEUED)
+        .subquery("line")
     )
-    spaces = (
+    return select(line.c.id, line.c.ahead, line.c.first_id).where(line.c.id.in_(bindparam("wanted", expanding=True)))
+
+
+def ahead_in_organization(
+    session: Session, organization_id: str, startable: Sequence[tuple[TerraformRun, int]]
+) -> dict[str, int]:
+    """Return how many of the organization's runs go before each of these, which may start.
+
+    Each comes with how many of its kind are ahead of it in its workspace. Told from how many wait in each workspace,
+    not from every run: applies first, then the workspaces in turns, those that execute least before the others.
+    """
+    given = {
+        "organization": organization_id,
+        "runs": [run.id for run, _ in startable],
+        "spaces": [run.workspace_id for run, _ in startable],
+        "aheads": [ahead for _, ahead in startable],
+        "beside": [run.is_speculative for run, _ in startable],
+        "applies": [run.kind == Kind.APPLY for run, _ in startable],
+    }
+    return {run_id: int(ahead) for run_id, ahead in session.execute(_ahead(), given)}
+
+
+@lru_cache(maxsize=1)
+def _ahead() -> Select[str, int]:
+    own: BindParameter[str] = bindparam("organization")
+    at_work = (
         select(
             TerraformRun.workspace_id,
             func.count().label("running"),
@@ -76,37 +117,73 @@ def _ranks() -> Select[str, int, str, int | None]:
         )
         .where(TerraformRun.organization_id == own, AT_WORK)
         .group_by(TerraformRun.workspace_id)
-        .subquery("spaces")
+        .subquery("at_work")
     )
-    # In turns: a workspace's second goes after every other's first.
-    share = func.coalesce(spaces.c.running, 0) + func.row_number().over(
-        partition_by=line.c.workspace_id, order_by=(line.c.is_apply.desc(), line.c.id)
-    )
-    startable = (
-        select(line.c.id, line.c.is_apply, share.label("share"))
-        .outerjoin(spaces, spaces.c.workspace_id == line.c.workspace_id)
-        .where(
-            or_(
-                line.c.is_speculative,
-                and_(
-                    line.c.ahead == 0,
-                    spaces.c.is_busy.is_not(true()),
-                    line.c.workspace_id.not_in(state.kept_out()),
-                ),
-            )
+    counts = (
+        select(
+            TerraformRun.workspace_id,
+            func.count().filter(TerraformRun.is_speculative).label("beside"),
+            func.count().filter(~TerraformRun.is_speculative).label("in_line"),
+            func.min(_plain(TerraformRun.id)).label("first_id"),
         )
-        .subquery("startable")
+        .where(TerraformRun.organization_id == own, _IS_QUEUED)
+        .group_by(TerraformRun.workspace_id)
+        .subquery("counts")
     )
-    ordered = select(
-        startable.c.id,
-        (func.row_number().over(order_by=(startable.c.is_apply.desc(), startable.c.share, startable.c.id)) - 1).label(
-            "ahead"
-        ),
-    ).subquery("ordered")
+    applies = (
+        select(TerraformRun.workspace_id, func.min(_plain(TerraformRun.id)).label("apply_id"))
+        .where(
+            TerraformRun.organization_id == own,
+            _IS_QUEUED,
+            TerraformRun.kind == literal(Kind.APPLY.value, literal_execute=True),
+        )
+        .group_by(TerraformRun.workspace_id)
+        .subquery("applies")
+    )
+    is_free = and_(at_work.c.is_busy.is_not(true()), counts.c.workspace_id.not_in(state.kept_out()))
+    has_plan = and_(counts.c.in_line > 0, applies.c.apply_id.is_(None), is_free)
+    spaces = (
+        select(
+            counts.c.workspace_id,
+            counts.c.first_id,
+            func.coalesce(at_work.c.running, 0).label("running"),
+            case((has_plan, 1), else_=0).label("has_plan"),
+            (counts.c.beside + case((has_plan, 1), else_=0)).label("plans"),
+            case((is_free, applies.c.apply_id)).label("apply_id"),
+        )
+        .outerjoin(at_work, at_work.c.workspace_id == counts.c.workspace_id)
+        .outerjoin(applies, applies.c.workspace_id == counts.c.workspace_id)
+        .cte("spaces")
+        .prefix_with("MATERIALIZED")
+    )
+    wanted = (
+        func.unnest(
+            bindparam("runs", type_=ARRAY(String)),
+            bindparam("spaces", type_=ARRAY(String)),
+            bindparam("aheads", type_=ARRAY(BigInteger)),
+            bindparam("beside", type_=ARRAY(Boolean)),
+            bindparam("applies", type_=ARRAY(Boolean)),
+        )
+        .table_valued("run_id", "workspace_id", "ahead", "is_beside", "is_apply")
+        .render_derived("wanted")
+    )
+    mine, other = spaces.alias("mine"), spaces.alias("other")
+    # The run's turn: those of its workspace that execute or go before it have had theirs.
+    turn = mine.c.running + wanted.c.ahead + case((wanted.c.is_beside, mine.c.has_plan), else_=0)
+    earlier = turn - other.c.running
+    has_same_turn = and_(earlier >= 0, other.c.plans > earlier, other.c.first_id < mine.c.first_id)
+    of_plans = func.sum(
+        func.least(other.c.plans, func.greatest(earlier, 0))
+        + case((has_same_turn, 1), else_=0)
+        + case((other.c.apply_id.is_not(None), 1), else_=0)
+    )
+    of_applies = func.count().filter(other.c.apply_id < _plain(wanted.c.run_id))
     return (
-        select(line.c.id, line.c.ahead, line.c.first_id, ordered.c.ahead)
-        .outerjoin(ordered, ordered.c.id == line.c.id)
-        .where(line.c.id.in_(bindparam("wanted", expanding=True)))
+        select(wanted.c.run_id, case((func.bool_or(wanted.c.is_apply), of_applies), else_=of_plans))
+        .select_from(wanted)
+        .join(mine, mine.c.workspace_id == wanted.c.workspace_id)
+        .join(other, true())
+        .group_by(wanted.c.run_id)
     )
 
 

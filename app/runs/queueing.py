@@ -31,8 +31,8 @@ def places(session: Session, organization_id: str, runs: Sequence[TerraformRun])
     waiting = [run for run in runs if run.status == Status.QUEUED]
     if not waiting:
         return {}
-    ranks = place_repository.ranks(session, organization_id, [run.id for run in waiting])
     spaces = sorted({run.workspace_id for run in waiting})
+    ranks = place_repository.ranks(session, spaces, [run.id for run in waiting])
     shown = place_repository.holders(session, spaces, sorted({rank.first_id for rank in ranks.values()}))
     common = _Common(
         fences=fence.standing(session, organization_id),
@@ -43,7 +43,12 @@ def places(session: Session, organization_id: str, runs: Sequence[TerraformRun])
         executing=queue_repository.executing(session, organization_id),
         capacity=place_repository.capacity(session, _alive_since()),
     )
-    return {run.id: common.place(run, ranks[run.id]) for run in waiting if run.id in ranks}
+    found = {run.id: common.place(run, ranks[run.id]) for run in waiting if run.id in ranks}
+    startable = [(run, ranks[run.id].ahead) for run in waiting if run.id in found and found[run.id].line != "workspace"]
+    if startable:
+        for run_id, ahead in place_repository.ahead_in_organization(session, organization_id, startable).items():
+            found[run_id].ahead, found[run_id].position = ahead, ahead + 1
+    return found
 
 
 def limit(own: int | None) -> int | None:
@@ -74,11 +79,10 @@ class _Common:
         self._capacity = capacity
 
     def place(self, run: TerraformRun, rank: Rank) -> QueuePlace:
-        """Return where the run stands and the first thing that keeps it from starting."""
+        """Return the first thing that keeps the run from starting, and where it stands in its workspace."""
         found = self._halted(run) or (None if run.is_speculative else self._in_workspace(run, rank))
         found = found or self._in_organization()
-        found.ahead = rank.workspace_ahead if found.line == "workspace" else (rank.organization_ahead or 0)
-        found.position = found.ahead + 1
+        found.ahead, found.position = rank.ahead, rank.ahead + 1
         return found
 
     def _halted(self, run: TerraformRun) -> QueuePlace | None:
@@ -106,7 +110,7 @@ class _Common:
                 lock=lock,
             )
         holder = self._at_work.get(run.workspace_id)
-        if holder is None and rank.workspace_ahead:
+        if holder is None and rank.ahead:
             holder = self._by_id.get(rank.first_id)
         if holder is None:
             return None

@@ -252,3 +252,37 @@ def test_pulse_notes_the_worker_and_takes_it_off_at_its_end(scene: Scene, execut
     pulse.stop()
     with unit_of_work() as session:
         assert [row.name for row in place_repository.workers(session)] == ["worker"]
+
+
+def test_place_in_the_organization_is_the_turn_in_which_runs_are_taken(scene: Scene) -> None:
+    limit(scene, 1)
+    holder = scene.claimed(scene.request(speculative=True))
+    spaces = [second_workspace(scene) for _ in range(3)]
+    _, apply = quiet(spaces[0], limit_of=scene)
+    for number, space in enumerate(spaces):
+        for _ in range(number + 1):
+            space.request(speculative=True)
+    with unit_of_work() as session:
+        items = service.page(session, scene.admin, PageParams(limit=100), statuses=["queued"]).items
+    told = {item.id: item.queue.position for item in items if item.queue is not None}
+    assert sorted(told.values()) == list(range(1, 8)), "each has a place of its own"
+    assert told[apply] == 1
+    scene.fail(holder)
+    scene.quiesce(holder)
+    taken = []
+    while (job := scene.claim_next()) is not None:
+        taken.append(job.run_id)
+        scene.fail(job)
+        scene.quiesce(job)
+    expected = sorted(told, key=told.__getitem__)
+    # Which workspace is first within a turn is decided when it is taken: by who was served longest ago then.
+    for turn in (slice(0, 1), slice(1, 4), slice(4, 6), slice(6, 7)):
+        assert set(taken[turn]) == set(expected[turn])
+
+
+def quiet(space: Scene, *, limit_of: Scene) -> tuple[str, str]:
+    """Bring a plan through the gate in an organization that is at its limit."""
+    limit(limit_of, None)
+    made = space.approved()
+    limit(limit_of, 1)
+    return made
