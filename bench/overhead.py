@@ -1,7 +1,8 @@
 """What Sluice adds to an engine: POST to awaiting approval, against init, plan and show by hand.
 
 Two cases, each alternating with the raw engine: `terraform_data` x 100, and a VPC with the real AWS provider against an
-AWS API on loopback. Expected: at most 150 ms more on the first, at most 1.10 times the raw engine on the second.
+AWS API on loopback. Expected: at most 60 ms more on the first; on the second, whose configuration was initialized
+before, at most as long as the raw engine.
 """
 
 import argparse
@@ -26,8 +27,8 @@ output "items" {
   value = length(terraform_data.item)
 }
 """
-MOST_ADDED_SECONDS = 0.150
-MOST_RATIO = 1.10
+MOST_ADDED_SECONDS = 0.060
+MOST_RATIO = 1.0
 REST_SECONDS = 0.3
 
 
@@ -127,7 +128,8 @@ def main() -> int:
             result["engine"] = f"{tool.kind} {tool.version}"
             result["terraform_data_100"] = small = _small(server, directory, chosen.rounds)
             if small["added_ms"] > 1000 * MOST_ADDED_SECONDS:
-                misses.append(f"terraform_data x 100: {small['added_ms']} ms added, at most 150 expected")
+                most = 1000 * MOST_ADDED_SECONDS
+                misses.append(f"terraform_data x 100: {small['added_ms']} ms added, at most {most:g} expected")
             if provider is not None:
                 result["aws_vpc"] = vpc = _vpc(server, provider, directory, chosen.aws_rounds)
                 if vpc["ratio"] > MOST_RATIO:
