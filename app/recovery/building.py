@@ -109,6 +109,8 @@ def _build(session: Session, row: RecoveryList) -> None:
         row.evidence = "whole"
     _merge(session, row, found)
     row.built = wanted
+    # What is new is compared with the current state at once, also when that has not moved.
+    row.checked_version_id = None
 
 
 def _evidence(text: str) -> Evidence:

@@ -205,3 +205,16 @@ def test_state_that_the_run_stored_settles_everything(scene: Scene) -> None:
     scene.port.put_state(job.run_id, job.fencing_token, "errored", state_document(1, names=("a", "b")))
     die(scene, job, step("a", "complete", "a"), step("b", "complete", "b"))
     assert items(scene, job.run_id) == {}
+
+
+def test_list_that_is_built_after_a_later_run_still_names_what_the_first_began(scene: Scene) -> None:
+    job = applying(scene, "a")
+    scene.fail(job)
+    scene.quiesce(job)
+    following = applying(scene, "a")
+    scene.apply_to_end(following)
+    assert set(items(scene, job.run_id)) == {"a"}
+    tell(scene, job, step("a", "started"))
+    found = items(scene, job.run_id)["a"]
+    assert (found.outcome, found.status, found.is_in_state) == ("unknown", "resolved", True)
+    assert open_items(scene) == 0
