@@ -6,8 +6,7 @@ from sqlalchemy.orm import Session
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.runs import repository
 from app.runs.errors import RunNotFound
-from app.runs.machine import FINAL, MOVES, Kind, Status
-from app.runs.models import TerraformRun
+from app.runs.machine import MOVES, Kind, Status
 
 VERIFIED = "verified"
 
@@ -45,15 +44,11 @@ def apply_facts(session: Session, run_id: str) -> ApplyFacts | None:
         plan_run_id=parent.id,
         organization_id=run.organization_id,
         workspace_id=run.workspace_id,
-        is_over=_is_over(run),
+        is_over=run.is_over,
         was_applied=run.status == Status.APPLIED,
         may_have_begun=was_verified and Kind(parent.kind) not in MOVES,
         is_kept=run.artifacts_removed_at is None and parent.artifacts_removed_at is None,
     )
-
-
-def _is_over(run: TerraformRun) -> bool:
-    return Status(run.status) in FINAL and (run.claimed_at is None or run.quiesced_at is not None)
 
 
 def planned_view(session: Session, plan_run_id: str) -> bytes:
@@ -80,4 +75,4 @@ def recoverable(session: Session, organization_id: str, run_id: str) -> Recovera
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
     apply = run if run.kind == Kind.APPLY else repository.child_of(session, run.id) or run
-    return Recoverable(run_id=apply.id, workspace_id=apply.workspace_id, is_over=_is_over(apply))
+    return Recoverable(run_id=apply.id, workspace_id=apply.workspace_id, is_over=apply.is_over)

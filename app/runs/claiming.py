@@ -32,6 +32,7 @@ from app.runs.machine import MOVES, Facts, Kind, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.queue_repository import Candidate
 from app.runs.requesting import EXECUTE_TASK
+from app.runs.rules import effective_limit
 from app.runs.transition import end_parent, transition
 from app.specs import service as specs
 from app.specs.schemas import TerraformStackSpec, root_directory
@@ -115,11 +116,11 @@ def _claim(session: Session, seen: Candidate, worker: WorkerInfo) -> RunnerJob |
 
 def _has_room(session: Session, organization_id: str, own_limit: int | None) -> bool:
     """Whether the organization may execute one run more. Where it has a limit, other claims of it wait for this one."""
-    limit = get_settings().organization_concurrency if own_limit is None else own_limit
-    if limit == 0:
+    most = effective_limit(own_limit, get_settings().organization_concurrency)
+    if most is None:
         return True
     queue_repository.hold_line(session, organization_id)
-    return queue_repository.executing(session, organization_id) < limit
+    return queue_repository.executing(session, organization_id) < most
 
 
 def _end_unstarted(session: Session, run: TerraformRun, parent: TerraformRun | None, error: AppError) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, Created, Id, OrganizationOwned
@@ -112,6 +112,20 @@ class TerraformRun(OrganizationOwned, Created, Base):
     quiesced_at: Mapped[datetime | None]
     artifacts_removed_at: Mapped[datetime | None]
     proof_of_death: Mapped[dict[str, Any] | None]
+
+    @property
+    def is_at_work(self) -> bool:
+        """Claimed, and not proven dead yet; ``AT_WORK`` says the same to the database."""
+        return self.claimed_at is not None and self.quiesced_at is None
+
+    @property
+    def is_over(self) -> bool:
+        """Final, and nothing of it may still come: it was never claimed, or has quiesced."""
+        return self.finished_at is not None and not self.is_at_work
+
+
+AT_WORK = and_(TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None))
+"""Claimed, and not proven dead yet: what holds its workspace, and counts against a limit."""
 
 
 class RunEvidence(OrganizationOwned, Created, Base):

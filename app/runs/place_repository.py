@@ -28,8 +28,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import QueryableAttribute, Session
 
 from app.runs.machine import Kind, Status
-from app.runs.models import QueueLimit, TerraformRun, Worker
-from app.runs.queue_repository import AT_WORK
+from app.runs.models import AT_WORK, QueueLimit, TerraformRun, Worker
 from app.state import service as state
 
 _IS_QUEUED = TerraformRun.status == literal(Status.QUEUED.value, literal_execute=True)

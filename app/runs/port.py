@@ -239,7 +239,7 @@ class InProcessPort:
         assert run is not None, "a run goes with its workspace only, and that one not while it runs"
         return run
 
-    def _held(self, session: Session, run_id: str, token: int) -> repository.Place:
+    def _held(self, session: Session, run_id: str, token: int) -> repository.RunScope:
         place = repository.held_place(session, run_id, token)
         if place is None:
             raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session, aliased
 from app.fence import service as fence
 from app.fence.schemas import EVERYTHING
 from app.runs.machine import Kind, Status
-from app.runs.models import QueueLimit, TerraformRun
+from app.runs.models import AT_WORK, QueueLimit, TerraformRun
 from app.state import service as state
 
 _LINE = 0x534C4C4E
@@ -54,10 +54,6 @@ class Candidate(NamedTuple):
 def _is(status: Status) -> ColumnElement[bool]:
     # Written out, so that the planner sees that a partial index fits, in prepared statements too.
     return TerraformRun.status == literal(status.value, literal_execute=True)
-
-
-AT_WORK = and_(TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None))
-"""Claimed, and not proven dead yet: what holds its workspace, and counts against a limit."""
 
 
 def next_in_turn(session: Session, workspace_id: str) -> str | None:

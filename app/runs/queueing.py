@@ -19,6 +19,7 @@ from app.runs.models import TerraformRun
 from app.runs.place_repository import Capacity, Rank, Shown
 from app.runs.queue_schemas import QueueLimitIn, QueueOut, QueuePlace, WaitsFor, WorkerOut, WorkersShort
 from app.runs.requesting import EXECUTE_TASK
+from app.runs.rules import effective_limit
 from app.state import service as state
 from app.state.schemas import LockOut
 
@@ -39,7 +40,9 @@ def places(session: Session, organization_id: str, runs: Sequence[TerraformRun])
         locks=state.held_locks(session, spaces),
         by_id={run.id: run for run in shown},
         at_work={run.workspace_id: run for run in shown if run.status != Status.QUEUED},
-        most=limit(place_repository.limit_of(session, organization_id)),
+        most=effective_limit(
+            place_repository.limit_of(session, organization_id), get_settings().organization_concurrency
+        ),
         executing=queue_repository.executing(session, organization_id),
         capacity=place_repository.capacity(session, _alive_since()),
     )
@@ -49,11 +52,6 @@ def places(session: Session, organization_id: str, runs: Sequence[TerraformRun])
         for run_id, ahead in place_repository.ahead_in_organization(session, organization_id, startable).items():
             found[run_id].ahead, found[run_id].position = ahead, ahead + 1
     return found
-
-
-def limit(own: int | None) -> int | None:
-    """Return how many runs an organization with this limit of its own executes at once; None for any number."""
-    return (get_settings().organization_concurrency if own is None else own) or None
 
 
 class _Common:
@@ -145,7 +143,7 @@ def queue(session: Session, actor: Actor) -> QueueOut:
     return QueueOut(
         queued=place_repository.queued(session, actor.organization_id),
         executing=queue_repository.executing(session, actor.organization_id),
-        limit=limit(own),
+        limit=effective_limit(own, get_settings().organization_concurrency),
         concurrency=own,
         default_concurrency=get_settings().organization_concurrency,
         workers=WorkersShort(count=able.workers, permits=able.permits, busy=able.busy),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.pages import PageParams, fetch_page
 from app.runs.machine import FINAL, Kind, Status
-from app.runs.models import RunEvidence, TerraformRun
+from app.runs.models import AT_WORK, RunEvidence, TerraformRun
 
 FINAL_VALUES = [status.value for status in FINAL]
 GATE_VALUES = [Status.AWAITING_APPROVAL.value, Status.POLICY_BLOCKED.value, Status.APPROVED.value]
@@ -29,7 +29,7 @@ def by_id(session: Session, run_id: str) -> TerraformRun | None:
     ).one_or_none()
 
 
-class Place(NamedTuple):
+class RunScope(NamedTuple):
     """What of a run never moves, to take the locks above it by, and its status when it was looked at."""
 
     organization_id: str
@@ -37,14 +37,14 @@ class Place(NamedTuple):
     status: str
 
 
-def place_of(session: Session, run_id: str) -> Place | None:
+def place_of(session: Session, run_id: str) -> RunScope | None:
     """Return where a run belongs, unlocked; None when it is gone."""
     found = session.execute(
         select(TerraformRun.organization_id, TerraformRun.workspace_id, TerraformRun.status).where(
             TerraformRun.id == run_id
         )
     ).one_or_none()
-    return Place(*found) if found is not None else None
+    return RunScope(*found) if found is not None else None
 
 
 def lock(session: Session, run_id: str) -> TerraformRun | None:
@@ -117,8 +117,7 @@ def at_work(session: Session, workspace_id: str) -> str | None:
         .where(
             TerraformRun.workspace_id == workspace_id,
             TerraformRun.is_speculative.is_(False),
-            TerraformRun.claimed_at.is_not(None),
-            TerraformRun.quiesced_at.is_(None),
+            AT_WORK,
         )
         .limit(1)
     ).first()
@@ -155,10 +154,10 @@ _HELD = select(TerraformRun.organization_id, TerraformRun.workspace_id, Terrafor
 )
 
 
-def held_place(session: Session, run_id: str, token: int) -> Place | None:
+def held_place(session: Session, run_id: str, token: int) -> RunScope | None:
     """Return where the run belongs if ``token`` is its fencing token and it has not quiesced, unlocked."""
     found = session.execute(_HELD, {"run": run_id, "token": token}).one_or_none()
-    return Place(*found) if found is not None else None
+    return RunScope(*found) if found is not None else None
 
 
 def waiting_in_workspace(session: Session, workspace_id: str) -> Sequence[str]:
@@ -239,8 +238,7 @@ def expired(session: Session, at: datetime) -> Sequence[str]:
     """Return the runs whose lease has run out while they were not proven dead."""
     return session.scalars(
         select(TerraformRun.id).where(
-            TerraformRun.claimed_at.is_not(None),
-            TerraformRun.quiesced_at.is_(None),
+            AT_WORK,
             TerraformRun.lease_expires_at < at,
         )
     ).all()
@@ -303,7 +301,7 @@ def live_in_workspace(session: Session, workspace_id: str) -> str | None:
             TerraformRun.workspace_id == workspace_id,
             or_(
                 TerraformRun.status.in_(LIVE_VALUES),
-                and_(TerraformRun.claimed_at.is_not(None), TerraformRun.quiesced_at.is_(None)),
+                AT_WORK,
             ),
         )
         .limit(1)

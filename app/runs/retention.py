@@ -125,8 +125,7 @@ def remove_orphans() -> int:
 def _is_needed(run: TerraformRun | None, kind: str, key: str) -> bool:
     if run is None:
         return False
-    is_over = run.finished_at is not None and (run.claimed_at is None or run.quiesced_at is not None)
-    is_settled = run.planned_at is not None or is_over
+    is_settled = run.planned_at is not None or run.is_over
     if not is_settled:
         return True
     return run.artifacts_removed_at is None and run.artifacts.get(kind, {}).get("key") == key

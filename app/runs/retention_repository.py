@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.runs.machine import Kind, Status
-from app.runs.models import TerraformRun
+from app.runs.models import AT_WORK, TerraformRun
 
 
 def due(session: Session, before: datetime, after: str, limit: int) -> Sequence[str]:
@@ -37,7 +37,7 @@ def _is_due(before: datetime) -> ColumnElement[bool]:
     return and_(
         TerraformRun.finished_at < before,
         TerraformRun.artifacts_removed_at.is_(None),
-        or_(TerraformRun.claimed_at.is_(None), TerraformRun.quiesced_at.is_not(None)),
+        not_(AT_WORK),
         func.coalesce(TerraformRun.parent_run_id, TerraformRun.id).is_distinct_from(_latest_applied()),
     )
 

@@ -1,4 +1,4 @@
-"""What a workspace's rules mean for a run. Pure."""
+"""What a workspace's rules and an organization's limit mean for a run. Pure."""
 
 from app.approvals.schemas import ApprovalRules
 from app.runs.models import TerraformRun
@@ -13,6 +13,14 @@ def approval_rules(workspace: WorkspaceOut) -> ApprovalRules:
         requester_may_approve=workspace.requester_may_approve,
         allows_automatic=workspace.auto_apply,
     )
+
+
+def effective_limit(own: int | None, default: int) -> int | None:
+    """Return how many runs an organization executes at once at most; None for any number.
+
+    ``own`` is its own limit as it is stored (None: it has none, 0: no limit), ``default`` the installation's (0: none).
+    """
+    return (default if own is None else own) or None
 
 
 def destroys(run: TerraformRun) -> bool:

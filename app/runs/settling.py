@@ -158,7 +158,7 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     return SettleAnswer(status=run.status, reason=run.status_reason)
 
 
-def _fence_is_clear(session: Session, place: repository.Place) -> bool:
+def _fence_is_clear(session: Session, place: repository.RunScope) -> bool:
     try:
         fence.hold_shared(session, place.organization_id, place.workspace_id)
     except Halted:

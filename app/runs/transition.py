@@ -50,7 +50,7 @@ def transition(
         run.finished_at = clock.now()
     session.flush()
     announce(session, run, reason)
-    if decision.status in FINAL and (run.claimed_at is None or run.quiesced_at is not None):
+    if run.is_over:
         progress.close_stream(session, run.id)
     if trigger not in QUIET_TRIGGERS:
         audit.record(

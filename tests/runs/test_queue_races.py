@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from app.core.db import unit_of_work
 from app.runs import queue_repository
 from app.runs.machine import Status
-from app.runs.models import QueueLimit, TerraformRun
+from app.runs.models import AT_WORK, QueueLimit, TerraformRun
 from tests.factories.scene import Scene, new_scene, second_workspace
 from tests.support.races import together
 
@@ -80,7 +80,7 @@ class Watch:
         with unit_of_work() as session:
             at_work = session.execute(
                 select(TerraformRun.workspace_id, func.count())
-                .where(queue_repository.AT_WORK, TerraformRun.is_speculative.is_(False))
+                .where(AT_WORK, TerraformRun.is_speculative.is_(False))
                 .group_by(TerraformRun.workspace_id)
                 .having(func.count() > 1)
             ).all()
