@@ -6,7 +6,7 @@ a person decided, and what resolved itself, stays so.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from app.recovery.advice import exists_in_states_only
 from app.recovery.models import RecoveryItem, RecoveryList
 from app.recovery.reconciling import Evidence, Lost, Planned, holds, planned_of, reconcile
 from app.recovery.sealed import item_binding, list_binding, seal, unseal
+from app.runner.folding import Told, fold
 from app.runner.masking import Masker, sensitive_texts
 from app.runner.port import ApplyStep, ApplySteps
 from app.runs import service as runs
@@ -26,8 +27,8 @@ from app.state import service as state
 from app.workspaces import service as workspaces
 
 _log = logging.getLogger(__name__)
-_OUTCOMES = {"apply_start": "started", "apply_complete": "complete", "apply_errored": "errored"}
 _RECORDS = 5000
+_SAID = ("address", "action", "resource_type", "id_key", "id_value")
 
 
 def bring_up_to_date(session: Session, run_id: str, *, waits: bool = True) -> None:
@@ -121,27 +122,21 @@ def _told(session: Session, row: RecoveryList) -> tuple[ApplySteps, str]:
     """Return what is known of what the apply had begun, and how much that is."""
     if row.steps is not None:
         return ApplySteps.model_validate(unseal(row.steps, list_binding(row))), "whole"
-    steps: dict[tuple[str, str], ApplyStep] = {}
+    steps = fold(_sent(session, row))
+    return ApplySteps(steps=steps), "partial" if steps else "none"
+
+
+def _sent(session: Session, row: RecoveryList) -> Iterator[Told]:
+    """Yield what the apply had sent of its resources while it ran."""
     after = 0
     while True:
         page = progress.read(session, row.run_id, organization_id=row.organization_id, after=after, limit=_RECORDS)
-        for record in page.records:
-            kind, data = str(record.data.get("type")), record.data
-            action = str(data.get("action"))
-            if record.kind != "event" or kind not in _OUTCOMES or action not in {"create", "update", "delete"}:
-                continue
-            known = steps.get((str(data.get("address")), action))
-            steps[str(data.get("address")), action] = ApplyStep(
-                address=str(data.get("address")),
-                action=action,  # type: ignore[arg-type]  # looked at above
-                outcome=_OUTCOMES[kind],  # type: ignore[arg-type]  # looked at above
-                resource_type=str(data.get("resource_type") or ""),
-                id_key=str(data.get("id_key") or (known.id_key if known else "")),
-                id_value=str(data.get("id_value") or (known.id_value if known else "")),
-                started_at=known.started_at if known else record.at,
-            )
         if not page.records:
-            return ApplySteps(steps=tuple(steps.values())), "partial" if steps else "none"
+            return
+        for record in page.records:
+            if record.kind == "event":
+                said = {key: str(record.data.get(key) or "") for key in _SAID}
+                yield Told(kind=str(record.data.get("type")), at=record.at, **said)
         after = page.next
 
 
