@@ -81,7 +81,7 @@ def show(
     if import_blocks:
         typer.echo("\n".join(filter(None, map(_block, waiting))), nl=False)
         return
-    names = ("run_id", "complete", "evidence", "open", "failure")
+    names = ("run_id", "is_complete", "evidence", "open_count", "failure")
     print_fields([(name, found[name]) for name in names if found[name] is not None])
     rows = (
         (item["outcome"], item["address"], item["resource_id"], item["status"], item["id"]) for item in found["items"]

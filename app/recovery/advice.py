@@ -1,4 +1,4 @@
-"""What a person can do about an entry of a recovery list: import blocks, and words. Pure."""
+"""What a person can do about an item of a recovery list: import blocks, and words. Pure."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,7 +30,7 @@ def exists_in_states_only(provider: str) -> bool:
 
 
 def advise(found: Lost, *, is_address_taken: bool) -> Advice:
-    """Return what to do about an entry. ``is_address_taken``: the state holds another resource at its address."""
+    """Return what to do about an item. ``is_address_taken``: the state holds another resource at its address."""
     if found.change == "update":
         return Advice(check="Plan again: the plan compares the state with what is there, and changes what is left.")
     if found.change == "delete":
@@ -85,7 +85,7 @@ def _unknown(found: Lost) -> Advice:
     return Advice(
         import_template=import_block(found.address, ""),
         check=f"Look{_where(found)} for a resource of the type {found.type}{named}{since}. If it is there, import it "
-        "with its id, or delete it; if it is not, dismiss this entry and plan again.",
+        "with its id, or delete it; if it is not, dismiss this item and plan again.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Builds recovery lists, and lets entries go that a state knows by now.
+"""Builds recovery lists, and lets items go that a state knows by now.
 
 A list is built from what the runner handed in, or else from what it had sent; again whenever more becomes known. What
 a person decided, and what resolved itself, stays so.
@@ -32,7 +32,7 @@ _SAID = ("address", "action", "resource_type", "id_key", "id_value")
 
 
 def bring_up_to_date(session: Session, run_id: str, *, waits: bool = True) -> None:
-    """Build what is new of a run's list, and resolve the entries that the workspace's state knows by now.
+    """Build what is new of a run's list, and resolve the items that the workspace's state knows by now.
 
     Without ``waits`` a list that another transaction works on is left to that one.
     """
@@ -55,18 +55,18 @@ def lost_of(row: RecoveryItem) -> Lost:
 
 
 def is_held(session: Session, workspace_id: str) -> "Held":
-    """Return who answers whether the workspace's state knows an entry."""
+    """Return who answers whether the workspace's state knows an item."""
     return Held(state.held_now(session, workspace_id))
 
 
 class Held:
-    """What a workspace's current state holds, to be asked about entries."""
+    """What a workspace's current state holds, to be asked about items."""
 
     def __init__(self, held: state.Holdings) -> None:
         self._held = {addresses.normal(place): instances for place, instances in held.items()}
 
     def at(self, found: Lost) -> bool:
-        """Return whether the state lists the very resource of an entry, as far as its id is known."""
+        """Return whether the state lists the very resource of an item, as far as its id is known."""
         instances = self._at(found)
         if found.change == "create" and found.old_id is not None and found.resource_id == "":
             return any(each.names.get("id") != found.old_id for each in instances)

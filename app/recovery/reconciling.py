@@ -47,7 +47,7 @@ class Planned(_Value):
 
 
 class Lost(_Value):
-    """One entry of a recovery list."""
+    """One item of a recovery list, before it is stored."""
 
     address: str
     action: Literal["create", "update", "delete", "replace"]
@@ -132,14 +132,14 @@ def reconcile(
         plan = plans.get(worked_on)
         if step.action == "create":
             begun.add(worked_on)
-        entry = _judge(step, plan, own.get(worked_on, []), now.get(worked_on, []), is_ended=is_ended)
-        if entry is not None:
-            lost.append(entry)
+        item = _judge(step, plan, own.get(worked_on, []), now.get(worked_on, []), is_ended=is_ended)
+        if item is not None:
+            lost.append(item)
     if evidence != "whole":
         for place, plan in plans.items():
             is_new = plan.action in {"create", "replace"} and place not in begun
             if is_new and not _has_new(own.get(place, []), plan.old_id, is_replace=plan.action == "replace"):
-                lost.append(_entry(None, plan, plan.address, "create", "unknown", RUNNER_DIED))
+                lost.append(_lost(None, plan, plan.address, "create", "unknown", RUNNER_DIED))
     return lost
 
 
@@ -155,18 +155,18 @@ def _judge(
             is_named = bool(step.id_value) and MASK not in step.id_value
             if holds([*own, *now] if is_named else own, step.id_key, step.id_value):
                 return None
-            return _entry(step, plan, step.address, "create", "created", _CREATED)
+            return _lost(step, plan, step.address, "create", "created", _CREATED)
         if _has_new(own, old_id, is_replace=is_replace) or (step.outcome == "errored" and is_ended):
             return None
         reason = _CREATE_FAILED if step.outcome == "errored" else _CREATING
-        return _entry(step, plan, step.address, "create", "unknown", reason)
+        return _lost(step, plan, step.address, "create", "unknown", reason)
     if step.action == "update":
-        return None if step.outcome != "started" else _entry(step, plan, step.address, "update", "unknown", _UPDATING)
+        return None if step.outcome != "started" else _lost(step, plan, step.address, "update", "unknown", _UPDATING)
     if step.outcome == "errored" or not holds(now, step.id_key, step.id_value):
         return None
     if step.outcome == "complete":
-        return _entry(step, plan, step.address, "delete", "destroyed", _DESTROYED)
-    return _entry(step, plan, step.address, "delete", "unknown", _DESTROYING)
+        return _lost(step, plan, step.address, "delete", "destroyed", _DESTROYED)
+    return _lost(step, plan, step.address, "delete", "unknown", _DESTROYING)
 
 
 def holds(held: Iterable[HeldInstance], id_key: str, id_value: str) -> bool:
@@ -185,7 +185,7 @@ def _has_new(held: list[HeldInstance], old_id: str | None, *, is_replace: bool) 
     return old_id is not None and any(found.names.get("id") not in {None, old_id} for found in held)
 
 
-def _entry(
+def _lost(
     step: ApplyStep | None, plan: Planned | None, address: str, change: Change, outcome: RecoveryOutcome, reason: str
 ) -> Lost:
     return Lost(

@@ -12,18 +12,32 @@ from app.recovery import service
 from app.recovery.errors import RecoveryItemNotFound, RecoveryItemSettled
 from app.recovery.schemas import DismissRequest, RecoveryItemOut, RecoveryStatus, RunRecovery
 from app.runs.errors import RunNotFound
+from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["recovery"])
 Reader = Annotated[Actor, requires(Permission.STATE_READ)]
 
 
-@router.get("/runs/{run_id}/recovery", operation_id="get_run_recovery", responses=error_responses(RunNotFound))
+@router.get(
+    "/runs/{run_id}/recovery",
+    operation_id="get_run_recovery",
+    summary="Read the recovery list of a run's apply",
+    responses=error_responses(RunNotFound),
+)
 def get_run_recovery(run_id: str, session: SessionDep, actor: Reader) -> RunRecovery:
-    """Return what a run's apply may have left that no state knows, with import blocks and what to check."""
+    """Return what a run's apply may have left that no state knows, with import blocks and what to check.
+
+    Asking may build the list first, and settle the items that the workspace's state knows by now.
+    """
     return service.run_recovery(session, actor, run_id)
 
 
-@router.get("/recovery/resources", operation_id="list_recovery_items")
+@router.get(
+    "/recovery/resources",
+    operation_id="list_recovery_items",
+    summary="List the items of recovery lists",
+    responses=error_responses(WorkspaceNotFound),
+)
 def list_recovery_items(
     session: SessionDep,
     actor: Reader,
@@ -38,6 +52,7 @@ def list_recovery_items(
 @router.post(
     "/recovery/resources/{item_id}/dismiss",
     operation_id="dismiss_recovery_item",
+    summary="Dismiss an item of a recovery list",
     responses=error_responses(RecoveryItemNotFound, RecoveryItemSettled),
 )
 def dismiss_recovery_item(

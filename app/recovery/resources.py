@@ -30,10 +30,10 @@ def run_recovery(session: Session, actor: Actor, run_id: str) -> RunRecovery:
     return RunRecovery(
         run_id=wanted.run_id,
         workspace_id=wanted.workspace_id,
-        complete=wanted.is_over and (row is None or row.built >= row.wanted),
+        is_complete=wanted.is_over and (row is None or row.built >= row.wanted),
         evidence=row.evidence if row is not None else None,  # type: ignore[arg-type]  # the column holds an Evidence
         failure=row.failure if row is not None else None,
-        open=row.open_items if row is not None else 0,
+        open_count=row.open_items if row is not None else 0,
         items=items,
     )
 

@@ -47,13 +47,13 @@ class RunRecovery(BaseModel):
 
     run_id: str = Field(description="The apply's id; the run's own when it has none")
     workspace_id: str
-    complete: bool = Field(description="The apply is over and everything that is known of it is in the list")
+    is_complete: bool = Field(description="The apply is over and everything that is known of it is in the list")
     evidence: Literal["whole", "partial", "none"] | None = Field(
         description="`whole`: everything that the engine began is known; `partial`: only what had been sent; `none`: "
         "nothing, so the plan is taken for it; null where no list is needed"
     )
     failure: str | None = Field(None, description="What the list had to be made without")
-    open: int
+    open_count: int = Field(description="How many of the items are open")
     items: list[RecoveryItemOut]
 
 

@@ -167,7 +167,7 @@ def test_what_a_killed_engine_made_is_imported_from_its_recovery_list(
     wait_until("the apply has quiesced", lambda: sluice.ask("run", "show", apply)["quiesced_at"])
 
     found = sluice.ask("recovery", "show", plan["id"])
-    assert (found["run_id"], found["complete"], found["evidence"]) == (apply, True, "whole")
+    assert (found["run_id"], found["is_complete"], found["evidence"]) == (apply, True, "whole")
     by_address = {item["address"]: item for item in found["items"]}
     made = ['aws_ssm_parameter.made["a"]', 'aws_ssm_parameter.made["$${b}"]']
     assert set(by_address) == {*made, "terraform_data.slow"}
@@ -184,7 +184,7 @@ def test_what_a_killed_engine_made_is_imported_from_its_recovery_list(
     sluice.ask("approve", again["id"])
     assert sluice.ask("apply", again["id"], "--wait", token=ci)["status"] == "applied"
     settled = sluice.ask("recovery", "show", apply)
-    assert settled["open"] == 0
+    assert settled["open_count"] == 0
     assert {item["status"] for item in settled["items"]} == {"resolved"}
     assert sluice.ask("recovery", "list", "-w", workspace)["items"] == []
 

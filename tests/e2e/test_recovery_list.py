@@ -42,7 +42,7 @@ def listed(site: Site, run_id: str) -> dict[str, dict[str, Any]]:
 
 def _complete(site: Site, run_id: str) -> dict[str, Any] | None:
     found: dict[str, Any] = site.get(f"/terraform/runs/{run_id}/recovery")
-    return found if found["complete"] else None
+    return found if found["is_complete"] else None
 
 
 def test_killed_engine_what_it_made_is_listed_with_its_id_and_imported(site: Site, engine_tool: Tool) -> None:
@@ -67,7 +67,7 @@ def test_killed_engine_what_it_made_is_listed_with_its_id_and_imported(site: Sit
     assert first["import_block"] == (f'import {{\n  to = terraform_data.first\n  id = "{first["resource_id"]}"\n}}\n')
     assert slow["started_at"] is not None
     recovery = site.get(f"/terraform/runs/{plan}/recovery")
-    assert (recovery["run_id"], recovery["evidence"], recovery["open"]) == (apply, "whole", 2)
+    assert (recovery["run_id"], recovery["evidence"], recovery["open_count"]) == (apply, "whole", 2)
 
     site.applied(workspace, {"main.tf": CHAIN % 0, "imports.tf": first["import_block"]})
     after = listed(site, apply)

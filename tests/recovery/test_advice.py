@@ -72,8 +72,8 @@ def test_taken_address_is_warned_about() -> None:
 
 def test_unknown_creation_says_where_to_look_for_what_since_when() -> None:
     at = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
-    entry = lost(outcome="unknown", resource_id="", id_key="", started_at=at, hints={"name": "orders"})
-    found = advise(entry, is_address_taken=False)
+    item = lost(outcome="unknown", resource_id="", id_key="", started_at=at, hints={"name": "orders"})
+    found = advise(item, is_address_taken=False)
     assert found.import_block is None
     assert str(found.import_template).endswith('id = ""\n}\n')
     for part in (AWS, "aws_sqs_queue", "name = 'orders'", "2026-11-21 08:30:00 UTC"):

@@ -75,17 +75,17 @@ def open_items(scene: Scene) -> int:
 
 def test_list_of_a_running_apply_is_not_complete_and_of_an_applied_one_empty(scene: Scene) -> None:
     job = applying(scene, "a")
-    assert not recovery(scene, job.run_id).complete
+    assert not recovery(scene, job.run_id).is_complete
     scene.apply_to_end(job)
     found = recovery(scene, job.run_id)
-    assert (found.complete, found.evidence, found.items) == (True, None, [])
+    assert (found.is_complete, found.evidence, found.items) == (True, None, [])
 
 
 def test_list_is_built_from_what_the_runner_told(scene: Scene) -> None:
     job = applying(scene, "a", "b", "never_begun")
     die(scene, job, step("a", "complete", "id-a"), step("b", "started"))
     found = recovery(scene, scene.run(job.run_id).parent_run_id or "")
-    assert (found.run_id, found.complete, found.evidence, found.open) == (job.run_id, True, "whole", 2)
+    assert (found.run_id, found.is_complete, found.evidence, found.open_count) == (job.run_id, True, "whole", 2)
     left = items(scene, job.run_id)
     assert (left["a"].outcome, left["a"].resource_id, left["b"].outcome) == ("created", "id-a", "unknown")
     assert open_items(scene) == 2
@@ -125,7 +125,7 @@ def test_apply_that_was_never_verified_left_nothing(scene: Scene) -> None:
     scene.fail(job)
     scene.quiesce(job)
     found = recovery(scene, job.run_id)
-    assert (found.complete, found.evidence, found.items) == (True, "whole", [])
+    assert (found.is_complete, found.evidence, found.items) == (True, "whole", [])
 
 
 def test_state_in_quarantine_holds_it_until_it_is_discarded(scene: Scene) -> None:

@@ -159,5 +159,5 @@ def _missing(entry: Made, recovery: dict[str, Any]) -> str:
     """Say what is missing, and what there is instead."""
     said = ("address", "action", "change", "outcome", "resource_id", "status", "reason")
     items = [{name: item[name] for name in said} for item in recovery["items"]]
-    facts = {name: recovery[name] for name in ("run_id", "complete", "evidence", "failure")}
+    facts = {name: recovery[name] for name in ("run_id", "is_complete", "evidence", "failure")}
     return f"in no state and on no list: {asdict(entry)}; the list: {facts} {items}"

@@ -18,7 +18,7 @@ export const runRecoveryQuery = (run: string) =>
   queryOptions({
     queryKey: [...keys.recovery, "run", run],
     queryFn: ({ signal }) => http.get<RunRecovery>(`/terraform/runs/${run}/recovery`, undefined, signal),
-    refetchInterval: ({ state }) => (state.data?.complete ? false : 4_000),
+    refetchInterval: ({ state }) => (state.data?.is_complete ? false : 4_000),
   });
 
 export const dismissRecoveryItem = (id: string, reason: string) => http.post<RecoveryItem>(`/terraform/recovery/resources/${id}/dismiss`, { reason });

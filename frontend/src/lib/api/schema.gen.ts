@@ -757,7 +757,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Recovery Items
+         * List the items of recovery lists
          * @description List what applies may have left that no state knows, newest first.
          */
         get: operations["list_recovery_items"];
@@ -779,7 +779,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Dismiss Recovery Item
+         * Dismiss an item of a recovery list
          * @description Take an item off the list: it does not exist, or is taken care of elsewhere.
          */
         post: operations["dismiss_recovery_item"];
@@ -983,8 +983,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Run Recovery
+         * Read the recovery list of a run's apply
          * @description Return what a run's apply may have left that no state knows, with import blocks and what to check.
+         *
+         *     Asking may build the list first, and settle the items that the workspace's state knows by now.
          */
         get: operations["get_run_recovery"];
         put?: never;
@@ -3971,11 +3973,6 @@ export interface components {
          */
         RunRecovery: {
             /**
-             * Complete
-             * @description The apply is over and everything that is known of it is in the list
-             */
-            complete: boolean;
-            /**
              * Evidence
              * @description `whole`: everything that the engine began is known; `partial`: only what had been sent; `none`: nothing, so the plan is taken for it; null where no list is needed
              */
@@ -3985,10 +3982,18 @@ export interface components {
              * @description What the list had to be made without
              */
             failure?: string | null;
+            /**
+             * Is Complete
+             * @description The apply is over and everything that is known of it is in the list
+             */
+            is_complete: boolean;
             /** Items */
             items: components["schemas"]["RecoveryItemOut"][];
-            /** Open */
-            open: number;
+            /**
+             * Open Count
+             * @description How many of the items are open
+             */
+            open_count: number;
             /**
              * Run Id
              * @description The apply's id; the run's own when it has none
@@ -7350,6 +7355,16 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_RecoveryItemOut_"];
+                };
+            };
+            /** @description No such workspace (`workspace_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Validation Error */

@@ -33,11 +33,11 @@ function Left({ run, child }: { run: Run; child: Run }) {
   const ended = child.finished_at !== null && child.status !== "applied" && child.claimed_at !== null;
   const readable = useMay()("state:read") === null;
   const list = useQuery({ ...runRecoveryQuery(child.id), enabled: ended && readable }).data;
-  if (!list || list.open === 0) return null;
+  if (!list || list.open_count === 0) return null;
   return (
     <div className="flex gap-2.5 border-b border-line bg-replace-bg px-5 py-2.5 text-13 max-sm:px-4">
       <TriangleAlert size={15} className="mt-[3px] shrink-0 text-replace" aria-hidden />
-      <p><strong className="font-semibold">{leftWords(list.open)}.</strong> <Link to="/infra/terraform/workspaces/$id" params={{ id: run.workspace.id }} search={{ tab: "state", left: "resources" }} className="link">Import blocks, and what to check</Link> before you plan again.</p>
+      <p><strong className="font-semibold">{leftWords(list.open_count)}.</strong> <Link to="/infra/terraform/workspaces/$id" params={{ id: run.workspace.id }} search={{ tab: "state", left: "resources" }} className="link">Import blocks, and what to check</Link> before you plan again.</p>
     </div>
   );
 }

@@ -11,7 +11,7 @@ import { CopyButton } from "./copy-button";
 
 const TONES = { created: "create", unknown: "wait", destroyed: "destroy" } as const;
 
-/** One entry: what is known, the import block, what to look at, and how it was settled. */
+/** One item: what is known, the import block, what to look at, and how it was settled. */
 export function RecoveryRow({ item, blocked, onDismiss }: { item: RecoveryItem; blocked: string | null; onDismiss: () => void }) {
   const now = useNow();
   const open = item.status === "open";

@@ -8,7 +8,7 @@ import type { RecoveryItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { moment, shortId } from "@/lib/format";
 
-/** Entries of several workspaces' recovery lists; each leads to its workspace's. */
+/** Items of several workspaces' recovery lists; each leads to its workspace's. */
 export function RecoveryTable({ items, nameOf }: { items: readonly RecoveryItem[]; nameOf: (item: RecoveryItem) => string }) {
   const now = useNow();
   return (

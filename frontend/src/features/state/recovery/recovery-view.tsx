@@ -52,7 +52,7 @@ export function RecoveryView({ workspace }: { workspace: Workspace }) {
       </header>
       {open.length > 0 ? (
         <p className="shrink-0 border-b border-line bg-replace-bg px-5 py-2 text-12 text-ink max-sm:px-4">
-          An apply ended before its state was stored. Paste the import blocks into the configuration, plan, and apply: each entry goes by itself once the state holds it. Planning again without them makes what is here a second time.
+          An apply ended before its state was stored. Paste the import blocks into the configuration, plan, and apply: each item goes by itself once the state holds it. Planning again without them makes what is here a second time.
         </p>
       ) : null}
       {pages.isPending ? <Skeleton rows={4} /> : null}
