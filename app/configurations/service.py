@@ -33,7 +33,7 @@ from app.configurations.models import Configuration
 from app.configurations.schemas import ConfigurationOut, ModuleInterface, NamesCode
 from app.core import clock
 from app.core.artifacts import ArtifactRef, artifact_store
-from app.core.db import after_commit
+from app.core.db import after_commit, unit_of_work
 from app.core.ids import new_id
 from app.core.permissions import Actor
 from app.core.settings import get_settings
@@ -244,7 +244,13 @@ def remove(session: Session, configuration: ConfigurationOut) -> None:
     if row is not None:
         row.removed_at = clock.now()
         session.flush()
-        after_commit(session, partial(artifact_store().delete, configuration.archive))
+        after_commit(session, partial(_discard, configuration.organization_id, row.digest, configuration.archive.key))
+
+
+def _discard(organization_id: str, digest: str, key: str) -> None:
+    """Remove an archive in a transaction of its own: the same content may have been stored again meanwhile."""
+    with unit_of_work() as session:
+        discard_orphan(session, organization_id, digest, key)
 
 
 def discard_orphan(session: Session, organization_id: str, digest: str, key: str) -> bool:

@@ -1,11 +1,11 @@
 """What an engine says of its state backend: in ``.terraform/terraform.tfstate`` after `init`, and in a saved plan."""
 
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from app.executor import documents
 from app.executor.errors import BackendRefused
 
 _PLANNED_STATE = "tfstate"
@@ -17,7 +17,7 @@ def check(content: bytes | None, kind: str, settings: Mapping[str, Any]) -> None
 
     ``content`` None means that it wrote nothing: the local backend with its defaults.
     """
-    backend: dict[str, Any] = (json.loads(content).get("backend") if content is not None else None) or {}
+    backend: dict[str, Any] = (documents.load(content).get("backend") if content is not None else None) or {}
     found = str(backend.get("type", "local"))
     if found != kind:
         raise BackendRefused(
@@ -53,7 +53,7 @@ def planned_position(plan_file: bytes) -> tuple[str | None, int] | None:
         with zipfile.ZipFile(io.BytesIO(plan_file)) as archive:
             if archive.getinfo(_PLANNED_STATE).file_size > _STATE_LIMIT:
                 return None
-            document = json.loads(archive.read(_PLANNED_STATE))
+            document = documents.load(archive.read(_PLANNED_STATE))
         return document.get("lineage") or None, int(document.get("serial") or 0)
     except (zipfile.BadZipFile, KeyError, ValueError, AttributeError, TypeError):
         return None

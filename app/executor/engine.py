@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from app.executor.cancel import StopOrder
 from app.executor.discovery import Tool
+from app.executor.errors import ProcessFailed
 from app.executor.events import Event
 from app.executor.launch import Ended
 
@@ -30,8 +31,16 @@ class Site:
 
     @property
     def module(self) -> Path:
-        """Return the root module's directory, in which the engine runs."""
-        return self.work / self.module_path
+        """Return the root module's directory, in which the engine runs.
+
+        Raises ``ProcessFailed`` when code of the configuration has put a link on its way that leads out of ``work``.
+        """
+        if not self.module_path:
+            return self.work
+        path = self.work / self.module_path
+        if not path.resolve().is_relative_to(self.work.resolve()):
+            raise ProcessFailed(f"The root module's directory {self.module_path!r} leaves the configuration by a link.")
+        return path
 
     @property
     def temporary(self) -> Path:

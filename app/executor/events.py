@@ -159,7 +159,7 @@ def parse(text: str) -> Event:
         return PlainText("info", text)
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return PlainText("info", text)
     if not isinstance(document, dict) or "@message" not in document:
         return PlainText("info", text)

@@ -7,11 +7,9 @@ modules and providers are those that the configuration and the lock file name, a
 Provider packages themselves are not kept: only links to a mirror, which runs can't write to.
 """
 
-import contextlib
 import io
 import logging
 import os
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from app.core.canonical import digest
 from app.executor import files
+from app.executor.trees import remove_tree
 
 DATA_DIRECTORY = ".terraform"
 _LOCK_FILE = ".terraform.lock.hcl"
@@ -143,8 +142,7 @@ def lay_out(module: Path, prepared: Prepared, *, owner: files.Owner) -> None:
 
 def remove(module: Path) -> None:
     """Take `.terraform` away. No link is followed."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(module / DATA_DIRECTORY)
+    remove_tree(module / DATA_DIRECTORY)
 
 
 def _is_package(name: str) -> bool:

@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from app.core.canonical import with_member
 from app.core.errors import IntegrityError
-from app.executor import backend, endings, files, gateway, prepared, sandbox, transcript
+from app.executor import backend, documents, endings, files, gateway, prepared, sandbox, transcript
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.commands import (
     PLAN_FILE,
@@ -83,7 +83,7 @@ def kept_state(module: Path) -> KeptState:
         if content is None:
             continue
         try:
-            is_state = isinstance(json.loads(content).get("serial"), int)
+            is_state = isinstance(documents.load(content).get("serial"), int)
         except (ValueError, AttributeError):
             is_state = False
         if is_state:
@@ -293,7 +293,7 @@ class TerraformExecutor:
         if not ended.stdout.strip():
             return None
         try:
-            document = json.loads(ended.stdout)
+            document = documents.load(ended.stdout)
             return ended.stdout if document["lineage"] else None
         except (ValueError, KeyError, TypeError) as error:
             raise EngineFailed(

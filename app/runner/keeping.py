@@ -5,12 +5,12 @@ Terraform).
 """
 
 import contextlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
 from app.core.errors import AppError, Conflict
+from app.executor import documents
 from app.executor.errors import EngineStopped
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def position(state: bytes | None) -> tuple[str | None, int]:
     """Return lineage and serial of a state; none and 0 when there is none."""
     if state is None:
         return None, 0
-    document: dict[str, Any] = json.loads(state)
+    document: dict[str, Any] = documents.load(state)
     return document.get("lineage"), int(document.get("serial", 0))
 
 

@@ -72,7 +72,12 @@ def recover(settings: Settings, port: RunnerPort, *, settle_seconds: float) -> l
     recovered = []
     for root in sorted(base.iterdir()):
         is_run = root.is_dir() and not root.is_symlink() and not root.name.startswith(".")
-        run_id = _recover_one(root, port, settle_seconds) if is_run else None
+        try:
+            run_id = _recover_one(root, port, settle_seconds) if is_run else None
+        except Exception:
+            # What one run's code left must not keep the states of others.
+            _log.exception("A dead run's directory could not be dealt with.", extra={"directory": str(root)})
+            continue
         if run_id is not None:
             recovered.append(run_id)
     return recovered

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.core.errors import AppError
+from app.executor import documents
 from app.runner.masking import Masker
 from app.runner.port import Counts
 
@@ -97,7 +98,7 @@ def summarize(document: bytes, *, has_changes: bool, masker: Masker) -> Summary:
     Raises ``PlanDocumentUnreadable``.
     """
     try:
-        plan = json.loads(document)
+        plan = documents.load(document)
         touched: list[dict[str, Any]] = plan.get("resource_changes") or []
         changes = [_resource(found, masker) for found in touched]
         drift = [_resource(found, masker) for found in plan.get("resource_drift") or ()]

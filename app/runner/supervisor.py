@@ -369,8 +369,10 @@ class Supervisor:
     def _leave(self) -> None:
         """Take the directory away, say the last lines, and leave the proof of death."""
         if self._site is not None and self._state_is_safe:
-            with contextlib.suppress(OSError):
+            try:
                 workdir.remove(self._site)
+            except OSError as error:
+                _log.warning("A run's directory could not be removed: %s", error, extra={"run_id": self._job.run_id})
         if self._claim is not None:
             self._claim.release()
         if self._account is not None:

@@ -7,7 +7,6 @@ it is removed when the run has ended.
 import contextlib
 import io
 import os
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from app.core.settings import Settings
 from app.executor import files
 from app.executor.engine import Site
 from app.executor.terraform import RESERVED_FILES
+from app.executor.trees import remove_tree
 
 _MAX_UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
 _MAX_MEMBERS = 100_000
@@ -95,22 +95,7 @@ def lay_out(
 
 def remove(site: Site) -> None:
     """Remove the run's directory; quiet when it is not there. No link is followed."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(site.root, onerror=_make_removable)
-
-
-def _make_removable(function: object, path: str, info: object) -> None:
-    """Try again after giving ourselves the right: a module may have left a read-only directory."""
-    del function, info
-    parent = Path(path).parent
-    with contextlib.suppress(OSError):
-        parent.chmod(0o700)
-        if not Path(path).is_symlink():
-            Path(path).chmod(0o700)
-    if Path(path).is_dir() and not Path(path).is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        Path(path).unlink(missing_ok=True)
+    remove_tree(site.root)
 
 
 def _unpack(site: Site, archive: bytes, owner: files.Owner) -> None:

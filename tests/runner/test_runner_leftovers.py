@@ -39,6 +39,22 @@ def test_state_of_a_dead_apply_is_handed_in_and_its_directory_goes(settings: Set
     assert not site.root.exists()
 
 
+def test_directory_that_can_t_be_dealt_with_keeps_no_other_s_state(settings: Settings, tmp_path: Path) -> None:
+    port = MemoryPort()
+    job = plan_job(port, {"main.tf": ""}, kind="apply", run_id="run-a", module_path="live")
+    hostile = workdir.make(settings.work_dir or Path(), job.run_id, module_path="live", owner=Owner())
+    Claim(hostile, job).release()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "errored.tfstate").write_bytes(STATE)
+    (hostile.work / "live").symlink_to(elsewhere)
+    site, other = laid_out(settings, port, "apply")
+    Claim(site, other).release()
+    (site.module / "errored.tfstate").write_bytes(STATE)
+    assert recover(settings, port, settle_seconds=0) == ["run-apply"]
+    assert port.states == [("errored", STATE)], "what lies behind the link is nobody's to hand in"
+
+
 def test_living_run_is_left_alone(settings: Settings) -> None:
     port = MemoryPort()
     site, job = laid_out(settings, port, "apply")
