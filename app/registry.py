@@ -5,7 +5,7 @@ from app.audit import endpoints as audit_endpoints
 from app.audit import models as audit_models
 from app.configurations import endpoints as configurations_endpoints
 from app.configurations import models as configurations_models
-from app.core import idempotency
+from app.core import idempotency, installation
 from app.core.events import subscribe
 from app.experiments import endpoints as experiments_endpoints
 from app.experiments import models as experiments_models
@@ -70,6 +70,7 @@ MODELS = (
     halt_models,
     idempotency,
     identity_models,
+    installation,
     policy_models,
     progress_models,
     recovery_models,

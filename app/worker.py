@@ -19,6 +19,7 @@ from app.audit import tasks as audit_tasks
 from app.core.artifacts import artifact_store
 from app.core.broker import celery_app
 from app.core.errors import AppError
+from app.core.installation import claim_artifacts
 from app.core.settings import get_settings
 from app.executor import control_group, measures
 from app.executor.nursery import Child, Nursery
@@ -93,9 +94,10 @@ class NurseryOfWorker:
 
 
 def _check_artifacts() -> None:
-    """Try the artifact store. Raises ``SystemExit``: a worker can do nothing without it."""
+    """Try the artifact store, and make sure that it is ours. Raises ``SystemExit``: a worker can do nothing without."""
     try:
         artifact_store().check()
+        claim_artifacts()
     except AppError as error:
         _log.error("the artifact store can't be used", extra={"code": error.code, "detail": error.detail})
         # Celery swallows what a signal's receiver raises, but for this.

@@ -45,16 +45,18 @@ def _start(*, checks_schema: bool) -> None:
 
 
 def _check_artifacts() -> None:
-    """Try the artifact store, and refuse to start when it refuses us.
+    """Try the artifact store, and refuse to start when it refuses us or is another installation's.
 
     One that does not answer is only warned of: without it nothing can be planned, but everything can be halted.
     """
     from app.core.artifacts import artifact_store
     from app.core.blobs import ArtifactStoreUnavailable
     from app.core.errors import AppError
+    from app.core.installation import claim_artifacts
 
     try:
         artifact_store().check()
+        claim_artifacts()
     except ArtifactStoreUnavailable as error:
         typer.echo(f"sluice: warning: {error.detail}", err=True)
     except AppError as error:

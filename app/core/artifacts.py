@@ -12,7 +12,14 @@ from functools import lru_cache
 from pydantic import BaseModel, ConfigDict
 
 from app.core.artifacts_address import Directory
-from app.core.blobs import HIDDEN, ArtifactStoreRefused, BlobStore, FileBlobStore, StoredBlob
+from app.core.blobs import (
+    HIDDEN,
+    ArtifactStoreOfAnother,
+    ArtifactStoreRefused,
+    BlobStore,
+    FileBlobStore,
+    StoredBlob,
+)
 from app.core.canonical import sha256_hex
 from app.core.crypto import Binding, KeyRing, key_id_of, key_ring
 from app.core.errors import IntegrityError, NotFound
@@ -20,6 +27,8 @@ from app.core.settings import Settings, get_settings
 
 _HEAD_BYTES = 128
 """Holds the longest name of a key."""
+MARKER = f"{HIDDEN}installation"
+"""Says, in plain text, which installation the place belongs to; in no listing, so never resealed and never removed."""
 
 
 class ArtifactRef(BaseModel):
@@ -111,6 +120,25 @@ class ArtifactStore:
             raise ArtifactStoreRefused(
                 "The artifact store gave back something else than was written: two installations must not share a "
                 "place, and a cache must not stand before it. Correct SLUICE_ARTIFACTS_URL."
+            )
+
+    def holder(self) -> str | None:
+        """Return the id of the installation that the place belongs to; None while it is nobody's."""
+        try:
+            return self._blobs.get(MARKER).decode(errors="replace").strip()
+        except NotFound:
+            return None
+
+    def claim(self, installation_id: str) -> None:
+        """Make the place this installation's when it is nobody's. Raises ``ArtifactStoreOfAnother``."""
+        if self.holder() is None:
+            self._blobs.put(MARKER, f"{installation_id}\n".encode())
+        found = self.holder()
+        if found != installation_id:
+            raise ArtifactStoreOfAnother(
+                f"The artifact store belongs to another installation ({found}; this database is {installation_id}), "
+                "and each would remove the other's artifacts. Name a place of its own with SLUICE_ARTIFACTS_URL. If "
+                f"no other installation uses this place any more, delete its object {MARKER} and start again."
             )
 
     def reseal(self, key: str) -> None:

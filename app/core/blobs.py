@@ -15,7 +15,7 @@ from app.core import clock
 from app.core.errors import NotFound, Unavailable
 
 HIDDEN = "."
-"""A key whose last part begins so is no artifact: a file that is being written, or the trial of a start."""
+"""A key whose last part begins so is no artifact: a file that is being written, the trial of a start, the marker."""
 
 
 class ArtifactStoreUnavailable(Unavailable):
@@ -30,6 +30,13 @@ class ArtifactStoreRefused(Unavailable):
 
     code = "artifact_store_refused"
     title = "The artifact store refuses access"
+
+
+class ArtifactStoreOfAnother(Unavailable):
+    """Another installation keeps its artifacts at the place that this one is to use."""
+
+    code = "artifact_store_of_another"
+    title = "The artifact store belongs to another installation"
 
 
 @dataclass(frozen=True)

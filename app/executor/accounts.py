@@ -14,14 +14,18 @@ from app.executor.errors import ProcessFailed
 from app.executor.sandbox import UNPRIVILEGED_ID
 
 COUNT = 256
-"""As many as a worker may run at once at most."""
+"""For all workers of the machine together; one alone may run no more at once."""
 
 
 class Account:
-    """A uid that no other run of this machine has until `release`, or the end of the process."""
+    """A uid that no other run of this machine has until `release`, or the end of the process.
+
+    ``is_shared`` is set where all were taken, so that another run has it, too.
+    """
 
     def __init__(self, user_id: int, descriptor: int | None) -> None:
         self.user_id = user_id
+        self.is_shared = descriptor is None
         self._descriptor = descriptor
 
     def release(self) -> None:

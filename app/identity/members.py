@@ -5,7 +5,7 @@ verification sees half of it; then ``RightsChanged`` tells the slices above, in 
 takes from another, rights that they don't hold themselves.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -51,6 +51,11 @@ def first_organization(session: Session) -> OrganizationOut | None:
     """Return the operator's organization, or None on a fresh installation."""
     row = repository.first_organization(session)
     return _organization_out(row) if row is not None else None
+
+
+def existing_organizations(session: Session, organization_ids: Sequence[str]) -> set[str]:
+    """Return which of these ids are organizations of this installation."""
+    return repository.existing_organizations(session, organization_ids)
 
 
 def get_organization(session: Session, organization_id: str) -> OrganizationOut:

@@ -31,6 +31,11 @@ def first_organization(session: Session) -> Organization | None:
     ).first()
 
 
+def existing_organizations(session: Session, organization_ids: Sequence[str]) -> set[str]:
+    """Return which of these ids are organizations."""
+    return set(session.scalars(select(Organization.id).where(Organization.id.in_(organization_ids))))
+
+
 def organization_named(session: Session, name: str) -> Organization | None:
     """Return the organization with this name."""
     return session.scalars(select(Organization).where(Organization.name == name)).first()

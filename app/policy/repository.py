@@ -1,10 +1,9 @@
 """Queries of policy attachments, bundles and checks."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -130,19 +129,6 @@ def checks(session: Session, run_ids: Iterable[str]) -> Sequence[TerraformPolicy
         .where(TerraformPolicyCheck.run_id.in_(set(run_ids)), TerraformPolicyCheck.superseded_at.is_(None))
         .order_by(TerraformPolicyCheck.run_id, TerraformPolicyCheck.id)
     ).all()
-
-
-def supersede_checks(session: Session, run_id: str, stage: str, at: datetime) -> None:
-    """Mark the run's checks of a stage as superseded by the one that is about to be stored."""
-    session.execute(
-        update(TerraformPolicyCheck)
-        .where(
-            TerraformPolicyCheck.run_id == run_id,
-            TerraformPolicyCheck.stage == stage,
-            TerraformPolicyCheck.superseded_at.is_(None),
-        )
-        .values(superseded_at=at)
-    )
 
 
 def _standing(organization_id: str) -> Select[TerraformPolicyAttachment]:

@@ -227,6 +227,13 @@ class Supervisor:
             self._feed.line(f"Warning: {warning}")
         elif self._options.owner.id is not None:
             self._account = accounts.take()
+            if self._account.is_shared:
+                shared = (
+                    f"all {accounts.COUNT} uids of this machine are taken, so this run shares uid "
+                    f"{self._account.user_id} with another: let its workers do fewer runs at once."
+                )
+                self._feed.line(f"Warning: {shared}")
+                _log.warning(shared, extra={"run_id": self._job.run_id})
             self._options = self._options.under(self._account)
         # Without a sandbox the directory's own path is what the engine sees, so plan and apply share one name.
         name = job.run_id if self._options.tools is not None else job.planned_run_id or job.run_id

@@ -12,7 +12,6 @@ from app.core.pages import PageParams, fetch_page
 from app.runs.machine import FINAL, Kind, Status
 from app.runs.models import AT_WORK, RunEvidence, TerraformRun
 
-FINAL_VALUES = [status.value for status in FINAL]
 GATE_VALUES = [Status.AWAITING_APPROVAL.value, Status.POLICY_BLOCKED.value, Status.APPROVED.value]
 LIVE_VALUES = [status.value for status in Status if status not in FINAL]
 

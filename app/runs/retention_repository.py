@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.runs.machine import Kind, Status
+from app.runs.machine import Status
 from app.runs.models import AT_WORK, TerraformRun
 
 
@@ -43,15 +43,14 @@ def _is_due(before: datetime) -> ColumnElement[bool]:
 
 
 def _latest_applied() -> ColumnElement[str | None]:
-    """Return the id of the newest applied plan of the run's workspace: its next plan may start from it."""
+    """Return the id of the run, of whatever kind, whose plan the present state of the run's workspace was made from.
+
+    An apply is newer than its plan, so applies are in the order in which they were made, and name their plans.
+    """
     newest = aliased(TerraformRun)
     return (
-        select(newest.id)
-        .where(
-            newest.workspace_id == TerraformRun.workspace_id,
-            newest.status == Status.APPLIED,
-            newest.kind == Kind.PLAN,
-        )
+        select(func.coalesce(newest.parent_run_id, newest.id))
+        .where(newest.workspace_id == TerraformRun.workspace_id, newest.status == Status.APPLIED)
         .order_by(newest.id.desc())
         .limit(1)
         .correlate(TerraformRun)

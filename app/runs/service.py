@@ -44,7 +44,6 @@ from app.runs.schemas import (
 from app.workspaces import service as workspaces
 
 __all__ = ["ApplyFacts", "Recoverable", "apply_facts", "planned_view", "recoverable"]
-GATE_STATUSES = tuple(status.value for status in presenting.GATE)
 RESEND_AFTER_SECONDS = 5
 RINGS_AT_ONCE = 16
 RING_SECONDS = 4.0

@@ -28,11 +28,6 @@ def pinned_digests(session: Session, organization_id: str, digests: Sequence[str
     )
 
 
-def stacks_by_id(session: Session, stack_ids: Sequence[str]) -> Sequence[TerraformStack]:
-    """Return the stacks of those ids."""
-    return session.scalars(select(TerraformStack).where(TerraformStack.id.in_(stack_ids))).all()
-
-
 def stack_refs(session: Session, stack_ids: Sequence[str]) -> Sequence[tuple[str, str, str | None]]:
     """Return (id, name, latest version) of the stacks of those ids."""
     rows = session.execute(

@@ -27,6 +27,7 @@ KILLS: dict[kills.Kind, int] = {
     "supervisor": 1,
     "nursery": 1,
     "worker-term": 1,
+    "beat": 1,
 }
 SECONDS = 15
 

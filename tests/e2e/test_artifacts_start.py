@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from app.core.artifacts import MARKER
 from tests.support import object_stores
 from tests.support.guards import spawning
 from tests.support.object_stores import ObjectStore
@@ -49,6 +51,22 @@ def test_start_with_a_store_that_is_silent_serves_and_warns_but_works_on_nothing
     worker = parts.start("worker", str(SLUICE), "worker")
     assert worker.process.wait(90) == 1
     assert "SLUICE_ARTIFACTS_URL" in worker.log.read_text()
+
+
+@pytest.mark.parametrize("part", ["api", "worker"])
+def test_start_at_the_place_of_another_installation_is_refused_with_the_remedy(
+    parts: Parts, tmp_path: Path, part: str
+) -> None:
+    (tmp_path / MARKER).write_text("inst-of-others\n")
+    parts.settings["SLUICE_ARTIFACTS_URL"] = str(tmp_path)
+    started = parts.start(part, str(SLUICE), part)
+    assert started.process.wait(60) == 1
+    said = started.log.read_text()
+    assert "belongs to another installation (inst-of-others;" in said
+    assert "Name a place of its own with SLUICE_ARTIFACTS_URL." in said
+    assert "delete its object .installation" in said
+    assert "Traceback" not in said
+    assert (tmp_path / MARKER).read_text() == "inst-of-others\n"
 
 
 def test_start_with_an_address_that_is_none_names_the_setting(parts: Parts) -> None:

@@ -21,6 +21,7 @@ def test_take_all_taken_shares_the_first(tmp_path: Path, monkeypatch: pytest.Mon
     held = accounts.take(tmp_path)
     shared = accounts.take(tmp_path)
     shared.release()
+    assert (held.is_shared, shared.is_shared) == (False, True)
     assert (held.user_id, shared.user_id) == (UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     held.release()
 

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from app.configurations import service as configurations
 from app.configurations.errors import ConfigurationRemoved
 from app.core import clock
-from app.core.artifacts import ArtifactStore, using
+from app.core.artifacts import MARKER, ArtifactStore, using
 from app.core.blobs import MemoryBlobStore
 from app.core.crypto import key_ring
 from app.core.db import unit_of_work
 from app.core.errors import NotFound
+from app.core.installation import claim_artifacts
 from app.core.settings import get_settings
 from app.progress import service as progress
 from app.progress.schemas import NewRecord
@@ -36,7 +37,12 @@ def blobs() -> Iterator[MemoryBlobStore]:
 
 
 @pytest.fixture
-def scene(blobs: MemoryBlobStore, session: Session, sent_jobs: Any) -> Scene:
+def claimed(session: Session, blobs: MemoryBlobStore) -> None:
+    claim_artifacts()
+
+
+@pytest.fixture
+def scene(claimed: None, sent_jobs: Any) -> Scene:
     return new_scene()
 
 
@@ -136,6 +142,22 @@ def test_what_the_present_state_was_made_from_is_kept(session: Session, scene: S
     assert "plan_file" in kinds_of(blobs, newest)
 
 
+def test_present_state_of_a_destroy_keeps_the_destroy_and_no_older_plan(
+    session: Session, scene: Scene, blobs: MemoryBlobStore
+) -> None:
+    first, _ = applied(scene, 1)
+    destroy = scene.at_gate("destroy")
+    scene.approve(destroy)
+    job = scene.claimed(scene.child(destroy))
+    assert scene.verify(job).may_apply
+    scene.apply_to_end(job, serial=2)
+    with later(4000):
+        assert remove_due() == 2
+        assert remove_orphans() == 0
+    assert kinds_of(blobs, first) == set()
+    assert "plan_file" in kinds_of(blobs, destroy)
+
+
 def test_zero_days_keep_everything(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     discarded(scene)
     monkeypatch.setenv("SLUICE_RUN_ARTIFACTS_DAYS", "0")
@@ -228,7 +250,12 @@ def test_orphans_go_once_they_are_old_and_nothing_else_does(
         f"{own}/plan_json/run-of-a-deleted-workspace/{'0' * 64}",
         f"{own}/configuration/{'1' * 64}/{'0' * 64}",
     ]
-    foreign = [f"{own}/something_newer/x/{'0' * 64}", "what/is/this"]
+    foreign = [
+        f"{own}/something_newer/x/{'0' * 64}",
+        f"org-elsewhere/plan_file/run-elsewhere/{'0' * 64}",
+        f"org-elsewhere/configuration/{'1' * 64}/{'0' * 64}",
+        "what/is/this",
+    ]
     for key in (*orphans, *foreign):
         blobs.put(key, b"x")
     before = {blob.key for blob in blobs.blobs()}
@@ -239,3 +266,22 @@ def test_orphans_go_once_they_are_old_and_nothing_else_does(
     assert young.key in before
     with later(3):
         retention_tasks.remove_orphans()
+
+
+@pytest.mark.parametrize("marker", [b"inst-of-others\n", None])
+def test_orphans_stay_where_the_place_is_not_marked_as_ours(
+    scene: Scene, blobs: MemoryBlobStore, marker: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    orphan = f"{scene.organization_id}/plan_json/run-of-a-deleted-workspace/{'0' * 64}"
+    blobs.put(orphan, b"x")
+    blobs.delete(MARKER)
+    if marker is not None:
+        blobs.put(MARKER, marker)
+    with later(3):
+        assert remove_orphans() == 0
+    assert orphan in {blob.key for blob in blobs.blobs()}
+    assert "nothing is removed" in caplog.text
+    blobs.delete(MARKER)
+    claim_artifacts()
+    with later(3):
+        assert remove_orphans() == 1
