@@ -5,11 +5,13 @@ checked as strictly as any other input. Pure.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-_BLOCK = re.compile(r'^provider "([^"\\\n]+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
-_VERSION = re.compile(r'^\s*version\s*=\s*"([^"\\\n]+)"', re.MULTILINE)
-_HASHES = re.compile(r"^(\s*)hashes\s*=\s*\[\n(.*?)^\s*\]", re.MULTILINE | re.DOTALL)
+_MOST_BYTES = 1024 * 1024
+_HEAD = re.compile(r'provider "([^"\\]+)" \{')
+_VERSION = re.compile(r'[ \t]*version[ \t]*=[ \t]*"([^"\\]+)"')
+_HASHES = re.compile(r"([ \t]*)hashes[ \t]*=[ \t]*\[[ \t]*")
 _HASH = re.compile(r'"((?:h1|zh):[A-Za-z0-9+/=]+)"')
 _PART = r"[0-9a-z](?:[0-9a-z_-]{0,62}[0-9a-z])?"
 _ADDRESS = re.compile(rf"[0-9a-z](?:[0-9a-z.-]{{0,252}}[0-9a-z])?(?::[0-9]{{1,5}})?/{_PART}/{_PART}")
@@ -25,33 +27,67 @@ class LockedProvider:
     hashes: frozenset[str]
 
 
+@dataclass
+class _Block:
+    """One entry as it is written: its list of checksums is in the lines from ``first`` up to, without, ``end``."""
+
+    address: str
+    version: str | None = None
+    hashes: frozenset[str] | None = None
+    indent: str = ""
+    first: int = 0
+    end: int = 0
+
+
 def parse(content: bytes | None) -> dict[str, LockedProvider]:
-    """Return the providers of a lock file by address; entries that no engine would have written so are left out."""
-    text = (content or b"").decode(errors="replace").replace("\r\n", "\n")
+    """Return the providers of a lock file by address; entries that no engine would have written so are left out.
+
+    So are all of a file over 1 MiB, which is hundreds of times what engines write. Takes time in proportion to the
+    file's size.
+    """
     found = {}
-    for block in _BLOCK.finditer(text):
-        address, body = block.groups()
-        version = _VERSION.search(body)
-        if version is not None and is_address(address) and is_version(version.group(1)):
-            hashes = _HASHES.search(body)
-            named = frozenset(_HASH.findall(hashes.group(2))) if hashes else frozenset()
-            found[address] = LockedProvider(address, version.group(1), named)
+    for block in _blocks(_lines(content or b"")):
+        if block.version is not None and is_address(block.address) and is_version(block.version):
+            found[block.address] = LockedProvider(block.address, block.version, block.hashes or frozenset())
     return found
 
 
 def with_hash(content: bytes, address: str, added: str) -> bytes:
     """Return a lock file whose entry for ``address`` allows one more checksum, written as an engine would write it."""
-    text = content.decode().replace("\r\n", "\n")
-    for block in _BLOCK.finditer(text):
-        hashes = _HASHES.search(block.group(2))
-        if block.group(1) != address or hashes is None:
-            continue
-        indent = hashes.group(1)
-        lines = "".join(f'{indent}  "{name}",\n' for name in sorted({*_HASH.findall(hashes.group(2)), added}))
-        begin = block.start(2)
-        written = f"{indent}hashes = [\n{lines}{indent}]"
-        return (text[: begin + hashes.start()] + written + text[begin + hashes.end() :]).encode()
+    lines = _lines(content)
+    for block in _blocks(lines):
+        if block.address == address and block.hashes is not None:
+            lines[block.first : block.end] = [f'{block.indent}  "{name}",' for name in sorted({*block.hashes, added})]
+            return "\n".join(lines).encode(errors="surrogateescape")
     return content
+
+
+def _lines(content: bytes) -> list[str]:
+    if len(content) > _MOST_BYTES:
+        return []
+    return content.decode(errors="surrogateescape").replace("\r\n", "\n").split("\n")
+
+
+def _blocks(lines: list[str]) -> Iterator[_Block]:
+    """Go through the lines once, and give each entry that is closed."""
+    block: _Block | None = None
+    listed: set[str] | None = None
+    for number, line in enumerate(lines):
+        if block is None:
+            head = _HEAD.fullmatch(line)
+            block, listed = (_Block(head.group(1)) if head else None), None
+        elif line.startswith("}"):
+            yield block
+            block = None
+        elif listed is not None:
+            if line.lstrip().startswith("]"):
+                block.hashes, block.end, listed = frozenset(listed), number, None
+            else:
+                listed.update(_HASH.findall(line))
+        elif block.version is None and (version := _VERSION.match(line)):
+            block.version = version.group(1)
+        elif block.hashes is None and (hashes := _HASHES.fullmatch(line)):
+            block.indent, block.first, listed = hashes.group(1), number + 1, set()
 
 
 def is_address(text: str) -> bool:

@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -27,12 +26,14 @@ from app.executor import constraints, lock_file
 from app.executor.cancel import CancelToken
 from app.executor.errors import PackageRefused
 from app.executor.tree import wait_for
+from app.executor.trees import remove_tree
 
 _log = logging.getLogger(__name__)
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 PLATFORM = f"linux_{_ARCHITECTURES.get(os.uname().machine, os.uname().machine)}"
 _MOST_BYTES = 4 * 1024 * 1024 * 1024
 _MOST_FILES = 10_000
+_MOST_LEVELS = 32
 _NOTE_SECONDS = 3600.0
 _LOOK_SECONDS = 0.05
 _FORMAT = 1
@@ -192,17 +193,12 @@ class PluginCache:
         with self._locked(self._locks / "staging", None) as is_locked:
             for path in self._staging.iterdir() if is_locked else ():
                 try:
-                    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                except FileNotFoundError:
-                    continue
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                else:
-                    _remove_tree(path)
-                finally:
-                    os.close(descriptor)
+                    _remove_unheld(path)
+                except Exception as error:
+                    # One that can't be removed must not keep everybody from fetching, now and each time again.
+                    _log.exception("What a fetch left in %s was set aside: %s.", path.name, error)
+                    with contextlib.suppress(OSError):
+                        path.rename(self._set_aside / f"staging-{path.name}-{int(time.time())}")
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[Path]:
@@ -215,8 +211,13 @@ class PluginCache:
         try:
             yield path
         finally:
-            _remove_tree(path)
-            os.close(descriptor)
+            try:
+                remove_tree(path)
+            except OSError as error:
+                # The next sweep tries again.
+                _log.warning("A directory that a provider was fetched into is left: %s.", error)
+            finally:
+                os.close(descriptor)
 
     @contextlib.contextmanager
     def hold(self, address: str, cancel: CancelToken) -> Iterator[bool]:
@@ -320,13 +321,20 @@ def package_hash(directory: Path) -> str:
 
 def _files(directory: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    pending = [directory]
+    pending = [(directory, 1)]
+    directories = 0
     while pending:
-        with os.scandir(pending.pop()) as entries:
+        above, level = pending.pop()
+        directories += 1
+        if level > _MOST_LEVELS:
+            raise PackageRefused(f"A provider's package holds more than {_MOST_LEVELS} directories in one another.")
+        if directories > _MOST_FILES:
+            raise PackageRefused(f"A provider's package holds more than {_MOST_FILES} directories.")
+        with os.scandir(above) as entries:
             for entry in entries:
                 path = Path(entry.path)
                 if entry.is_dir(follow_symlinks=False):
-                    pending.append(path)
+                    pending.append((path, level + 1))
                 elif entry.is_file(follow_symlinks=False):
                     found[path.relative_to(directory).as_posix()] = path
                 else:
@@ -391,9 +399,16 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _remove_tree(path: Path) -> None:
-    """Remove a staging directory; what an engine made read-only too."""
-    for directory, _, _ in os.walk(path):
-        with contextlib.suppress(OSError):
-            Path(directory).chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)
+def _remove_unheld(path: Path) -> None:
+    """Remove a staging directory, unless the fetch that it belongs to goes on."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        remove_tree(path)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)

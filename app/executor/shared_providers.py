@@ -177,8 +177,15 @@ class SharedProviders:
                 problem = self._try_repeatedly(requirement)
                 if problem is not None:
                     cache.note_failure(address, constraint)
+        except EngineStopped:
+            raise
         except OSError as error:
             problem = f"{error.strerror or error}"
+        except Exception as error:
+            # A package may be anything; what nobody foresaw of one is no reason for a run to fail.
+            _log.exception("%s could not be fetched for the shared cache.", address)
+            problem = f"{type(error).__name__} while it was being fetched."
+            cache.note_failure(address, constraint)
         # What lies in a mirror of the operator is shared already.
         if problem not in (None, _FROM_A_MIRROR):
             self._report(Notice("init", f"{address} is not shared between runs: {problem}"))

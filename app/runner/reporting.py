@@ -33,7 +33,7 @@ class Reporter:
         """Take one line or notice."""
         if isinstance(output, Notice):
             data = {"type": "notice", "command": output.command, **self._masker.value(output.data)}
-            self._add("event", "system", self._masker.text(output.message), data)
+            self._add("event", "system", self._masker.text(output.message)[:_MAX_TEXT], data)
             return
         event = output.event
         self._count(event)

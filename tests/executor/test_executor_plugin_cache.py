@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.executor import plugin_cache
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.errors import PackageRefused
 from app.executor.plugin_cache import PLATFORM, PluginCache, package_hash
@@ -172,3 +173,52 @@ def test_open_of_a_directory_that_cannot_be_written_reads_only(tmp_path: Path, m
     monkeypatch.setattr(os, "access", lambda *_: False)
 
     assert not cache.open()
+
+
+def nest(directory: Path, levels: int) -> None:
+    """Make directories in one another, far beyond the length that a path can have."""
+    here = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(levels):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_stage_and_sweep_remove_directories_nested_deeper_than_any_stack(cache: PluginCache) -> None:
+    staging = cache.packages.parent / "staging"
+    (staging / "dead").mkdir()
+    nest(staging / "dead", 3000)
+    cache.sweep()
+    assert list(staging.iterdir()) == []
+
+    with cache.stage() as directory:
+        nest(directory, 3000)
+    assert list(staging.iterdir()) == []
+
+
+def test_sweep_sets_aside_what_cannot_be_removed(cache: PluginCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    staging = cache.packages.parent / "staging"
+    (staging / "dead").mkdir()
+
+    def fail(path: Path) -> None:
+        raise RecursionError(path)
+
+    monkeypatch.setattr(plugin_cache, "remove_tree", fail)
+
+    cache.sweep()
+
+    assert list(staging.iterdir()) == []
+    assert [path.name[:13] for path in (cache.packages.parent / "set-aside").iterdir()] == ["staging-dead-"]
+
+
+def test_admit_refuses_directories_nested_deeply_before_it_walks_them(cache: PluginCache) -> None:
+    with cache.stage() as directory:
+        source = package(directory)
+        hashes = frozenset({package_hash(source)})
+        nest(source, 1100)
+
+        with pytest.raises(PackageRefused, match="more than 32 directories"):
+            cache.admit(source, ADDRESS, "1.0.0", hashes=hashes, by="test")
+    assert list((cache.packages.parent / "staging").iterdir()) == []
