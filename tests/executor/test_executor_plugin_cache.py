@@ -189,12 +189,12 @@ def nest(directory: Path, levels: int) -> None:
 def test_stage_and_sweep_remove_directories_nested_deeper_than_any_stack(cache: PluginCache) -> None:
     staging = cache.packages.parent / "staging"
     (staging / "dead").mkdir()
-    nest(staging / "dead", 3000)
+    nest(staging / "dead", 1100)
     cache.sweep()
     assert list(staging.iterdir()) == []
 
     with cache.stage() as directory:
-        nest(directory, 3000)
+        nest(directory, 1100)
     assert list(staging.iterdir()) == []
 
 
