@@ -9,11 +9,13 @@ from app.cli.options import AsJson
 from app.cli.program import group, register
 from app.client.errors import LocalProblem
 
-commands = group("The queue: what waits and runs, the organization's limit, the workers.")
+commands = group("The queue: how many runs wait and execute, the organization's limit, the workers.")
 
 
 def show(as_json: AsJson = False) -> None:
-    """Show how many runs wait and execute, the limit, and what the workers can do.
+    """Show how many runs wait and execute, the limit, and how busy the workers are.
+
+    Which runs wait, and for what, says `sluice runs --status queued`.
 
     Example: sluice queue show
     """
@@ -26,32 +28,49 @@ def show(as_json: AsJson = False) -> None:
 
 def limit(
     most: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="N", help="Runs at once; `none` for no limit, `default` for the installation's.", show_default=False
+            metavar="[N]",
+            help="Runs at once; `none` for no limit, `default` for the installation's. Without it the limit is shown.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Limit how many runs of the organization execute at once, over all workers. What runs already goes on.
+    """Show or set how many runs of the organization execute at once, over all workers.
+
+    Setting it is for admins (`organization:manage`). What runs already goes on.
 
     Examples:
+      sluice queue limit
+
       sluice queue limit 10
 
       sluice queue limit default
     """
+    from app.cli.output import print_fields, print_json
     from app.client import calls
 
-    words: dict[str, int | None] = {"none": 0, "default": None}
-    if most not in words and not (most.isdecimal() and int(most) > 0):
+    if most is None:
+        call = calls.get("/terraform/queue")
+    elif most == "default":
+        call = calls.set_queue_limit(is_default=True)
+    elif most == "none":
+        call = calls.set_queue_limit(None)
+    elif most.isdecimal() and int(most) > 0:
+        call = calls.set_queue_limit(int(most))
+    else:
         raise LocalProblem(f"{most!r} is no limit: give a number above 0, `none` or `default`.", "limit_invalid")
     with connect() as client:
-        found = client.send(calls.set_queue_limit(words[most] if most in words else int(most)))
-    _print(found, as_json=as_json)
+        found = client.send(call)
+    if as_json:
+        print_json(found)
+        return
+    print_fields((("At most", _limit(found)), ("Executing", str(found["executing"]))))
 
 
 def workers(as_json: AsJson = False) -> None:
-    """List the workers, with how much of each is taken.
+    """List the workers, with how many runs each executes and may at once. For admins (`organization:manage`).
 
     Example: sluice queue workers
     """
@@ -59,7 +78,7 @@ def workers(as_json: AsJson = False) -> None:
     from app.client import calls
 
     with connect() as client:
-        found = client.send(calls.get("/terraform/workers"))
+        found = client.send(calls.get("/terraform/workers"))["items"]
     if as_json:
         print_json({"items": found})
         return
@@ -67,14 +86,14 @@ def workers(as_json: AsJson = False) -> None:
         (
             item["name"],
             item["host"],
-            f"{item['busy']} of {item['permits']}" if item["permits"] else "takes no runs",
+            f"{item['busy']} of {item['concurrency']}" if item["concurrency"] else "takes no runs",
             "alive" if item["is_alive"] else "silent",
             moment(item["seen_at"]),
             moment(item["started_at"]),
         )
         for item in found
     )
-    print_table(("Worker", "Host", "Busy", "State", "Heard of", "Started"), rows, "No worker was heard of.")
+    print_table(("Worker", "Host", "Runs at once", "State", "Heard of", "Started"), rows, "No worker was heard of.")
 
 
 def _print(found: dict[str, Any], *, as_json: bool) -> None:
@@ -85,15 +104,20 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
         return
     able = found["workers"]
     of = "1 worker" if able["count"] == 1 else f"{able['count']} workers"
-    whose = "of the installation" if found["concurrency"] is None else "of its own"
     print_fields(
         (
             ("Waiting", str(found["queued"])),
             ("Executing", str(found["executing"])),
-            ("At most", f"{found['limit']} ({whose})" if found["limit"] is not None else f"any number ({whose})"),
-            ("Workers", f"{able['busy']} of {able['permits']} places taken, on {of}"),
+            ("At most", _limit(found)),
+            ("Workers", f"execute {able['busy']} of {able['concurrency']} runs at once, on {of}"),
         )
     )
+
+
+def _limit(found: dict[str, Any]) -> str:
+    most = found["effective_limit"]
+    whose = "the installation's default" if found["is_default"] else "its own limit"
+    return f"{'any number' if most is None else most} ({whose})"
 
 
 register(commands, "show", show)

@@ -87,7 +87,7 @@ def api(
 @parts.command("worker")
 def worker(
     concurrency: Annotated[
-        int | None, typer.Option(help="Supervisors at once; default SLUICE_WORKER_CONCURRENCY.", min=1)
+        int | None, typer.Option(help="Runs at once; default SLUICE_WORKER_CONCURRENCY (4).", min=1)
     ] = None,
     queues: Annotated[str, typer.Option(help="Queues to serve, comma separated.")] = "terraform,control",
     drain: Annotated[

@@ -57,11 +57,13 @@ def get(path: str, **params: Any) -> Call[Any]:
     return Call("GET", path, _same, params=_given(**params))
 
 
-def set_queue_limit(concurrency: int | None) -> Call[Any]:
-    """Set how many runs of the organization execute at once; None takes the installation's default, 0 is no limit."""
-    return Call(
-        "PUT", _path("terraform", "queue", "limit"), _same, json={"concurrency": concurrency}, is_repeatable=True
-    )
+def set_queue_limit(own_limit: int | None = None, *, is_default: bool = False) -> Call[Any]:
+    """Set how many runs of the organization execute at once; None is no limit.
+
+    ``is_default`` alone takes the installation's default.
+    """
+    body = {"is_default": True} if is_default else {"own_limit": own_limit}
+    return Call("PUT", _path("terraform", "queue", "limit"), _same, json=body, is_repeatable=True)
 
 
 def listing(path: str, *, limit: int = MAX_PAGE, cursor: str | None = None, **params: Any) -> Call[Page[Any]]:

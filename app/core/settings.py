@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         "ranges, each with `:port` if it is not 443 or 80.",
     )
     work_dir: Path | None = Field(None, description="Where runs are laid out; else below the temporary directory.")
-    worker_concurrency: int = Field(4, ge=1, le=256, description="Supervisors that one worker runs at once.")
+    worker_concurrency: int = Field(4, ge=1, le=256, description="Runs that one worker executes at once.")
     organization_concurrency: int = Field(
         0,
         ge=0,

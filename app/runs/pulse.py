@@ -30,7 +30,7 @@ class Pulse:
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
     def start(self, *, takes_runs: bool) -> None:
-        """Begin to beat; a worker that serves other queues has no place for a run."""
+        """Begin to beat; a worker that serves other queues takes no run."""
         self._takes_runs = takes_runs
         self._thread.start()
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.core.db import SessionDep
 from app.core.errors import Forbidden, Invalid, Unauthenticated
 from app.core.http import error_responses
+from app.core.pages import Page
 from app.core.permissions import Actor, Permission, requires
 from app.runs import service
 from app.runs.queue_schemas import QueueLimitIn, QueueOut, WorkerOut
@@ -36,7 +37,8 @@ def get_queue(session: SessionDep, actor: Reader) -> QueueOut:
 def set_queue_limit(wanted: QueueLimitIn, session: SessionDep, actor: Manager) -> QueueOut:
     """Set how many runs of the organization execute at once, over all workers; speculative ones count.
 
-    What runs already goes on. Applies go before plans whenever a place gets free.
+    Give `own_limit` (null: no limit), or `is_default: true` for the installation's. What runs already goes on; an apply
+    goes before a plan whenever one may start.
     """
     return service.set_queue_limit(session, actor, wanted)
 
@@ -47,6 +49,6 @@ def set_queue_limit(wanted: QueueLimitIn, session: SessionDep, actor: Manager) -
     summary="List the workers",
     responses=error_responses(Unauthenticated, Forbidden),
 )
-def list_workers(session: SessionDep, actor: Manager) -> list[WorkerOut]:
+def list_workers(session: SessionDep, actor: Manager) -> Page[WorkerOut]:
     """List the installation's workers, for admins. Only the organization that operates it hears where they run."""
     return service.workers(session, actor)

@@ -1,9 +1,10 @@
 """The queue as people and programs see it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.runs.machine import Kind, Status
 from app.state.schemas import LockOut
@@ -40,7 +41,7 @@ class WorkersShort(BaseModel):
     """What the workers that were heard of can do, over all organizations."""
 
     count: int
-    permits: int = Field(description="Runs that they execute at once")
+    concurrency: int = Field(description="Runs that they may execute at once")
     busy: int = Field(description="Runs that they execute now")
 
 
@@ -49,18 +50,40 @@ class QueueOut(BaseModel):
 
     queued: int
     executing: int = Field(description="Runs that were claimed and have not quiesced, speculative ones too")
-    limit: int | None = Field(description="Runs that execute at once at most; null for any number")
-    concurrency: int | None = Field(description="The organization's own limit; null: the default, 0: none")
-    default_concurrency: int = Field(description="Of organizations without a limit of their own; 0: none")
+    effective_limit: int | None = Field(description="Runs that execute at once at most; null: no limit")
+    is_default: bool = Field(
+        description="Whether `default_limit` holds, since the organization has said none of its own"
+    )
+    own_limit: int | None = Field(description="What the organization has said; null: no limit, or `is_default`")
+    default_limit: int | None = Field(description="The installation's, for who has said none; null: no limit")
     workers: WorkersShort
 
 
 class QueueLimitIn(BaseModel):
-    """How many runs the organization executes at once."""
+    """How many runs the organization executes at once: `own_limit`, or `is_default`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    concurrency: int | None = Field(ge=0, le=100_000, description="null: the installation's default, 0: no limit")
+    own_limit: int | None = Field(None, ge=1, le=100_000, description="null: no limit")
+    is_default: bool = Field(False, description="Take the installation's default instead")
+
+    @field_validator("own_limit", mode="before")
+    @classmethod
+    def _own_limit(cls, value: object) -> object:
+        if isinstance(value, int) and value < 1:
+            message = "must be above 0; null is no limit, and `is_default: true` takes the installation's default"
+            raise PydanticCustomError("refused", "{reason}", {"reason": message})
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.is_default and self.own_limit is not None:
+            message = "own_limit and is_default exclude each other: give one of them"
+        elif not self.is_default and "own_limit" not in self.model_fields_set:
+            message = "give own_limit (a number of runs, or null for no limit), or `is_default: true`"
+        else:
+            return self
+        raise PydanticCustomError("refused", "{reason}", {"reason": message})
 
 
 class WorkerOut(BaseModel):
@@ -69,8 +92,8 @@ class WorkerOut(BaseModel):
     name: str
     host: str | None = Field(description="Where it runs; told to the organization that operates the installation")
     pid: int | None = Field(description="Its process, likewise")
-    permits: int = Field(description="Runs that it executes at once; 0: it serves other queues")
-    busy: int = Field(description="Runs that it executes")
+    concurrency: int = Field(description="Runs that it may execute at once; 0: it serves other queues")
+    busy: int = Field(description="Runs that it executes now")
     started_at: datetime
     seen_at: datetime
     is_alive: bool = Field(description="Heard of within the last seconds")

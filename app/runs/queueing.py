@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.audit import service as audit
 from app.core import clock
 from app.core.jobs import enqueue
+from app.core.pages import Page
 from app.core.permissions import Actor
 from app.core.settings import get_settings
 from app.fence import service as fence
@@ -131,22 +132,23 @@ class _Common:
             return QueuePlace(line="organization", code="no_worker", reason=reason)
         if able.busy >= able.permits:
             of = "1 worker" if able.workers == 1 else f"{able.workers} workers"
-            reason = f"Every place is taken: {able.busy} of {able.permits} on {of}."
+            reason = f"Every worker is busy: {able.busy} of {able.permits} runs at once, on {of}."
             return QueuePlace(line="organization", code="workers_busy", reason=reason)
         return QueuePlace(line="organization", code="starting", reason="A worker takes it any moment.")
 
 
 def queue(session: Session, actor: Actor) -> QueueOut:
     """Return how the organization's queue stands."""
-    own = place_repository.limit_of(session, actor.organization_id)
+    own, default = place_repository.limit_of(session, actor.organization_id), get_settings().organization_concurrency
     able = place_repository.capacity(session, _alive_since())
     return QueueOut(
         queued=place_repository.queued(session, actor.organization_id),
         executing=queue_repository.executing(session, actor.organization_id),
-        limit=effective_limit(own, get_settings().organization_concurrency),
-        concurrency=own,
-        default_concurrency=get_settings().organization_concurrency,
-        workers=WorkersShort(count=able.workers, permits=able.permits, busy=able.busy),
+        effective_limit=effective_limit(own, default),
+        is_default=own is None,
+        own_limit=own or None,
+        default_limit=default or None,
+        workers=WorkersShort(count=able.workers, concurrency=able.permits, busy=able.busy),
     )
 
 
@@ -157,12 +159,17 @@ def set_limit(session: Session, actor: Actor, wanted: QueueLimitIn) -> QueueOut:
     """
     fence.hold_exclusive(session, actor.organization_id)
     before = place_repository.limit_of(session, actor.organization_id)
-    if before != wanted.concurrency:
-        place_repository.set_limit(session, actor.organization_id, wanted.concurrency)
-        evidence = {"concurrency": {"from": before, "to": wanted.concurrency}}
+    after = None if wanted.is_default else wanted.own_limit or 0
+    if before != after:
+        place_repository.set_limit(session, actor.organization_id, after)
+        evidence = {"limit": {"from": _as_told(before), "to": _as_told(after)}}
         audit.record(session, actor, "queue.limit_changed", ("organization", actor.organization_id), evidence)
         ring(session)
     return queue(session, actor)
+
+
+def _as_told(own: int | None) -> dict[str, int | bool | None]:
+    return {"is_default": own is None, "own_limit": own or None}
 
 
 def ring(session: Session) -> None:
@@ -172,20 +179,20 @@ def ring(session: Session) -> None:
         enqueue(session, EXECUTE_TASK, run_id, queue="terraform")
 
 
-def workers(session: Session, actor: Actor) -> list[WorkerOut]:
-    """Return every worker of the installation, by name.
+def workers(session: Session, actor: Actor) -> Page[WorkerOut]:
+    """Return every worker of the installation, by name, on one page.
 
     They serve every organization: one that doesn't operate the installation hears how many there are and what they do,
     and not where.
     """
     may_know = identity.get_organization(session, actor.organization_id).is_operator
     since = _alive_since()
-    return [
+    items = [
         WorkerOut(
             name=row.name if may_know else f"worker {number}",
             host=row.host if may_know else None,
             pid=row.pid if may_know else None,
-            permits=row.permits,
+            concurrency=row.permits,
             busy=row.busy,
             started_at=row.started_at,
             seen_at=row.seen_at,
@@ -193,6 +200,7 @@ def workers(session: Session, actor: Actor) -> list[WorkerOut]:
         )
         for number, row in enumerate(place_repository.workers(session), 1)
     ]
+    return Page(items=items)
 
 
 def _alive_since() -> datetime:

@@ -210,7 +210,7 @@ def set_queue_limit(session: Session, actor: Actor, wanted: QueueLimitIn) -> Que
     return queueing.set_limit(session, actor, wanted)
 
 
-def workers(session: Session, actor: Actor) -> list[WorkerOut]:
+def workers(session: Session, actor: Actor) -> Page[WorkerOut]:
     """Return the installation's workers."""
     return queueing.workers(session, actor)
 

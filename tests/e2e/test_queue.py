@@ -87,7 +87,7 @@ def phases(site: Site, run_id: str, phase: str) -> int:
 def test_message_five_times_at_once_to_several_workers_is_one_execution(parts: Parts, journal: Journal) -> None:
     site = Site(parts)  # type: ignore[arg-type]
     url = parts.redis_url
-    found = wait_until("every worker is heard of", lambda: len(site.get("/terraform/workers")) == WORKERS)
+    found = wait_until("every worker is heard of", lambda: len(site.get("/terraform/workers")["items"]) == WORKERS)
     assert found
     with sender(url) as application:
         workspaces = [site.workspace() for _ in range(2)]

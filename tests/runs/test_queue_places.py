@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.db import unit_of_work
 from app.core.pages import PageParams
+from app.core.settings import get_settings
 from app.executor.nursery import Child
 from app.identity.roles import Role
-from app.runs import place_repository, service, tasks
+from app.runs import place_repository, queueing, service, tasks
 from app.runs.draining import Drain, Limits
 from app.runs.models import Worker
 from app.runs.pulse import Pulse
@@ -130,7 +131,7 @@ def test_place_without_workers_or_with_all_of_them_busy(scene: Scene) -> None:
     waiting = scene.request()
     heard_of(busy=4)
     found = place(scene, waiting)
-    assert (found.code, found.reason) == ("workers_busy", "Every place is taken: 4 of 4 on 1 worker.")
+    assert (found.code, found.reason) == ("workers_busy", "Every worker is busy: 4 of 4 runs at once, on 1 worker.")
     heard_of(busy=0, seconds_ago=60)
     assert place(scene, waiting).code == "no_worker"
     heard_of(busy=0, permits=0, name="control only")
@@ -176,30 +177,55 @@ def test_limit_is_set_read_and_audited(scene: Scene, client: ActingClient, sent_
     waiting = scene.request()
     sent_jobs.clear()
     admin = client.acting(scene.admin)
-    answer = admin.put("/terraform/queue/limit", json={"concurrency": 3})
+    answer = admin.put("/terraform/queue/limit", json={"own_limit": 3})
     assert answer.status_code == 200
-    assert {name: answer.json()[name] for name in ("limit", "concurrency", "queued", "executing")} == {
-        "limit": 3,
-        "concurrency": 3,
-        "queued": 1,
-        "executing": 0,
-    }
+    assert told_limit(answer.json()) == (3, False, 3, None)
+    assert (answer.json()["queued"], answer.json()["executing"]) == (1, 0)
     assert sent_jobs == [(EXECUTE_TASK, (waiting,), "terraform")], "what may start by now is woken"
-    assert admin.put("/terraform/queue/limit", json={"concurrency": 0}).json()["limit"] is None
-    assert admin.put("/terraform/queue/limit", json={"concurrency": None}).json()["concurrency"] is None
+    none = admin.put("/terraform/queue/limit", json={"own_limit": None}).json()
+    assert told_limit(none) == (None, False, None, None)
+    default = admin.put("/terraform/queue/limit", json={"is_default": True}).json()
+    assert told_limit(default) == (None, True, None, None)
     events = [item for item in admin.get("/audit").json()["items"] if item["action"] == "queue.limit_changed"]
-    assert [item["evidence"]["concurrency"] for item in events] == [
-        {"from": 0, "to": None},
-        {"from": 3, "to": 0},
-        {"from": None, "to": 3},
+    by_default, without = {"is_default": True, "own_limit": None}, {"is_default": False, "own_limit": None}
+    three = {"is_default": False, "own_limit": 3}
+    assert [item["evidence"]["limit"] for item in events] == [
+        {"from": without, "to": by_default},
+        {"from": three, "to": without},
+        {"from": by_default, "to": three},
     ]
 
 
-@pytest.mark.parametrize("body", [{"concurrency": -1}, {"concurrency": "many"}, {}])
+def test_limit_by_default_is_the_installation_s(
+    scene: Scene, client: ActingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = get_settings().model_copy(update={"organization_concurrency": 5})
+    monkeypatch.setattr(queueing, "get_settings", lambda: settings)
+    admin = client.acting(scene.admin)
+    assert told_limit(admin.get("/terraform/queue").json()) == (5, True, None, 5)
+    none = admin.put("/terraform/queue/limit", json={"own_limit": None}).json()
+    assert told_limit(none) == (None, False, None, 5)
+
+
+def told_limit(found: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(found[name] for name in ("effective_limit", "is_default", "own_limit", "default_limit"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"own_limit": -1},
+        {"own_limit": 0},
+        {"own_limit": "many"},
+        {},
+        {"is_default": False},
+        {"is_default": True, "own_limit": 3},
+    ],
+)
 def test_limit_that_is_none_is_refused(scene: Scene, client: ActingClient, body: dict[str, Any]) -> None:
     answer = client.acting(scene.admin).put("/terraform/queue/limit", json=body)
     assert answer.status_code == 422
-    assert "concurrency" in answer.text
+    assert "own_limit" in answer.json()["detail"]
 
 
 def test_limit_and_workers_are_an_admin_s(scene: Scene, client: ActingClient) -> None:
@@ -207,7 +233,7 @@ def test_limit_and_workers_are_an_admin_s(scene: Scene, client: ActingClient) ->
         operator = people.person(session, scene.organization_id, Role.OPERATOR, Role.APPROVER).actor
     acting = client.acting(operator)
     assert acting.get("/terraform/queue").status_code == 200
-    assert acting.put("/terraform/queue/limit", json={"concurrency": 1}).status_code == 403
+    assert acting.put("/terraform/queue/limit", json={"own_limit": 1}).status_code == 403
     assert acting.get("/terraform/workers").status_code == 403
 
 
@@ -215,14 +241,15 @@ def test_workers_are_listed_and_where_they_run_for_the_operator_s_organization_o
     scene: Scene, client: ActingClient
 ) -> None:
     heard_of(busy=2, seconds_ago=60, name="silent")
-    found = client.acting(scene.admin).get("/terraform/workers").json()
-    assert [(item["name"], item["busy"], item["permits"], item["is_alive"]) for item in found] == [
+    page = client.acting(scene.admin).get("/terraform/workers").json()
+    assert page["next_cursor"] is None
+    assert [(item["name"], item["busy"], item["concurrency"], item["is_alive"]) for item in page["items"]] == [
         ("silent", 2, 4, False),
         ("worker", 0, 4, True),
     ]
     other = new_scene(name="other")
-    masked = client.acting(other.admin).get("/terraform/workers").json()
-    assert [(item["name"], item["host"], item["pid"], item["permits"]) for item in masked] == [
+    masked = client.acting(other.admin).get("/terraform/workers").json()["items"]
+    assert [(item["name"], item["host"], item["pid"], item["concurrency"]) for item in masked] == [
         ("worker 1", None, None, 4),
         ("worker 2", None, None, 4),
     ]

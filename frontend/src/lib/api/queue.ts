@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { http } from "./http";
+import { http, type Page } from "./http";
 import { keys } from "./keys";
 import type { Queue, Worker } from "./types";
 
@@ -12,9 +12,11 @@ export const queueQuery = queryOptions({
 /** The workers, for admins. */
 export const workersQuery = queryOptions({
   queryKey: [...keys.queue, "workers"],
-  queryFn: ({ signal }) => http.get<Worker[]>("/terraform/workers", undefined, signal),
+  queryFn: ({ signal }) => http.get<Page<Worker>>("/terraform/workers", undefined, signal),
   refetchInterval: 5_000,
 });
 
-/** How many runs execute at once; null takes the installation's default, 0 is no limit. */
-export const setQueueLimit = (concurrency: number | null) => http.put<Queue>("/terraform/queue/limit", { concurrency });
+/** How many runs execute at once: a number or null for no limit, else the installation's default. */
+export type QueueLimit = { own_limit: number | null } | { is_default: true };
+
+export const setQueueLimit = (wanted: QueueLimit) => http.put<Queue>("/terraform/queue/limit", wanted);

@@ -599,7 +599,8 @@ export interface paths {
          * Limit how many runs execute at once
          * @description Set how many runs of the organization execute at once, over all workers; speculative ones count.
          *
-         *     What runs already goes on. Applies go before plans whenever a place gets free.
+         *     Give `own_limit` (null: no limit), or `is_default: true` for the installation's. What runs already goes on; an apply
+         *     goes before a plan whenever one may start.
          */
         put: operations["set_queue_limit"];
         post?: never;
@@ -3079,6 +3080,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[WorkerOut] */
+        Page_WorkerOut_: {
+            /** Items */
+            items: components["schemas"]["WorkerOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[WorkspaceRow] */
         Page_WorkspaceRow_: {
             /** Items */
@@ -3414,14 +3422,20 @@ export interface components {
         };
         /**
          * QueueLimitIn
-         * @description How many runs the organization executes at once.
+         * @description How many runs the organization executes at once: `own_limit`, or `is_default`.
          */
         QueueLimitIn: {
             /**
-             * Concurrency
-             * @description null: the installation's default, 0: no limit
+             * Is Default
+             * @description Take the installation's default instead
+             * @default false
              */
-            concurrency: number | null;
+            is_default: boolean;
+            /**
+             * Own Limit
+             * @description null: no limit
+             */
+            own_limit?: number | null;
         };
         /**
          * QueueOut
@@ -3429,25 +3443,30 @@ export interface components {
          */
         QueueOut: {
             /**
-             * Concurrency
-             * @description The organization's own limit; null: the default, 0: none
+             * Default Limit
+             * @description The installation's, for who has said none; null: no limit
              */
-            concurrency: number | null;
+            default_limit: number | null;
             /**
-             * Default Concurrency
-             * @description Of organizations without a limit of their own; 0: none
+             * Effective Limit
+             * @description Runs that execute at once at most; null: no limit
              */
-            default_concurrency: number;
+            effective_limit: number | null;
             /**
              * Executing
              * @description Runs that were claimed and have not quiesced, speculative ones too
              */
             executing: number;
             /**
-             * Limit
-             * @description Runs that execute at once at most; null for any number
+             * Is Default
+             * @description Whether `default_limit` holds, since the organization has said none of its own
              */
-            limit: number | null;
+            is_default: boolean;
+            /**
+             * Own Limit
+             * @description What the organization has said; null: no limit, or `is_default`
+             */
+            own_limit: number | null;
             /** Queued */
             queued: number;
             workers: components["schemas"]["WorkersShort"];
@@ -4887,9 +4906,14 @@ export interface components {
         WorkerOut: {
             /**
              * Busy
-             * @description Runs that it executes
+             * @description Runs that it executes now
              */
             busy: number;
+            /**
+             * Concurrency
+             * @description Runs that it may execute at once; 0: it serves other queues
+             */
+            concurrency: number;
             /**
              * Host
              * @description Where it runs; told to the organization that operates the installation
@@ -4902,11 +4926,6 @@ export interface components {
             is_alive: boolean;
             /** Name */
             name: string;
-            /**
-             * Permits
-             * @description Runs that it executes at once; 0: it serves other queues
-             */
-            permits: number;
             /**
              * Pid
              * @description Its process, likewise
@@ -4933,13 +4952,13 @@ export interface components {
              * @description Runs that they execute now
              */
             busy: number;
+            /**
+             * Concurrency
+             * @description Runs that they may execute at once
+             */
+            concurrency: number;
             /** Count */
             count: number;
-            /**
-             * Permits
-             * @description Runs that they execute at once
-             */
-            permits: number;
         };
         /**
          * WorkspaceChange
@@ -8948,7 +8967,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WorkerOut"][];
+                    "application/json": components["schemas"]["Page_WorkerOut_"];
                 };
             };
             /** @description Sign in first (`unauthenticated`) */

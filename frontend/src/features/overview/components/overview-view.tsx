@@ -55,7 +55,7 @@ export function OverviewView() {
         <section aria-label="Figures" className="flex shrink-0 flex-wrap border-b border-line">
           <Figure label="Queue" value={count(overview.queue_depth)} unit="waiting" trouble={stuck} note={overview.oldest_queued_seconds === null ? "nothing waits" : `oldest ${span(overview.oldest_queued_seconds * 1000)}`} />
           <Figure label="Pipeline" value={count(overview.running)} unit={overview.running === 1 ? "run at work" : "runs at work"} note={`${plural(overview.runs_by_status.awaiting_approval ?? 0, "plan")} at the gate`} />
-          {queue ? <Figure label="Runners" value={`${count(queue.workers.busy)} of ${count(queue.workers.permits)}`} unit="places taken" trouble={queue.workers.count === 0} note={queue.workers.count === 0 ? "no worker was heard of" : `${plural(queue.workers.count, "worker")}${queue.limit === null ? "" : `; this organization ${count(queue.executing)} of at most ${count(queue.limit)}`}`} /> : null}
+          {queue ? <Figure label="Workers" value={`${count(queue.workers.busy)} of ${count(queue.workers.concurrency)}`} unit="runs at once" trouble={queue.workers.count === 0} note={queue.workers.count === 0 ? "no worker was heard of" : `${plural(queue.workers.count, "worker")}${queue.effective_limit === null ? "" : `; this organization ${count(queue.executing)} of at most ${count(queue.effective_limit)}`}`} /> : null}
           <Figure label="Workspaces" value={count(overview.workspaces)} unit="in this organization" note={overview.engine ? `engine ${overview.engine}` : "no engine found"} trouble={!overview.engine} />
         </section>
       ) : <Skeleton rows={2} height={44} />}

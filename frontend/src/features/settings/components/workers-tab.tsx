@@ -6,41 +6,43 @@ import { Field, Input, Select } from "@/components/ui/field";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
-import { queueQuery, setQueueLimit, workersQuery } from "@/lib/api/queue";
+import { type QueueLimit, queueQuery, setQueueLimit, workersQuery } from "@/lib/api/queue";
 import { useMay } from "@/lib/api/session";
 import type { Queue, Worker } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { count, moment, plural, since } from "@/lib/format";
+import { count, moment, since } from "@/lib/format";
 
 type Choice = "default" | "none" | "own";
 
 /** How many runs execute at once, and where. */
-export function RunnersTab() {
+export function WorkersTab() {
   const why = useMay()("organization:manage");
   const queue = useQuery(queueQuery);
   const workers = useQuery({ ...workersQuery, enabled: !why });
   return (
     <>
-      {queue.data ? <LimitForm key={String(queue.data.concurrency)} queue={queue.data} blocked={why} /> : <Skeleton rows={2} />}
-      {why ? <Empty title="The workers are shown to admins.">{why}</Empty> : workers.error ? <Empty title="The workers could not be read.">{explain(workers.error)}</Empty> : workers.data ? <Workers workers={workers.data} /> : <Skeleton rows={3} />}
+      {queue.data ? <LimitForm key={`${queue.data.is_default} ${queue.data.own_limit}`} queue={queue.data} blocked={why} /> : <Skeleton rows={2} />}
+      {why ? <Empty title="The workers are shown to admins.">{why}</Empty> : workers.error ? <Empty title="The workers could not be read.">{explain(workers.error)}</Empty> : workers.data ? <Workers workers={workers.data.items} /> : <Skeleton rows={3} />}
     </>
   );
 }
 
 function LimitForm({ queue, blocked }: { queue: Queue; blocked: string | null }) {
   const queryClient = useQueryClient();
-  const [choice, setChoice] = useState<Choice>(queue.concurrency === null ? "default" : queue.concurrency === 0 ? "none" : "own");
-  const [number, setNumber] = useState(String(queue.concurrency ?? (queue.default_concurrency || 10)));
-  const wanted = choice === "default" ? null : choice === "none" ? 0 : Number(number);
-  const wrong = choice === "own" && !(Number.isInteger(wanted) && (wanted ?? 0) > 0) ? "Give a whole number above 0" : null;
+  const saved: Choice = queue.is_default ? "default" : queue.own_limit === null ? "none" : "own";
+  const [choice, setChoice] = useState<Choice>(saved);
+  const [number, setNumber] = useState(String(queue.own_limit ?? queue.default_limit ?? 10));
+  const wanted: QueueLimit = choice === "default" ? { is_default: true } : { own_limit: choice === "none" ? null : Number(number) };
+  const wrong = choice === "own" && !(Number.isInteger(Number(number)) && Number(number) > 0) ? "Give a whole number above 0" : null;
+  const isSaved = choice === saved && (choice !== "own" || Number(number) === queue.own_limit);
   const save = useMutation({ mutationFn: () => setQueueLimit(wanted), onSuccess: (data) => queryClient.setQueryData(keys.queue, data) });
   return (
-    <form aria-label="Limit" className="flex flex-wrap items-end gap-x-4 gap-y-2 border-b border-line px-5 py-3" onSubmit={(event) => { event.preventDefault(); if (!blocked && !wrong && wanted !== queue.concurrency) save.mutate(); }}>
+    <form aria-label="Limit" className="flex flex-wrap items-end gap-x-4 gap-y-2 border-b border-line px-5 py-3" onSubmit={(event) => { event.preventDefault(); if (!blocked && !wrong && !isSaved) save.mutate(); }}>
       <div className="w-64">
         <Field label="Runs of this organization at once">
           {(ids) => (
             <Select {...ids} value={choice} disabled={Boolean(blocked)} onChange={(event) => setChoice(event.target.value as Choice)}>
-              <option value="default">{queue.default_concurrency === 0 ? "The default: any number" : `The default: at most ${queue.default_concurrency}`}</option>
+              <option value="default">{queue.default_limit === null ? "The default: any number" : `The default: at most ${queue.default_limit}`}</option>
               <option value="none">Any number</option>
               <option value="own">At most …</option>
             </Select>
@@ -48,9 +50,9 @@ function LimitForm({ queue, blocked }: { queue: Queue; blocked: string | null })
         </Field>
       </div>
       {choice === "own" ? <div className="w-24"><Input aria-label="At most" type="number" min={1} step={1} value={number} disabled={Boolean(blocked)} onChange={(event) => setNumber(event.target.value)} /></div> : null}
-      <Button type="submit" size={32} blocked={blocked ?? wrong ?? (wanted === queue.concurrency ? "Nothing to save" : null)}>Save</Button>
+      <Button type="submit" size={32} blocked={blocked ?? wrong ?? (isSaved ? "Nothing to save" : null)}>Save</Button>
       <p className="grow basis-72 pb-1.5 text-12 text-ink-2" role="status">
-        {save.error ? <span className="text-destroy">{explain(save.error)}</span> : `${count(queue.executing)} at work${queue.limit === null ? "" : ` of at most ${count(queue.limit)}`}, ${count(queue.queued)} waiting. Applies go before plans; workspaces take turns.`}
+        {save.error ? <span className="text-destroy">{explain(save.error)}</span> : `${count(queue.executing)} at work${queue.effective_limit === null ? "" : ` of at most ${count(queue.effective_limit)}`}, ${count(queue.queued)} waiting. Applies go before plans; workspaces take turns.`}
       </p>
     </form>
   );
@@ -60,12 +62,12 @@ function Workers({ workers }: { workers: readonly Worker[] }) {
   const now = useNow(5_000);
   if (workers.length === 0) return <Empty title="No worker was heard of.">Nothing is planned or applied until one is up: <code>sluice worker</code>.</Empty>;
   return (
-    <Table caption="Workers" head={<><Th>Worker</Th><Th>State</Th><Th>Places taken</Th><Th className="max-md:hidden">Host</Th><Th className="text-right">Up for</Th></>}>
+    <Table caption="Workers" head={<><Th>Worker</Th><Th>State</Th><Th>Runs at once</Th><Th className="max-md:hidden">Host</Th><Th className="text-right">Up for</Th></>}>
       {workers.map((worker) => (
         <Tr key={worker.name}>
           <Td className="font-mono text-12">{worker.name}</Td>
           <Td>{worker.is_alive ? <Tag tone="create">alive</Tag> : <Tag tone="destroy">silent</Tag>}{worker.is_alive ? null : <span className="ml-2 text-12 text-ink-3">last heard of {since(worker.seen_at, now)} ago</span>}</Td>
-          <Td>{worker.permits === 0 ? <span className="text-ink-3">takes no runs</span> : <>{count(worker.busy)} <span className="text-ink-3">of {plural(worker.permits, "place")}</span></>}</Td>
+          <Td>{worker.concurrency === 0 ? <span className="text-ink-3">takes no runs</span> : <>{count(worker.busy)} <span className="text-ink-3">of {count(worker.concurrency)}</span></>}</Td>
           <Td className="text-ink-2 max-md:hidden">{worker.host ?? "not told"}</Td>
           <Td className="text-right text-12 text-ink-3"><time dateTime={worker.started_at} title={moment(worker.started_at, now)}>{since(worker.started_at, now)}</time></Td>
         </Tr>
