@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.access import connect
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit, MaybeWorkspace
 from app.cli.program import group, register
 from app.client.errors import LocalProblem
@@ -23,22 +24,13 @@ def list_items(
 
     Example: sluice recovery list -w prod
     """
-    from app.cli.output import moment, print_json, print_table
-    from app.client import calls, state_calls
+    from app.cli.output import moment
+    from app.client import state_calls
 
     status = None if everything else "open"
-    size = min(limit, calls.MAX_PAGE)
-    with connect() as client:
-        found = list(
-            client.items(
-                lambda cursor: state_calls.recovery_items(workspace, status, limit=size, cursor=cursor), limit=limit
-            )
-        )
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: state_calls.recovery_items(workspace, status, limit=size, cursor=cursor),
+        lambda item: (
             item["id"],
             item["outcome"],
             item["address"],
@@ -46,10 +38,12 @@ def list_items(
             item["run_id"],
             item["status"],
             moment(item["created_at"]),
-        )
-        for item in found
+        ),
+        columns=("ID", "Outcome", "Address", "Resource id", "Run", "Status", "Listed"),
+        empty=_NOTHING,
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("ID", "Outcome", "Address", "Resource id", "Run", "Status", "Listed"), rows, _NOTHING)
 
 
 def show(

@@ -9,6 +9,7 @@ import typer
 
 from app.cli import state_changes, state_importing, state_moves, state_recovery, state_sharing
 from app.cli.access import connect
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit, MaybeWorkspace, Workspace
 from app.cli.program import group, register
 from app.client.errors import LocalProblem
@@ -28,19 +29,12 @@ def list_versions(workspace: Workspace, limit: Limit = 20, as_json: AsJson = Fal
 
     Example: sluice state list -w prod
     """
-    from app.cli.output import moment, print_json, print_table
+    from app.cli.output import moment
     from app.client import calls
 
-    size = min(limit, calls.MAX_PAGE)
-    with connect() as client:
-        found = list(
-            client.items(lambda cursor: calls.list_state_versions(workspace, limit=size, cursor=cursor), limit=limit)
-        )
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.list_state_versions(workspace, limit=size, cursor=cursor),
+        lambda item: (
             item["number"],
             item["id"],
             item["kind"],
@@ -48,10 +42,12 @@ def list_versions(workspace: Workspace, limit: Limit = 20, as_json: AsJson = Fal
             item["resource_count"],
             item["run_id"],
             moment(item["created_at"]),
-        )
-        for item in found
+        ),
+        columns=("Number", "ID", "Kind", "Serial", "Resources", "Run", "Made"),
+        empty="No state yet.",
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("Number", "ID", "Kind", "Serial", "Resources", "Run", "Made"), rows, "No state yet.")
 
 
 def _newest(client: "SluiceClient", workspace: str | None, version: str | None) -> str:

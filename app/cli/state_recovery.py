@@ -7,6 +7,7 @@ import typer
 
 from app.cli import state_changes
 from app.cli.access import connect
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit, MaybeWorkspace, Workspace
 from app.cli.program import group, register
 from app.client.errors import ApiError, LocalProblem
@@ -28,22 +29,13 @@ def list_quarantined(
 
     Example: sluice state quarantine list -w prod
     """
-    from app.cli.output import moment, print_json, print_table
-    from app.client import calls, state_calls
+    from app.cli.output import moment
+    from app.client import state_calls
 
     status = None if everything else "held"
-    size = min(limit, calls.MAX_PAGE)
-    with connect() as client:
-        found = list(
-            client.items(
-                lambda cursor: state_calls.quarantined(workspace, status, limit=size, cursor=cursor), limit=limit
-            )
-        )
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: state_calls.quarantined(workspace, status, limit=size, cursor=cursor),
+        lambda item: (
             item["id"],
             item["kind"],
             item["code"],
@@ -51,10 +43,12 @@ def list_quarantined(
             item["run_id"],
             item["status"],
             moment(item["created_at"]),
-        )
-        for item in found
+        ),
+        columns=("ID", "Kind", "Refused with", "Serial", "Run", "Status", "Came"),
+        empty="Nothing is in quarantine.",
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("ID", "Kind", "Refused with", "Serial", "Run", "Status", "Came"), rows, "Nothing is in quarantine.")
 
 
 def show(quarantine_id: Id, as_json: AsJson = False) -> None:
