@@ -35,6 +35,17 @@ const versions = async (workspace = "demo") => (await api("GET", `/terraform/wor
 const statePath = (search = "") => `${up.url}/infra/terraform/workspaces/${demo.id}?tab=state${search}`;
 const idOf = (url) => /runs\/(run-[^/?]+)/.exec(url)?.[1];
 
+/** A recovery list as the API gives it; a real one takes an apply that is killed. */
+const LEFT = {
+  run_id: "run-01m7ymn41j403x2ne42ma8a5vn", action: "create", change: "create", provider: "registry.opentofu.org/hashicorp/aws", hints: {}, check: null, is_in_state: false, status: "open", resource_id: null, import_block: null, import_template: null,
+  created_at: "2026-03-01T10:00:00Z", started_at: "2026-03-01T09:59:00Z", decided_at: null, decided_by: null, decision_reason: null, state_version_id: null,
+};
+const left = () => [
+  { ...LEFT, workspace_id: demo.id, id: "rec-1", type: "aws_nat_gateway", address: 'module.network.aws_nat_gateway.this["eu-west-1a"]', outcome: "created", resource_id: "nat-0a1b2c3d4e5f60718", reason: "The engine created it, and no state that the run left holds it.", import_block: 'import {\n  to = module.network.aws_nat_gateway.this["eu-west-1a"]\n  id = "nat-0a1b2c3d4e5f60718"\n}\n' },
+  { ...LEFT, workspace_id: demo.id, id: "rec-2", type: "aws_sqs_queue", address: "aws_sqs_queue.orders", outcome: "unknown", reason: "The engine began to create it; how that ended is not known.", import_template: 'import {\n  to = aws_sqs_queue.orders\n  id = ""\n}\n', check: "Look at the provider for a resource of the type aws_sqs_queue. If it is there, import it with its id, or delete it." },
+];
+const answerLeft = (on) => on.route(/\/terraform\/recovery\/resources\?/, (route) => route.fulfill({ json: { items: left(), next_cursor: null } }));
+
 before(async () => {
   [up, browser] = await Promise.all([startSluice(), openBrowser()]);
   api = apiOf(up);
@@ -192,6 +203,27 @@ test("a state that can't follow is shown in quarantine, compared, and discarded 
   await page.getByText("It was discarded.").waitFor();
 });
 
+test("the recovery list is empty, or shows what to import and what to check", async () => {
+  await page.goto(statePath("&left=resources"));
+  await page.getByText("Nothing is missing.").waitFor();
+  await assertAccessible(page, "an empty recovery list");
+  await answerLeft(page);
+  await page.goto(statePath("&left=resources"));
+  await page.getByText("2 open, 1 ready to import").waitFor();
+  await assertAccessible(page, "a recovery list");
+  await picture(page, "state-recovery-dark");
+  await page.getByRole("button", { name: "Copy", exact: true }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), left()[0].import_block);
+  await page.getByRole("button", { name: "Dismiss…" }).last().click();
+  const dialog = page.getByRole("dialog", { name: "Dismiss aws_sqs_queue.orders" });
+  assert.equal(await dialog.getByRole("button", { name: "Dismiss it" }).getAttribute("aria-disabled"), "true");
+  await assertAccessible(page, "the dialog that dismisses an item");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  await page.unrouteAll({ behavior: "wait" });
+});
+
 test("migration: the state moves to another backend through the gate", async () => {
   const from = demo.state_backend;
   const [target, word] = from === "managed" ? ["local", "Sluice (local file)"] : ["managed", "Sluice (managed)"];
@@ -248,9 +280,10 @@ test("outputs are shared with the workspaces that are named, and with no other",
 test("on a phone and in light nothing stands out sideways, and all is accessible", async () => {
   const [newest, older] = await versions();
   const storageState = await page.context().storageState();
-  const places = [["overview", "/infra/terraform/state"], ["versions", statePath().slice(up.url.length)], ["version", statePath(`&version=${older.id}`).slice(up.url.length)], ["compare", statePath(`&a=${older.id}&b=${newest.id}`).slice(up.url.length)], ["quarantine", statePath("&held=quarantine").slice(up.url.length)]];
+  const places = [["overview", "/infra/terraform/state"], ["versions", statePath().slice(up.url.length)], ["version", statePath(`&version=${older.id}`).slice(up.url.length)], ["compare", statePath(`&a=${older.id}&b=${newest.id}`).slice(up.url.length)], ["quarantine", statePath("&held=quarantine").slice(up.url.length)], ["recovery", statePath("&left=resources").slice(up.url.length)]];
   for (const [width, height, look] of [[390, 844, "phone"], [1440, 900, "light"]]) {
     const other = await openPage(browser, { theme: "light", width, height, storageState });
+    await answerLeft(other);
     for (const [name, path] of places) {
       await other.goto(up.url + path, { waitUntil: "networkidle" });
       await other.getByRole("heading", { level: 1 }).waitFor();

@@ -15,8 +15,10 @@ export function CopyButton({ text, label, blocked = null }: { text: string; labe
     setCopied(true);
   };
   return (
-    <Button size={26} icon={copied ? <Check size={13} /> : <Copy size={13} />} blocked={blocked} onClick={() => void copy()}>
-      <span role="status">{copied ? "Copied" : label}</span>
-    </Button>
+    <span className="relative inline-flex shrink-0">
+      <Button size={26} icon={copied ? <Check size={13} /> : <Copy size={13} />} blocked={blocked} onClick={() => void copy()}>{copied ? "Copied" : label}</Button>
+      {/* Beside the button: what is in one is never announced by itself. */}
+      <span role="status" className="sr-only">{copied ? "Copied" : ""}</span>
+    </span>
   );
 }

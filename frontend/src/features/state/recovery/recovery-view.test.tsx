@@ -28,7 +28,8 @@ it("what was made shows its id and an import block that is copied as it is", asy
   expect(within(row).getByLabelText(`Import block of ${made.address}`).textContent).toBe(made.import_block?.trimEnd());
   await user.click(within(row).getByRole("button", { name: "Copy" }));
   expect(await navigator.clipboard.readText()).toBe(made.import_block);
-  expect(await within(row).findByText("Copied")).toBeTruthy();
+  expect(await within(row).findByRole("button", { name: "Copied" })).toBeTruthy();
+  expect(within(row).getByRole("status").textContent).toBe("Copied");
 });
 
 it("what was only begun says what to check, and that its id is to be filled in", async () => {
