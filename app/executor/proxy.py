@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from app.executor import inside
 from app.executor.egress import Endpoint, Policy, Refusal
@@ -17,16 +17,24 @@ from app.executor.inside import Place
 
 PORT = 3128
 _MOST_HEAD_BYTES = 64 * 1024
-_HEAD_SECONDS = 60.0
+_HEAD_SECONDS = 10.0
 _CONNECT_SECONDS = 20.0
 _CHUNK = 64 * 1024
 _LINGER_SECONDS = 1.0
+# Each takes two descriptors of the supervisor, which needs some for the watchdog; engines open a few at a time.
+_MOST_CONNECTIONS = 128
+_MOST_TOLD = 100
+# RFC 1035, 2.3.4, as text.
+_MOST_HOST = 253
+_UNNAMEABLE: list[str] | Refusal = Refusal(f"names have {_MOST_HOST} characters at most")
 _log = logging.getLogger(__name__)
 Say = Callable[[str], None]
+_Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Gate:
-    """One run's way out. ``say`` gets a sentence for each host that was refused, once."""
+    """One run's way out. ``say`` gets a sentence for each host that was refused, once, and for a hundred at most."""
 
     def __init__(self, policy: Policy, say: Say) -> None:
         self._policy = policy
@@ -58,10 +66,11 @@ class Gate:
         return _Server(self._policy, self._tell, listeners[0], relayed, listeners[1:]).close
 
     def _tell(self, host: str, port: int, reason: str) -> None:
-        text = f"Egress to {host}:{port} refused: {reason}."
-        if text not in self._told:
-            self._told.add(text)
-            self._say(text)
+        text = _refusal(host, port, reason)
+        if text in self._told or len(self._told) > _MOST_TOLD:
+            return
+        self._told.add(text)
+        self._say(text if len(self._told) <= _MOST_TOLD else "Egress to more hosts was refused; they are not listed.")
 
 
 class _Server:
@@ -82,6 +91,7 @@ class _Server:
         self._relays = relays
         self._loop = asyncio.new_event_loop()
         self._is_over = asyncio.Event()
+        self._connections = 0
         self._thread = threading.Thread(target=self._work, name="egress", daemon=True)
         self._thread.start()
 
@@ -100,8 +110,9 @@ class _Server:
             self._loop.close()
 
     async def _serve(self) -> None:
-        servers = [await asyncio.start_server(self._answer, sock=self._listener, limit=_MOST_HEAD_BYTES)]
-        servers += [await asyncio.start_server(self._relay, sock=listener) for listener in self._relays]
+        answer, relay = self._bounded(self._answer), self._bounded(self._relay)
+        servers = [await asyncio.start_server(answer, sock=self._listener, limit=_MOST_HEAD_BYTES)]
+        servers += [await asyncio.start_server(relay, sock=listener) for listener in self._relays]
         await self._is_over.wait()
         for server in servers:
             server.close()
@@ -109,6 +120,22 @@ class _Server:
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _bounded(self, serve: _Serve) -> _Serve:
+        """Return what serves a connection as ``serve`` does, and closes it at once where there are too many."""
+
+        async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if self._connections >= _MOST_CONNECTIONS:
+                writer.transport.abort()
+                return
+            self._connections += 1
+            try:
+                await serve(reader, writer)
+            finally:
+                self._connections -= 1
+                writer.close()
+
+        return serve_one
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
@@ -137,22 +164,23 @@ class _Server:
             else:
                 remote[1].write(_forwarded(head, endpoint))
             await _pump((reader, writer), remote)
-        writer.close()
 
     async def _ways(
         self, endpoint: Endpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> list[str] | None:
         """Return the addresses to try; None once the client has been told that there is none."""
+        host, judged = endpoint.host, _UNNAMEABLE
         try:
-            judged = await asyncio.to_thread(self._policy.judge, endpoint.host, endpoint.port)
-        except OSError as error:
-            await _refuse(reader, writer, "502 Bad Gateway", f"{endpoint.host} could not be resolved: {error}.")
+            if len(host) <= _MOST_HOST:
+                judged = await asyncio.to_thread(self._policy.judge, host, endpoint.port)
+            else:
+                host = "a host whose name is too long"
+        except (OSError, UnicodeError) as error:
+            await _refuse(reader, writer, "502 Bad Gateway", f"{host} could not be resolved: {error}.")
             return None
         if isinstance(judged, Refusal):
-            self._tell(endpoint.host, endpoint.port, judged.reason)
-            await _refuse(
-                reader, writer, "403 Forbidden", f"Egress to {endpoint.host}:{endpoint.port} refused: {judged.reason}."
-            )
+            self._tell(host, endpoint.port, judged.reason)
+            await _refuse(reader, writer, "403 Forbidden", _refusal(host, endpoint.port, judged.reason))
             return None
         return judged
 
@@ -162,10 +190,10 @@ class _Server:
             remote = await _connect([self._relayed.host], self._relayed.port)
             if remote is not None:
                 await _pump((reader, writer), remote)
-        writer.close()
 
 
-_Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+def _refusal(host: str, port: int, reason: str) -> str:
+    return f"Egress to {host}:{port} refused: {reason}."
 
 
 def _endpoint(url: str, *, is_tunnel: bool) -> Endpoint | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.executor import egress, gateway, sandbox
+from app.executor import egress, gateway, proxy, sandbox
 from app.executor.egress import Endpoint, Policy
 from app.executor.probe import isolation_failure, probe
 from app.executor.proxy import Gate
@@ -175,3 +175,55 @@ def test_proxy_backend_by_name_is_reached_wherever_it_is(server: int, monkeypatc
     bench = Bench("", backend=url)
     assert f"200 POST /state host=sluice.internal:{server} x" in bench.run(fetch(url, b"x"))
     assert "403" in bench.run(fetch(f"http://sluice.internal:{server + 1}/state"))
+
+
+def test_proxy_closes_connections_beyond_its_limit_and_serves_again_afterwards(server: int) -> None:
+    code = """
+import socket, time
+held = [socket.create_connection(('127.0.0.1', 3128), 5) for _ in range(140)]
+time.sleep(1)
+closed = 0
+for s in held:
+    s.setblocking(False)
+    try: closed += s.recv(1) == b''
+    except BlockingIOError: pass
+    except ConnectionResetError: closed += 1
+print('closed', closed)
+for s in held: s.close()
+time.sleep(0.5)
+"""
+    said = Bench(f"127.0.0.1:{server}").run(code + fetch(f"http://127.0.0.1:{server}/after"))
+    assert "closed 12\n" in said
+    assert "200 GET /after" in said
+
+
+def test_proxy_ends_a_connection_that_sends_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert proxy._HEAD_SECONDS <= 10
+    monkeypatch.setattr(proxy, "_HEAD_SECONDS", 0.5)
+    code = "import socket; s = socket.create_connection(('127.0.0.1', 3128), 5); s.settimeout(5); print(s.recv(1))"
+    assert Bench().run(code) == "b''\n"
+
+
+def test_proxy_name_that_is_too_long_is_refused_and_not_repeated() -> None:
+    bench = Bench("example.org")
+    said = bench.run(fetch(f"http://{'x' * 254}/") + fetch(f"http://{'y' * 20_000}/"))
+    text = "Egress to a host whose name is too long:80 refused: names have 253 characters at most."
+    assert said.count(text) == 2
+    assert "xxx" not in said + "".join(bench.said)
+    assert bench.said == [text]
+
+
+def test_proxy_name_that_is_no_domain_s_is_answered() -> None:
+    code = TUNNEL.partition("s.sendall(b'GET")[0]
+    assert Bench("*.example.org").run(code.format(host=f"{'x' * 64}.example.org", port=443)).startswith("HTTP/1.1 502")
+
+
+def test_gate_tells_of_a_hundred_refusals_and_then_of_more_once() -> None:
+    bench = Bench()
+    for number in range(300):
+        bench.gate._tell(f"host-{number}.example.org", 443, "not in SLUICE_EGRESS_HOSTS")
+    assert len(bench.said) == 101
+    assert bench.said[-2:] == [
+        "Egress to host-99.example.org:443 refused: not in SLUICE_EGRESS_HOSTS.",
+        "Egress to more hosts was refused; they are not listed.",
+    ]
