@@ -30,7 +30,7 @@ def limit(
     most: Annotated[
         str | None,
         typer.Argument(
-            metavar="[N]",
+            metavar="N",
             help="Runs at once; `none` for no limit, `default` for the installation's. Without it the limit is shown.",
             show_default=False,
         ),
