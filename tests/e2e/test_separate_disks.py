@@ -1,6 +1,7 @@
 """Plan on one worker, apply on another that shares no disk with it; artifacts go through an S3 API on loopback."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def journal() -> Iterator[Journal]:
 
 @pytest.fixture
 def parts(real_database: str, redis_url: str, objects: ObjectStore) -> Iterator[Parts]:
-    settings = {"SLUICE_ARTIFACTS_URL": objects.url, **objects.environment}
+    # Each test has a database of its own, so it is an installation of its own and needs a place of its own.
+    place = objects.url.replace("?", f"/{secrets.token_hex(4)}?", 1)
+    settings = {"SLUICE_ARTIFACTS_URL": place, **objects.environment}
     with running_parts(real_database, redis_url, SLUICE_GRACE_SECONDS="2", **settings) as running:
         running.api()
         running.beat()
