@@ -6,6 +6,7 @@ The engine normalises strings to Unicode's NFC; everything else it reads back is
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from app.codegen.errors import NotRenderable
@@ -50,6 +51,28 @@ def identifier(name: str) -> Hcl:
     if not _IDENTIFIER.fullmatch(name):
         raise _refused(f"{name!r} is not an identifier: use letters, digits, '_' and '-'")
     return Hcl(name)
+
+
+def address(steps: Sequence[tuple[str, str | int | None]]) -> Hcl:
+    """Return an address, its names in order with their keys, every key escaped. Raises ``NotRenderable``."""
+    return Hcl(
+        ".".join(
+            name + ("" if key is None else f"[{key if isinstance(key, int) else quoted(key)}]") for name, key in steps
+        )
+    )
+
+
+def import_block(steps: Sequence[tuple[str, str | int | None]], resource_id: str) -> Hcl:
+    """Return the block that imports the resource of that id to an address. Raises ``NotRenderable``."""
+    return Hcl(f"import {{\n  to = {address(steps)}\n  id = {quoted(resource_id)}\n}}\n")
+
+
+def removed_block(steps: Sequence[tuple[str, str | int | None]]) -> Hcl:
+    """Return the block that takes a resource out of the state, on one line. Raises ``NotRenderable``.
+
+    The address is that of a whole resource: engines refuse keys there.
+    """
+    return Hcl(f"removed {{ from = {address(steps)} }}")
 
 
 def literal(value: Any, *, is_measured: bool = False) -> Hcl:

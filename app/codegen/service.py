@@ -11,7 +11,7 @@ from typing import Any
 
 from app.codegen.backends import STATE_FILE, engine_backend, engine_settings, hcp_environment, render_backend
 from app.codegen.errors import SecretMissing
-from app.codegen.hcl import literal, quoted
+from app.codegen.hcl import import_block, literal, removed_block
 from app.codegen.renderer import render_template
 from app.configurations.schemas import ModuleInterface
 from app.specs.schemas import TerraformStackSpec, root_directory
@@ -25,8 +25,9 @@ __all__ = [
     "engine_backend",
     "engine_settings",
     "hcp_environment",
+    "import_block",
     "output_variable",
-    "quoted",
+    "removed_block",
     "render",
     "render_backend",
     "run_variables",

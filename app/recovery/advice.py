@@ -3,10 +3,11 @@
 from pydantic import BaseModel, ConfigDict
 
 from app.codegen.errors import NotRenderable
-from app.codegen.service import quoted
+from app.codegen.service import import_block as block_of
+from app.codegen.service import removed_block
 from app.core.errors import Invalid
-from app.recovery import addresses
 from app.recovery.reconciling import Lost
+from app.state.service import address_steps
 
 BUILT_IN = "terraform.io/builtin/terraform"
 _STATE_ONLY = frozenset({BUILT_IN, "random", "null", "tls", "time", "cloudinit", "local", "template"})
@@ -45,8 +46,7 @@ def advise(found: Lost, *, is_address_taken: bool) -> Advice:
 def import_block(address: str, resource_id: str, *, comment: str = "") -> str | None:
     """Return an import block; None for an address or an id that HCL can't say."""
     try:
-        to = addresses.hcl(addresses.parse(address))
-        text = f"import {{\n  to = {to}\n  id = {quoted(resource_id)}\n}}\n"
+        text = block_of(address_steps(address), resource_id)
     except (NotRenderable, Invalid):
         return None
     return f"# {comment}\n{text}" if comment else text
@@ -121,11 +121,12 @@ def _on_deletion(found: Lost) -> str:
 
 def _removed(address: str) -> str:
     try:
-        if addresses.has_keys(address):
+        steps = address_steps(address)
+        if any(key is not None for _, key in steps):
             return ""
+        return f", or with a `removed` block: `{removed_block(steps)}`"
     except Invalid:
         return ""
-    return f", or with a `removed` block: `removed {{ from = {address} }}`"
 
 
 def _where(found: Lost) -> str:

@@ -14,7 +14,7 @@ from app.core import clock
 from app.core.errors import AppError, Invalid, Unavailable
 from app.core.ids import new_id
 from app.progress import service as progress
-from app.recovery import addresses, repository
+from app.recovery import repository
 from app.recovery.advice import exists_in_states_only
 from app.recovery.models import RecoveryItem, RecoveryList
 from app.recovery.reconciling import Evidence, Lost, Planned, holds, planned_of, reconcile
@@ -63,7 +63,7 @@ class Held:
     """What a workspace's current state holds, to be asked about items."""
 
     def __init__(self, held: state.Holdings) -> None:
-        self._held = {addresses.normal(place): instances for place, instances in held.items()}
+        self._held = {state.normal_place(place): instances for place, instances in held.items()}
 
     def at(self, found: Lost) -> bool:
         """Return whether the state lists the very resource of an item, as far as its id is known."""
@@ -79,7 +79,7 @@ class Held:
 
     def _at(self, found: Lost) -> Sequence[state.HeldInstance]:
         try:
-            return self._held.get(addresses.place_of(found.address), [])
+            return self._held.get(state.place_of(found.address), [])
         except Invalid:
             return []
 

@@ -11,11 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.core.errors import Invalid
-from app.recovery import addresses
 from app.recovery.schemas import Change, RecoveryOutcome
 from app.runner.masking import MASK
 from app.runner.port import ApplyStep
-from app.state.service import HeldInstance, Holdings, Place
+from app.state.service import HeldInstance, Holdings, Place, normal_place, place_of
 
 Evidence = Literal["whole", "partial", "none"]
 
@@ -120,8 +119,8 @@ def reconcile(
 
     What has no id yet is looked for in ``kept`` alone: by now a later run may have made another at the same address.
     """
-    now = {addresses.normal(place): instances for place, instances in current.items()}
-    own = {addresses.normal(place): instances for place, instances in kept.items()}
+    now = {normal_place(place): instances for place, instances in current.items()}
+    own = {normal_place(place): instances for place, instances in kept.items()}
     plans = {at: found for found in planned if (at := _place(found.address)) is not None}
     lost = []
     begun: set[Place] = set()
@@ -207,6 +206,6 @@ def _lost(
 
 def _place(address: str) -> Place | None:
     try:
-        return addresses.place_of(address)
+        return place_of(address)
     except Invalid:
         return None

@@ -17,6 +17,13 @@ class StateUnreadable(Invalid):
     title = "This is not a state"
 
 
+class AddressUnreadable(Invalid):
+    """A text that should be the address of a resource instance is none."""
+
+    code = "address_unreadable"
+    title = "The address can't be read"
+
+
 class StateEncrypted(StateUnreadable):
     """OpenTofu has encrypted the state by its configuration's ``encryption`` block, so nothing of it can be read."""
 

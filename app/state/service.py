@@ -1,5 +1,6 @@
 """State versions, outputs, locks and retention: what other slices and the edges may do with them."""
 
+from app.state.addresses import address_steps, normal_place, place_of
 from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
 from app.state.hcp_importing import import_from_hcp
 from app.state.holding import HeldInstance, Holdings, Place, held_now, held_of_run
@@ -55,6 +56,7 @@ __all__ = [
     "HeldInstance",
     "Holdings",
     "Place",
+    "address_steps",
     "adopt",
     "beat",
     "by_content",
@@ -86,9 +88,11 @@ __all__ = [
     "lock_of",
     "mark_orphaned",
     "moved_outputs",
+    "normal_place",
     "orphaned_locks",
     "outputs",
     "pinned_outputs",
+    "place_of",
     "prune",
     "quarantine",
     "quarantined",

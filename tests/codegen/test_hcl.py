@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.codegen.errors import NotRenderable
-from app.codegen.hcl import Hcl, identifier, literal, quoted
+from app.codegen.hcl import Hcl, address, identifier, import_block, literal, quoted, removed_block
 from app.executor.discovery import Tool
 from tests.support.guards import spawning
 
@@ -148,3 +148,22 @@ def test_literal_measured_numbers_read_back_by_the_engine_are_the_same(
 def test_literal_measured_value_that_is_no_number_of_json_is_refused() -> None:
     with pytest.raises(NotRenderable):
         literal(float("nan"), is_measured=True)
+
+
+def test_address_a_key_is_written_as_a_literal_and_never_as_a_template() -> None:
+    text = address([("module", None), ("m", "${evil}"), ("aws_x", None), ("y", 'a"b')])
+    assert "${" not in text
+    assert text.endswith('.aws_x.y["a\\"b"]')
+
+
+def test_import_block_of_an_instance_names_its_address_and_id() -> None:
+    assert import_block([("aws_x", None), ("y", 0)], "i-1") == 'import {\n  to = aws_x.y[0]\n  id = "i-1"\n}\n'
+
+
+def test_import_block_of_an_id_that_hcl_cannot_say_is_refused() -> None:
+    with pytest.raises(NotRenderable):
+        import_block([("aws_x", None), ("y", None)], "i\0")
+
+
+def test_removed_block_of_a_resource_names_its_address() -> None:
+    assert removed_block([("aws_x", None), ("y", None)]) == "removed { from = aws_x.y }"

@@ -1,9 +1,9 @@
-"""Addresses: read as engines and states spell them, written as HCL that is nothing else."""
+"""Addresses: read as engines and states spell them."""
 
 import pytest
 
-from app.recovery import addresses
-from app.recovery.addresses import AddressUnreadable
+from app.state import addresses
+from app.state.errors import AddressUnreadable
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_place_of_address_is_read(address: str, place: tuple[object, ...]) -> No
 
 def test_module_of_engine_and_state_are_the_same_place() -> None:
     engine = addresses.place_of('module.m["$${a}é"].aws_x.y[0]')
-    state = addresses.normal(('module.m["$${a}é"]', "aws_x", "y", 0))
+    state = addresses.normal_place(('module.m["$${a}é"]', "aws_x", "y", 0))
     assert engine == state
 
 
@@ -35,9 +35,3 @@ def test_module_of_engine_and_state_are_the_same_place() -> None:
 def test_text_that_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(AddressUnreadable):
         addresses.place_of(address)
-
-
-def test_key_is_written_as_a_literal_and_never_as_a_template() -> None:
-    text = addresses.hcl(addresses.parse('module.m["$${evil}"].aws_x.y["a\\"b"]'))
-    assert "${" not in text
-    assert text.endswith('.aws_x.y["a\\"b"]')

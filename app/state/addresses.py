@@ -6,9 +6,8 @@
 
 import re
 
-from app.codegen.service import quoted
-from app.core.errors import Invalid
-from app.state.service import Place
+from app.state.errors import AddressUnreadable
+from app.state.holding import Place
 
 Part = str | int
 _NAME = re.compile(r"[^\W\d][\w-]*")
@@ -18,14 +17,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
 _CHARACTERS = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 
 
-class AddressUnreadable(Invalid):
-    """A text that should be the address of a resource instance is none."""
-
-    code = "address_unreadable"
-    title = "The address can't be read"
-
-
-def parse(address: str) -> tuple[tuple[str, Part | None], ...]:
+def address_steps(address: str) -> tuple[tuple[str, Part | None], ...]:
     """Return the names of an address in order, each with its key. Raises ``AddressUnreadable``."""
     steps: list[tuple[str, Part | None]] = []
     position = 0
@@ -52,33 +44,21 @@ def place_of(address: str) -> Place:
 
     The module is spelled in one way, whoever spelled the address.
     """
-    steps = parse(address)
+    steps = address_steps(address)
     if len(steps) < 2 or steps[-2][1] is not None or steps[0][0] == "data":
         raise AddressUnreadable(f"{address[:200]!r} is no address of a managed resource.")
     (kind, _), (name, index) = steps[-2:]
     return (_canonical(steps[:-2]), kind, name, index)
 
 
-def normal(place: Place) -> Place:
+def normal_place(place: Place) -> Place:
     """Return a state's place with its module spelled as `place_of` does."""
     module, kind, name, index = place
-    return (_canonical(parse(module)) if module else "", kind, name, index)
+    return (_canonical(address_steps(module)) if module else "", kind, name, index)
 
 
 def _canonical(steps: tuple[tuple[str, Part | None], ...]) -> str:
     return ".".join(name if key is None else f"{name}[{key!r}]" for name, key in steps)
-
-
-def hcl(steps: tuple[tuple[str, Part | None], ...]) -> str:
-    """Return an address as HCL, every key escaped. Raises ``NotRenderable`` for what HCL can't say."""
-    return ".".join(
-        name + ("" if key is None else f"[{key if isinstance(key, int) else quoted(key)}]") for name, key in steps
-    )
-
-
-def has_keys(address: str) -> bool:
-    """Return whether the address is that of one instance of several. Raises ``AddressUnreadable``."""
-    return any(key is not None for _, key in parse(address))
 
 
 def _unquoted(text: str) -> str:
