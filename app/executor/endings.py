@@ -10,6 +10,7 @@ from app.executor.errors import (
     EngineOutOfMemory,
     EngineOutOfProcesses,
     OutputLimitExceeded,
+    ProcessFailed,
     ProcessTimedOut,
 )
 from app.executor.launch import Ended, Limits
@@ -57,6 +58,12 @@ def check(ended: Ended, limits: Limits, diagnostics: Sequence[dict[str, Any]]) -
             f"{limits.tree.processes}. Look for what starts them, or raise SLUICE_ENGINE_PROCESSES.",
             limit=limits.tree.processes,
             seen=ended.seen,
+            **facts,
+        )
+    if ended.exceeded == "descriptors":
+        raise ProcessFailed(
+            f"`{name}` was ended: its supervisor could open no more files, so nobody could see what it used. Look for "
+            "what opens many connections, or raise the limit on open files of the worker or its machine.",
             **facts,
         )
     limit = limits.tree.disk_bytes or 0

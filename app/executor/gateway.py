@@ -77,6 +77,7 @@ class Server:
         code = self.wait(grace_seconds)
         if code is None:
             tree.kill_session(self.pid)
+            self._popen.kill()
             code = self._popen.wait()
         return code
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import re
@@ -62,10 +63,19 @@ def kill_session(leader: int, *, within_seconds: float = 10.0) -> bool:
     """SIGKILL every process of the session that ``leader`` leads and, in a reaper, every orphan that fell to it.
 
     Repeats until a look at the process table finds none, since a process may fork while it is being looked for.
-    Returns whether none is left; a process that hangs in the kernel may outlive ``within_seconds``.
+    Returns whether none is left; a process that hangs in the kernel may outlive ``within_seconds``, and without a
+    descriptor for the process table nobody knows.
     """
     until = time.monotonic() + within_seconds
-    while found := members(leader):
+    while True:
+        try:
+            found = members(leader)
+        except OSError:
+            # Nobody can tell who is left, and the leader's number may be another's by now.
+            found = set()
+        else:
+            if not found:
+                return True
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -76,7 +86,6 @@ def kill_session(leader: int, *, within_seconds: float = 10.0) -> bool:
         if time.monotonic() > until:
             return False
         time.sleep(0.002)
-    return True
 
 
 def children_names(parent: int) -> set[str]:
@@ -95,7 +104,10 @@ def children_names(parent: int) -> set[str]:
 
 
 def members(leader: int) -> set[int]:
-    """Return the processes of the session that ``leader`` leads and, in a reaper, every orphan that fell to it."""
+    """Return the processes of the session that ``leader`` leads and, in a reaper, every orphan that fell to it.
+
+    Raises ``OSError`` when the process table can't be read for want of a descriptor.
+    """
     is_reaper = _reaper_pid == os.getpid()
     found = set()
     for entry in Path("/proc").iterdir():
@@ -103,7 +115,9 @@ def members(leader: int) -> set[int]:
             continue
         try:
             fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
             continue
         pid, state, parent, session = int(entry.name), fields[0], int(fields[1]), int(fields[3])
         is_orphan = is_reaper and parent == os.getpid() and pid not in _tracked

@@ -6,6 +6,7 @@ pays nothing.
 """
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -18,14 +19,20 @@ from typing import Literal
 from app.executor import tree
 
 LOOK_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 2.0
+_EXACT_SECONDS = 0.2
 _WALK_SECONDS = 10.0
 _CALM_WALK_SECONDS = 50.0
 _DRASTIC = 1.25
 _KIBIBYTE = 1024
+# An empty file takes no block, but an inode.
+_LEAST_BYTES = 4096
+# Without a descriptor nothing can be looked at, which is not the same as there being nothing.
+_BLINDING = frozenset({errno.EMFILE, errno.ENFILE})
 _FACTS = re.compile(rb"^(RssAnon|RssShmem|Threads):\s+(\d+)", re.MULTILINE)
 _PROPORTIONAL = re.compile(rb"^(?:Pss_Anon|Pss_Shmem):\s+(\d+)", re.MULTILINE)
 
-ExcessKind = Literal["memory", "processes", "disk"]
+ExcessKind = Literal["memory", "processes", "disk", "descriptors"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class TreeLimits:
 @dataclass(frozen=True)
 class Excess:
     """A limit that was passed: what was ``seen`` (bytes, or threads), and the ``limit``.
+
+    ``descriptors`` has no numbers: so many are open that nobody can see what the tree uses, so it counts as too much.
 
     ``is_drastic``: so far over it that a grace period for all of the tree is too long.
     """
@@ -95,20 +104,34 @@ class Watchdog:
         self._directories = directories
         self._memory_file_systems = memory_file_systems
         self._used_before = _used_bytes(directories)
+        self._was_blind = False
         self.due = time.monotonic() + LOOK_SECONDS
         self._walk_after = self.due
 
     def look(self) -> Excess | None:
         """Return the first limit that the tree is over now, and set when to look next."""
         started = time.monotonic()
-        found = self._look_at_processes() or self._look_at_disk()
-        # A tree so large that looking at it takes long is looked at less often.
-        self.due = started + max(LOOK_SECONDS, 20 * (time.monotonic() - started))
+        try:
+            found = self._look_at_processes() or self._look_at_disk()
+            self._was_blind = False
+        except OSError as error:
+            if error.errno not in _BLINDING:
+                raise
+            found = Excess("descriptors", 0, 0, is_drastic=self._was_blind)
+            self._was_blind = True
+        # A tree so large that looking at it takes long is looked at less often, but never seldom: it may be made so.
+        ended = time.monotonic()
+        self.due = ended + min(max(LOOK_SECONDS, 20 * (ended - started)), _LONGEST_PAUSE_SECONDS)
         return found
 
     def kill_others(self) -> None:
         """SIGKILL every process but the engine's own, which then sees them fail, and saves what it knows."""
-        for process in self._tree.members():
+        try:
+            members = list(self._tree.members())
+        except OSError:
+            # Without a descriptor nobody can be picked out; the next step takes the whole tree.
+            return
+        for process in members:
             if process.name in self._tree.spared:
                 continue
             with contextlib.suppress(OSError):
@@ -123,7 +146,7 @@ class Watchdog:
         memory = threads = 0
         seen = []
         for process in self._tree.members():
-            with contextlib.suppress(OSError):
+            with _passing_over_what_is_gone():
                 facts = dict(_FACTS.findall((process / "status").read_bytes()))
                 threads += int(facts.get(b"Threads", 0))
                 memory += _KIBIBYTE * (int(facts.get(b"RssAnon", 0)) + int(facts.get(b"RssShmem", 0)))
@@ -149,27 +172,43 @@ class Watchdog:
         is_suspect = _used_bytes(self._directories) - self._used_before > limit
         if not is_suspect and started < self._walk_after + _CALM_WALK_SECONDS:
             return None
-        written = sum(_size_bytes(directory) for directory in self._directories)
+        written = 0
+        for directory in self._directories:
+            written += _size_bytes(directory, up_to=int(_DRASTIC * limit) + 1 - written)
         self._walk_after = time.monotonic() + max(_WALK_SECONDS, 50 * (time.monotonic() - started))
         return Excess("disk", written, limit, is_drastic=written > _DRASTIC * limit) if written > limit else None
 
 
+@contextlib.contextmanager
+def _passing_over_what_is_gone() -> Iterator[None]:
+    """Go on after an ``OSError``, except where it says nothing about the thing that was looked at."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _BLINDING:
+            raise
+
+
 def _processes(proc: Path) -> Iterator[Path]:
-    with contextlib.suppress(OSError):
+    with _passing_over_what_is_gone():
         yield from (entry for entry in proc.iterdir() if entry.name.isdigit())
 
 
 def _proportional_bytes(processes: Sequence[Path]) -> int:
     """Return what the processes have in memory, where a page that several share counts once in all.
 
-    Costs much more than their own counters, which count it in each, so it is asked for in doubt only.
+    Costs much more than their own counters, which count it in each, so it is asked for in doubt only, and not for
+    long: what can't be looked at so in time counts in full.
     """
     total = 0
+    until = time.monotonic() + _EXACT_SECONDS
     for process in processes:
         try:
+            if time.monotonic() > until:
+                raise TimeoutError
             total += sum(map(int, _PROPORTIONAL.findall((process / "smaps_rollup").read_bytes())))
         except OSError:
-            with contextlib.suppress(OSError):
+            with _passing_over_what_is_gone():
                 facts = dict(_FACTS.findall((process / "status").read_bytes()))
                 total += int(facts.get(b"RssAnon", 0)) + int(facts.get(b"RssShmem", 0))
     return _KIBIBYTE * total
@@ -184,18 +223,31 @@ def _filled_bytes(mount: Path) -> int:
 
 
 def _used_bytes(directories: Sequence[Path]) -> int:
-    return max((_filled_bytes(directory) for directory in directories), default=0)
+    return max((_filled_bytes(directory) + _LEAST_BYTES * _names(directory) for directory in directories), default=0)
 
 
-def _size_bytes(directory: Path) -> int:
-    """Return what the files below ``directory`` take on disk. No link is followed."""
+def _names(mount: Path) -> int:
+    try:
+        facts = os.statvfs(mount)
+    except OSError:
+        return 0
+    return facts.f_files - facts.f_ffree
+
+
+def _size_bytes(directory: Path, *, up_to: int) -> int:
+    """Return what the files below ``directory`` take on disk, where each takes something. No link is followed.
+
+    Stops once it is ``up_to``, so that what is far too much is not counted to its end.
+    """
     total = 0
     pending = [directory]
-    while pending:
-        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+    while pending and total < up_to:
+        with _passing_over_what_is_gone(), os.scandir(pending.pop()) as entries:
             for entry in entries:
-                with contextlib.suppress(OSError):
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                with _passing_over_what_is_gone():
+                    total += max(entry.stat(follow_symlinks=False).st_blocks * 512, _LEAST_BYTES)
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(Path(entry.path))
+                if total >= up_to:
+                    break
     return total

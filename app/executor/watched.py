@@ -307,7 +307,11 @@ class Watched:
         it must not be sent twice, since engines take the second one as an order to drop everything.
         """
         if self._launch.confinement is not None:
-            names = tree.children_names(self._init_pid) if self._init_pid is not None else set()
+            try:
+                names = tree.children_names(self._init_pid) if self._init_pid is not None else set()
+            except OSError:
+                # No descriptor is left to look; it is tried again, until it is time to kill.
+                return
             if not names - _HELPERS:
                 return
         self._is_interrupt_due = False

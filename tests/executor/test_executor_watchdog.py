@@ -1,17 +1,21 @@
 """The limits on a process and all that it starts, by real processes."""
 
+import contextlib
 import os
+import resource
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.executor import gateway, sandbox
+from app.executor import endings, gateway, sandbox, tree
+from app.executor.errors import ProcessFailed
 from app.executor.launch import Limits
 from app.executor.probe import probe
-from app.executor.watchdog import TreeLimits, Watchdog, of_session
+from app.executor.watchdog import Excess, Tree, TreeLimits, Watchdog, of_namespace, of_session
 from tests.executor.test_executor_gateway import confinement, launch  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.processes
@@ -160,3 +164,86 @@ def test_look_is_cheap() -> None:
     assert watchdog.look() is None
     assert time.thread_time() - started < 0.1
     assert watchdog.due > time.monotonic()
+
+
+@pytest.fixture
+def no_descriptors() -> Iterator[Callable[[], None]]:
+    """Give what leaves this process no descriptor to open, until the test's end."""
+    before, taken = resource.getrlimit(resource.RLIMIT_NOFILE), list[int]()
+
+    def take() -> None:
+        highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, before[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+
+    yield take
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    for descriptor in taken:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("is_namespace", [True, False])
+def test_look_without_a_descriptor_is_an_excess(no_descriptors: Callable[[], None], is_namespace: bool) -> None:
+    watched = of_namespace(os.getpid()) if is_namespace else of_session(os.getsid(0))
+    watchdog = Watchdog(TreeLimits(10**12, 10**6), watched)
+    assert watchdog.look() is None
+    no_descriptors()
+    assert watchdog.look() == Excess("descriptors", 0, 0)
+    assert watchdog.look() == Excess("descriptors", 0, 0, is_drastic=True)
+    assert not tree.kill_session(2**22 + 1, within_seconds=0.1)
+
+
+def test_run_whose_supervisor_can_open_nothing_is_ended(
+    confinement: sandbox.Confinement | None,  # noqa: F811
+    no_descriptors: Callable[[], None],
+) -> None:
+    waiting = threading.Timer(1.5, no_descriptors)
+    waiting.start()
+    within = Limits(timeout_seconds=25, grace_seconds=1, tree=TreeLimits(memory_bytes=10**12))
+    ended = gateway.run(launch("import time; time.sleep(20)", confinement), limits=within)
+    assert ended.exceeded == "descriptors"
+    assert ended.seconds < 15
+    with pytest.raises(ProcessFailed, match="could open no more files"):
+        endings.check(ended, within, [])
+
+
+def test_look_that_took_long_is_repeated_soon() -> None:
+    def members() -> Iterator[Path]:
+        time.sleep(0.3)
+        yield Path("/proc/self")
+
+    watchdog = Watchdog(TreeLimits(10**12), Tree(members, frozenset()))
+    watchdog.look()
+    assert watchdog.due - time.monotonic() <= 2.0
+
+
+def test_look_counts_shared_pages_exactly_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, exact = Path.read_bytes, 0
+
+    def slowly(path: Path) -> bytes:
+        nonlocal exact
+        if path.name == "smaps_rollup":
+            exact += 1
+            time.sleep(0.05)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", slowly)
+    found = Watchdog(TreeLimits(1), Tree(lambda: iter([Path("/proc/self")] * 100), frozenset())).look()
+    assert found is not None
+    assert 1 <= exact <= 5
+    assert found.seen > 50 * MEBIBYTE
+
+
+def test_empty_files_take_room_and_are_counted_no_further_than_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1000):
+        (tmp_path / f"{number}").touch()
+    watchdog = Watchdog(TreeLimits(disk_bytes=400_000), of_session(os.getsid(0)), directories=(tmp_path,))
+    monkeypatch.setattr(watchdog, "_walk_after", 0.0)
+    found = watchdog.look()
+    assert found is not None
+    assert (found.kind, found.is_drastic) == ("disk", True)
+    assert 500_000 < found.seen < 510_000
