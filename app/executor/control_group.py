@@ -9,6 +9,7 @@ https://systemd.io/CGROUP_DELEGATION, and the kernel's ``admin-guide/cgroup-v2.r
 import contextlib
 import logging
 import os
+import secrets
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -76,7 +77,8 @@ def make(first: int, limits: TreeLimits) -> Group | None:
     if parent is None:
         return None
     try:
-        group = Group(parent, f"engine-{first}", limits)
+        # Process ids come again, and a supervisor that was killed leaves its engine's group behind.
+        group = Group(parent, f"engine-{first}-{secrets.token_hex(4)}", limits)
         try:
             group.take(first)
         except OSError:
