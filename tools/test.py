@@ -11,8 +11,8 @@ from steps import BIN, FRONTEND, ROOT, Step, run_all
 
 
 def steps() -> list[Step]:
-    """Return the steps. Two workers, since most tests wait for processes and databases."""
-    workers = os.environ.get("SLUICE_TEST_WORKERS", "2")
+    """Return the steps. More workers than CI has processors, since most tests wait for processes and databases."""
+    workers = os.environ.get("SLUICE_TEST_WORKERS", "3")
     found = [
         Step("frontend unit tests (vitest)", ["npm", "test", "--silent"], FRONTEND),
         Step("Python tests (pytest)", [BIN / "pytest", "-q", "-n", workers, "--dist", "loadgroup"]),
