@@ -29,12 +29,11 @@ def bind(pid: int, limits: Limits, *, counts_alone: bool) -> None:
             # The watchdog ends the tree at the limit, and says so; the kernel keeps it from growing in between.
             wanted[resource.RLIMIT_NPROC] = limits.tree.processes * 11 // 10
     for kind, value in wanted.items():
-        with contextlib.suppress(ProcessLookupError):
+        # A program that has changed its uid by now is out of reach, unless we may override limits.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             _, hard = resource.prlimit(pid, kind)
             limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            # A program that has changed its uid by now is out of reach, unless we may override limits.
-            with contextlib.suppress(PermissionError):
-                resource.prlimit(pid, kind, (limit, limit))
+            resource.prlimit(pid, kind, (limit, limit))
     if limits.tree is not None:
         with contextlib.suppress(OSError):
             _prefer_when_out_of_memory(pid)
