@@ -18,7 +18,13 @@ from app.policy.errors import (
     PolicySetNotFound,
     PolicySetUriRefused,
 )
-from app.policy.schemas import PolicyAttachmentIn, PolicyAttachmentOut, PolicySetOut, PolicySyncOut
+from app.policy.schemas import (
+    PolicyAttachmentIn,
+    PolicyAttachmentOut,
+    PolicySetOut,
+    PolicySourceOut,
+    PolicySyncOut,
+)
 
 router = APIRouter(prefix="/terraform", tags=["policy"])
 Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
@@ -29,6 +35,20 @@ Writer = Annotated[Actor, requires(Permission.POLICIES_WRITE)]
 def list_policy_sets(actor: Reader) -> list[PolicySetOut]:  # noqa: ARG001 - the permission is the point
     """Return the policy sets under `policies/`, with their packages. A broken one says why in `error`."""
     return service.policy_sets()
+
+
+@router.get(
+    "/policy-sets/source",
+    operation_id="read_policy_set_source",
+    summary="Read the text of a policy set",
+    responses=error_responses(PolicySetNotFound, PolicySetUriRefused, PolicySetInvalid),
+)
+def read_policy_set_source(
+    actor: Reader,  # noqa: ARG001 - the permission is the point
+    policy_set_uri: Annotated[str, Query(min_length=1, max_length=500, description="As an attachment names it.")],
+) -> PolicySourceOut:
+    """Return the Rego files and the data of a policy set as it is now, tests left out."""
+    return service.source_of_set(policy_set_uri)
 
 
 @router.get(
@@ -80,6 +100,17 @@ def create_policy_attachment(session: SessionDep, actor: Writer, body: PolicyAtt
 def get_policy_attachment(attachment_id: str, session: SessionDep, actor: Reader) -> PolicyAttachmentOut:
     """Return one attachment and what it is pinned to."""
     return service.get_attachment(session, actor, attachment_id)
+
+
+@router.get(
+    "/policy-attachments/{attachment_id}/source",
+    operation_id="read_policy_attachment_source",
+    summary="Read the text that an attachment is pinned to",
+    responses=error_responses(PolicyAttachmentNotFound),
+)
+def read_policy_attachment_source(attachment_id: str, session: SessionDep, actor: Reader) -> PolicySourceOut:
+    """Return the Rego files and the data that plans are judged by, as they were when the attachment was synced."""
+    return service.source_of_attachment(session, actor, attachment_id)
 
 
 @router.post(

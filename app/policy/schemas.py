@@ -160,6 +160,15 @@ class PolicySetOut(BaseModel):
     error: str | None = Field(description="Why the set can't be used; null when it can.")
 
 
+class PolicySourceOut(BaseModel):
+    """The text of a policy set: its Rego files, name to text, and its ``data.json``; the digest is of just that."""
+
+    policy_set_uri: str
+    bundle_digest: str
+    files: dict[str, str]
+    data: str | None
+
+
 class PolicyCheckOut(BaseModel):
     """A stored policy check of a run."""
 

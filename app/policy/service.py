@@ -31,6 +31,7 @@ from app.policy.schemas import (
     PolicyCheckOut,
     PolicyDocument,
     PolicySetOut,
+    PolicySourceOut,
     PolicySyncOut,
     Stage,
     WhoOut,
@@ -53,6 +54,8 @@ __all__ = [
     "list_attachments",
     "policy_sets",
     "results_digest",
+    "source_of_attachment",
+    "source_of_set",
     "store_checks",
     "sync",
 ]
@@ -155,6 +158,19 @@ def list_attachments(
         binding = (found.id, found.tags)
     rows, cursor = repository.page(session, actor.organization_id, params, binding)
     return Page(items=_present(session, rows), next_cursor=cursor)
+
+
+def source_of_attachment(session: Session, actor: Actor, attachment_id: str) -> PolicySourceOut:
+    """Return the text that an attachment is pinned to. Raises ``PolicyAttachmentNotFound``."""
+    row = _get(session, actor, attachment_id)
+    kept = repository.bundles(session, [row.bundle_id])[row.bundle_id]
+    return _source(row.policy_set_uri, PolicyBundle.model_validate(kept.files))
+
+
+def source_of_set(policy_set_uri: str) -> PolicySourceOut:
+    """Return the text of a policy set as it is now. Raises what reading it for an attachment raises."""
+    uri = policy_set_uri.removeprefix("./").rstrip("/")
+    return _source(uri, bundles.load(get_settings().policies_dir, uri))
 
 
 def attachments_for(
@@ -262,6 +278,10 @@ def _read_and_compile(uri: str) -> PolicyBundle:
 
 def _keep(session: Session, organization_id: str, bundle: PolicyBundle) -> str:
     return repository.keep_bundle(session, organization_id, bundle.digest, bundle.model_dump())
+
+
+def _source(uri: str, bundle: PolicyBundle) -> PolicySourceOut:
+    return PolicySourceOut(policy_set_uri=uri, bundle_digest=bundle.digest, files=bundle.files, data=bundle.data)
 
 
 def _lock(session: Session, organization_id: str, workspace_id: str | None) -> None:

@@ -48,3 +48,19 @@ def test_viewer_may_not_write(session: Session) -> None:
     client, _ = _client(session, Role.VIEWER)
     assert client.post(BASE, json=BODY).status_code == 403
     assert client.get(BASE).status_code == 200
+
+
+def test_source_of_a_set_and_of_what_is_pinned_say_the_same_digest(session: Session) -> None:
+    client, _ = _client(session, Role.ADMIN)
+    attachment = client.post(BASE, json=BODY).json()
+    pinned = client.get(f"{BASE}/{attachment['id']}/source").json()
+    shipped = client.get("/terraform/policy-sets/source", params={"policy_set_uri": BODY["policy_set_uri"]}).json()
+    assert pinned == shipped
+    assert pinned["bundle_digest"] == attachment["bundle_digest"]
+    assert "package sluice.blast_radius" in pinned["files"]["policy.rego"]
+
+
+def test_source_of_an_address_outside_is_refused(session: Session) -> None:
+    client, _ = _client(session, Role.VIEWER)
+    refused = client.get("/terraform/policy-sets/source", params={"policy_set_uri": "policies/../app"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "policy_set_uri_refused")

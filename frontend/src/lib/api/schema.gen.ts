@@ -527,6 +527,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/policy-attachments/{attachment_id}/source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the text that an attachment is pinned to
+         * @description Return the Rego files and the data that plans are judged by, as they were when the attachment was synced.
+         */
+        get: operations["read_policy_attachment_source"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/policy-attachments/{attachment_id}/sync": {
         parameters: {
             query?: never;
@@ -559,6 +579,26 @@ export interface paths {
          * @description Return the policy sets under `policies/`, with their packages. A broken one says why in `error`.
          */
         get: operations["list_policy_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/policy-sets/source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the text of a policy set
+         * @description Return the Rego files and the data of a policy set as it is now, tests left out.
+         */
+        get: operations["read_policy_set_source"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3281,6 +3321,22 @@ export interface components {
             title: string;
             /** Uri */
             uri: string;
+        };
+        /**
+         * PolicySourceOut
+         * @description The text of a policy set: its Rego files, name to text, and its ``data.json``; the digest is of just that.
+         */
+        PolicySourceOut: {
+            /** Bundle Digest */
+            bundle_digest: string;
+            /** Data */
+            data: string | null;
+            /** Files */
+            files: {
+                [key: string]: string;
+            };
+            /** Policy Set Uri */
+            policy_set_uri: string;
         };
         /**
          * PolicySyncOut
@@ -6838,6 +6894,47 @@ export interface operations {
             };
         };
     };
+    read_policy_attachment_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicySourceOut"];
+                };
+            };
+            /** @description There is no such policy attachment (`policy_attachment_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     sync_policy_attachment: {
         parameters: {
             query?: never;
@@ -6896,6 +6993,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicySetOut"][];
+                };
+            };
+        };
+    };
+    read_policy_set_source: {
+        parameters: {
+            query: {
+                /** @description As an attachment names it. */
+                policy_set_uri: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicySourceOut"];
+                };
+            };
+            /** @description There is no such policy set (`policy_set_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This policy set address can't be used (`policy_set_uri_refused`); The policy set is not valid (`policy_set_invalid`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
