@@ -13,7 +13,7 @@ from app.executor.launch import Ended
 from app.executor.options import ExecutorOptions
 from app.executor.requirements import Requirement
 from app.executor.retry import may_pass
-from app.executor.shared_providers import Hear, Place, SharedProviders
+from app.executor.shared_providers import Hear, Seat, SharedProviders
 from app.executor.surroundings import Surroundings
 from app.executor.tree import wait_for
 
@@ -24,7 +24,7 @@ _FILE_LIMIT = 64 * 1024 * 1024
 class Host(Protocol):
     """What the executor does for `init`."""
 
-    def run(self, command: Command, *, place: Place | None = None, hear: Hear | None = None) -> Ended:
+    def run(self, command: Command, *, seat: Seat | None = None, hear: Hear | None = None) -> Ended:
         """Run a command to its end."""
 
     @property

@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
-class Place:
+class LoopbackAddress:
     """A loopback address to listen at: `127.0.0.1` or `::1`, and a port."""
 
     host: str
@@ -37,8 +37,8 @@ class Place:
         return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
 
-def listen(first: int, places: Sequence[Place]) -> list[socket.socket]:
-    """Return sockets that listen at ``places`` in the network namespace of the process ``first``.
+def listen(first: int, addresses: Sequence[LoopbackAddress]) -> list[socket.socket]:
+    """Return sockets that listen at ``addresses`` in the network namespace of the process ``first``.
 
     Raises ``ProcessFailed`` when that can't be done.
     """
@@ -48,30 +48,30 @@ def listen(first: int, places: Sequence[Place]) -> list[socket.socket]:
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
         if child == 0:
-            _serve(theirs, first, places)
+            _serve(theirs, first, addresses)
         theirs.close()
         try:
             ours.settimeout(_ANSWER_SECONDS)
-            said, descriptors, _, _ = socket.recv_fds(ours, 512, len(places))
+            said, descriptors, _, _ = socket.recv_fds(ours, 512, len(addresses))
         except OSError as error:
             said, descriptors = str(error).encode(), []
         finally:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(child, 0)
     listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    if len(listeners) != len(places):
+    if len(listeners) != len(addresses):
         for listener in listeners:
             listener.close()
         raise ProcessFailed(f"The sandbox's network could not be set up: {said.decode(errors='replace')}.")
     return listeners
 
 
-def _serve(channel: socket.socket, first: int, places: Sequence[Place]) -> None:
+def _serve(channel: socket.socket, first: int, addresses: Sequence[LoopbackAddress]) -> None:
     """Enter the namespace, listen, hand out the sockets, and exit. Runs in the forked child alone."""
     try:
         try:
             _enter(first)
-            listeners = [_listener(place) for place in places]
+            listeners = [_listener(address) for address in addresses]
             socket.send_fds(channel, [b"ok"], [listener.fileno() for listener in listeners])
         except BaseException as error:
             channel.send(str(error).encode()[:500])
@@ -88,12 +88,12 @@ def _enter(first: int) -> None:
     _call(_libc.setns(network, _CLONE_NEWNET))
 
 
-def _listener(place: Place) -> socket.socket:
-    listener = socket.socket(place.family, socket.SOCK_STREAM)
-    if place.family == socket.AF_INET:
+def _listener(address: LoopbackAddress) -> socket.socket:
+    listener = socket.socket(address.family, socket.SOCK_STREAM)
+    if address.family == socket.AF_INET:
         # The sandbox brings its loopback up itself, perhaps a moment later.
         listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
-    listener.bind((place.host, place.port))
+    listener.bind((address.host, address.port))
     listener.listen(256)
     return listener
 

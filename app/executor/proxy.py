@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from app.executor import inside
 from app.executor.egress import Endpoint, Policy, Refusal
-from app.executor.inside import Place
+from app.executor.inside import LoopbackAddress
 
 PORT = 3128
 _MOST_HEAD_BYTES = 64 * 1024
@@ -58,11 +58,11 @@ class Gate:
         """
         backend = self._policy.backend
         relayed = backend if backend is not None and backend.is_loopback else None
-        places = [Place("127.0.0.1", self._port)]
+        addresses = [LoopbackAddress("127.0.0.1", self._port)]
         if relayed is not None:
             # Clients never take a proxy to loopback; so the backend's own address is there, inside.
-            places.append(Place("::1" if ":" in relayed.host else "127.0.0.1", relayed.port))
-        listeners = inside.listen(first, places)
+            addresses.append(LoopbackAddress("::1" if ":" in relayed.host else "127.0.0.1", relayed.port))
+        listeners = inside.listen(first, addresses)
         return _Server(self._policy, self._tell, listeners[0], relayed, listeners[1:]).close
 
     def _tell(self, host: str, port: int, reason: str) -> None:

@@ -43,7 +43,7 @@ _VENDORED = "terraform.d/plugins"
 
 
 @dataclass(frozen=True)
-class Place:
+class Seat:
     """Where a command runs, when that is not the run's own directory."""
 
     directory: Path
@@ -57,7 +57,7 @@ class Runs(Protocol):
     """How the executor runs one command and counts its process among the run's."""
 
     def __call__(
-        self, command: Command, *, place: Place | None = None, hear: Hear | None = None, limits: Limits | None = None
+        self, command: Command, *, seat: Seat | None = None, hear: Hear | None = None, limits: Limits | None = None
     ) -> Ended:
         """Run it to its end. ``hear`` gets its lines, which then don't go to the log."""
 
@@ -237,7 +237,7 @@ class SharedProviders:
             try:
                 ended = self._run(
                     InitCommand(is_json=self._is_json),
-                    place=Place(site.module, surroundings),
+                    seat=Seat(site.module, surroundings),
                     hear=heard.append,
                     limits=replace(limits, timeout_seconds=longest),
                 )

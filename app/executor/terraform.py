@@ -1,16 +1,13 @@
 """``TerraformExecutor``: OpenTofu and Terraform as an `Engine`."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from app.core.canonical import with_member
 from app.core.errors import IntegrityError
 from app.executor import backend, documents, endings, files, gateway, prepared, sandbox, transcript
 from app.executor.cancel import CancelSource, StopOrder
@@ -21,8 +18,6 @@ from app.executor.commands import (
     Command,
     PlanCommand,
     ShowCommand,
-    StatePullCommand,
-    StatePushCommand,
 )
 from app.executor.discovery import Tool
 from app.executor.engine import Inputs, KeptState, Notice, Output, PlanMode, PlanProduct, Report, Site, Variable
@@ -36,10 +31,9 @@ from app.executor.initializing import LOCK_FILE, Initializer
 from app.executor.launch import Ended, Limits
 from app.executor.lines import Line
 from app.executor.options import ExecutorOptions
-from app.executor.retry import is_transient
-from app.executor.shared_providers import Hear, Place, SharedProviders
+from app.executor.shared_providers import Hear, Seat, SharedProviders
+from app.executor.state_commands import StateCommands
 from app.executor.surroundings import VARIABLES_HCL, VARIABLES_JSON, Surroundings
-from app.executor.tree import wait_for
 
 STATE_FILE = "terraform.tfstate"
 ERRORED_STATE_FILE = "errored.tfstate"
@@ -57,9 +51,6 @@ RESERVED_FILES = (
     VARIABLES_HCL,
 )
 _FILE_LIMIT = 512 * 1024 * 1024
-_EMPTY: dict[str, Any] = {"outputs": {}, "resources": [], "check_results": None}
-# Nobody else is expected at the backend; what the engine held a moment ago may take one to be gone.
-_PUSH_LOCK_SECONDS = 20
 _ASKS_FOR_INIT = re.compile(r"\b(tofu|terraform) init\b")
 _JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.9")}
 
@@ -148,6 +139,7 @@ class TerraformExecutor:
                 cancel=self._cancel,
                 report=report,
             )
+        self._state = StateCommands(self, site=site, options=options, cancel=self._cancel)
         self._init = Initializer(
             self,
             engine=tool.kind,
@@ -271,56 +263,12 @@ class TerraformExecutor:
             raise self.failure(ended)
 
     def pull_state(self) -> bytes | None:
-        """Run `state pull`. After an order to stop it has the grace period to end.
-
-        Engines print nothing, or a state without a lineage, where there is none.
-        """
-        was_stopped = self._cancel.requested() is not None
-        limits = self._options.limits
-        if was_stopped:
-            limits = replace(limits, timeout_seconds=limits.grace_seconds, grace_seconds=1.0)
-        attempt = 1
-        while True:
-            ended = self.run(StatePullCommand(), capture_stdout=True, limits=limits, obeys=not was_stopped)
-            if ended.exit_code == 0:
-                break
-            pause = self._options.retry.wait_after(attempt)
-            if was_stopped or pause is None or not is_transient([ended.stderr.decode(errors="replace")]):
-                raise self.failure(ended)
-            attempt += 1
-            if wait_for(self._cancel.fileno(), pause):
-                raise self.stopped("state pull")
-        if not ended.stdout.strip():
-            return None
-        try:
-            document = documents.load(ended.stdout)
-            return ended.stdout if document["lineage"] else None
-        except (ValueError, KeyError, TypeError) as error:
-            raise EngineFailed(
-                "The engine pulled something that is no state from the backend.", command="state pull"
-            ) from error
+        """Return what ``StateCommands.pull`` does; after an order to stop it has the grace period to end."""
+        return self._state.pull()
 
     def push_state(self, data: bytes, *, over: bytes | None) -> None:
-        """Run `state push`; the backend's own lock is held while it writes.
-
-        What engines push where nothing lies gets a lineage of its own and the serial 1, and what they push over
-        something one more than its serial says (`PersistState` of their `states/remote`). So an empty state goes first,
-        and ours over it: forced, since the lineage differs, and one lower.
-        """
-        document = json.loads(data)
-        there = json.loads(over) if over is not None else None
-        if there is not None and there["lineage"] == document["lineage"]:
-            self._push(data, is_forced=False)
-            return
-        if there is None:
-            self._push(json.dumps(document | _EMPTY).encode(), is_forced=False)
-        self._push(with_member(data, "serial", int(document["serial"]) - 1), is_forced=True)
-
-    def _push(self, data: bytes, *, is_forced: bool) -> None:
-        files.write(self._site.module, PUSHED_FILE, data, owner=self._options.owner, mode=0o600)
-        ended = self.run(StatePushCommand(is_forced=is_forced, lock_timeout_seconds=_PUSH_LOCK_SECONDS))
-        if ended.exit_code != 0:
-            raise self.failure(ended)
+        """Store a state in the backend as ``StateCommands.push`` does."""
+        self._state.push(data, over=over)
 
     def kept_state(self) -> KeptState:
         """Return the local backend's state, and what the engine could not write to it."""
@@ -345,24 +293,24 @@ class TerraformExecutor:
         capture_stdout: bool = False,
         limits: Limits | None = None,
         obeys: bool = True,
-        place: Place | None = None,
+        seat: Seat | None = None,
         hear: Hear | None = None,
     ) -> Ended:
         """Run one command to its end. ``obeys`` False goes on after an order to stop, within its ``limits``.
 
-        ``place`` is where it runs when not in the run's directory; ``hear`` gets its lines in place of the log.
+        ``seat`` is where it runs when not in the run's directory; ``hear`` gets its lines in place of the log.
         """
         limits = limits or self._options.limits
         if obeys and self._cancel.requested() is not None:
             raise self.stopped(command.name)
         self._diagnostics, self._has_begun = [], False
-        place = place or Place(self._site.module, self._surroundings)
-        around = place.surroundings
+        seat = seat or Seat(self._site.module, self._surroundings)
+        around = seat.surroundings
         launch = gateway.Launch(
             self._tool.path,
             command,
             around.environment,
-            place.directory,
+            seat.directory,
             around.confinement,
             writable=around.writable,
             attach=around.attach,

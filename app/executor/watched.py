@@ -4,17 +4,17 @@ import contextlib
 import os
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from app.core import clock
-from app.executor import bounds, control_group, sandbox, seccomp, tree, watchdog
+from app.executor import bounds, control_group, sandbox, spawning, tree, watchdog
 from app.executor.cancel import CancelToken, StopOrder
 from app.executor.errors import ProcessFailed
 from app.executor.launch import Ended, Exceeded, Launch, Limits, Proof, Stream, not_started
 from app.executor.lines import Line, LineSplitter
+from app.executor.spawning import Process
 from app.executor.transcript import Transcript
 
 _CHUNK = 256 * 1024
@@ -70,64 +70,18 @@ class Watched:
         self._descriptors.append(descriptor)
         return descriptor
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
-        launch = self._launch
-        confined = launch.confinement
-        passed: list[int] = []
-        self._status: int | None = None
-        self._gate: int | None = None
+    def _spawn(self) -> Process:
+        transcript = self._transcript
         try:
-            if confined is None:
-                arguments: tuple[str, ...] = (str(launch.program), *launch.command.arguments())
-            else:
-                self._status, status_writer = os.pipe()
-                self._keep(self._status)
-                passed.append(status_writer)
-                gate, self._gate = os.pipe()
-                self._keep(self._gate)
-                passed.append(gate)
-                syscalls = seccomp.program()
-                if syscalls is not None:
-                    passed.append(_memory_file(syscalls))
-                    syscalls_filter: int | None = passed[-1]
-                else:
-                    syscalls_filter = None
-                data = {}
-                for path, content in (sandbox.account_files(confined.tools.user_id) | confined.files).items():
-                    data[path] = _memory_file(content)
-                    passed.append(data[path])
-                arguments = sandbox.wrap(
-                    confined,
-                    sandbox.program_path(launch.program)
-                    if launch.program in confined.programs
-                    else str(launch.program),
-                    launch.command.arguments(),
-                    directory=sandbox.inside(confined, launch.directory),
-                    status_descriptor=status_writer,
-                    data_descriptors=data,
-                    gate_descriptor=gate,
-                    filter_descriptor=syscalls_filter,
-                )
-            popen = subprocess.Popen(
-                arguments,
-                cwd="/" if confined is not None else launch.directory,
-                env=dict(launch.environment),
-                stdin=subprocess.PIPE if launch.stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if self._transcript is None else self._transcript.writer,
-                stderr=subprocess.PIPE,
-                pass_fds=passed,
-                start_new_session=True,
-                # bubblewrap brings its own; preexec_fn would cost a full fork.
-                preexec_fn=None if confined is not None else tree.die_with_parent,  # noqa: PLW1509
-            )
-        except OSError as error:
+            started = spawning.spawn(self._launch, stdout=transcript.writer if transcript is not None else None)
+        except ProcessFailed:
             self.close()
-            raise not_started(launch, error) from error
-        finally:
-            for descriptor in passed:
-                os.close(descriptor)
+            raise
+        self._status = self._keep(started.status) if started.status is not None else None
+        self._gate = self._keep(started.gate) if started.gate is not None else None
+        popen = started.popen
         tree.track(popen.pid)
-        if confined is None:
+        if self._launch.confinement is None:
             try:
                 self._bind(popen.pid, watchdog.of_session(popen.pid))
             except BaseException:
@@ -427,11 +381,3 @@ def _open_transcript(launch: Launch) -> Transcript | None:
         return Transcript(launch.transcript)
     except OSError as error:
         raise not_started(launch, error) from error
-
-
-def _memory_file(content: bytes) -> int:
-    descriptor = os.memfd_create("sluice", os.MFD_CLOEXEC)
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor

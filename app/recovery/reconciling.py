@@ -14,7 +14,7 @@ from app.core.errors import Invalid
 from app.recovery.schemas import Change, RecoveryOutcome
 from app.runner.masking import MASK
 from app.runner.port import ApplyStep
-from app.state.service import HeldInstance, Holdings, Place, normal_place, place_of
+from app.state.service import HeldInstance, Holdings, InstancePlace, normal_place, place_of
 
 Evidence = Literal["whole", "partial", "none"]
 
@@ -123,7 +123,7 @@ def reconcile(
     own = {normal_place(place): instances for place, instances in kept.items()}
     plans = {at: found for found in planned if (at := _place(found.address)) is not None}
     lost = []
-    begun: set[Place] = set()
+    begun: set[InstancePlace] = set()
     for step in steps:
         worked_on = _place(step.address)
         if worked_on is None:
@@ -204,7 +204,7 @@ def _lost(
     )
 
 
-def _place(address: str) -> Place | None:
+def _place(address: str) -> InstancePlace | None:
     try:
         return place_of(address)
     except Invalid:

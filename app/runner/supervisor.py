@@ -19,16 +19,14 @@ from app.core.settings import Settings, get_settings
 from app.executor import accounts, measures, tree
 from app.executor.cancel import StopOrder
 from app.executor.discovery import Tool
-from app.executor.engine import Site, Variable
+from app.executor.engine import Site
 from app.executor.errors import EngineStopped, ProcessFailed
 from app.executor.nursery import Target, retire
 from app.executor.options import ExecutorOptions
-from app.executor.prepared import Shelf
 from app.executor.terraform import TerraformExecutor
-from app.runner import engines, leftovers, moving, pipeline, steps, workdir
+from app.runner import engines, fitting, leftovers, moving, pipeline, proof, steps, workdir
 from app.runner.feed import Feed
 from app.runner.lease import LeaseKeeper
-from app.runner.masking import Masker, sensitive_texts
 from app.runner.port import (
     Failure,
     HeartbeatAnswer,
@@ -36,7 +34,6 @@ from app.runner.port import (
     LeaseLost,
     Phase,
     ProgressRecord,
-    ProofOfDeath,
     RunnerJob,
     RunnerPort,
     StateAnswer,
@@ -103,21 +100,7 @@ class Supervisor:
         self._claim: leftovers.Claim | None = None
         self._account: accounts.Account | None = None
         self._state_is_safe = True
-        self._masker = Masker(
-            [
-                *(
-                    text
-                    for variable in job.variables
-                    if variable.sensitive
-                    for text in sensitive_texts(variable.value, is_hcl=variable.hcl)
-                ),
-                *(
-                    value
-                    for name, value in job.backend_environment.items()
-                    if name.endswith("_PASSWORD") or name.startswith("TF_TOKEN_")
-                ),
-            ]
-        )
+        self._masker = fitting.masker(job)
         self._feed = Feed(self._append, self._keep_tail)
         self._reporter = Reporter(self._feed, self._masker)
         self._lease = LeaseKeeper(
@@ -226,14 +209,9 @@ class Supervisor:
         if warning := measures.without_sandbox(self._settings, self._options):
             self._feed.line(f"Warning: {warning}")
         elif self._options.owner.id is not None:
-            self._account = accounts.take()
-            if self._account.is_shared:
-                shared = (
-                    f"all {accounts.COUNT} uids of this machine are taken, so this run shares uid "
-                    f"{self._account.user_id} with another: let its workers do fewer runs at once."
-                )
-                self._feed.line(f"Warning: {shared}")
-                _log.warning(shared, extra={"run_id": self._job.run_id})
+            self._account, warning = fitting.take_account(job.run_id)
+            if warning is not None:
+                self._feed.line(f"Warning: {warning}")
             self._options = self._options.under(self._account)
         # Without a sandbox the directory's own path is what the engine sees, so plan and apply share one name.
         name = job.run_id if self._options.tools is not None else job.planned_run_id or job.run_id
@@ -254,50 +232,19 @@ class Supervisor:
         self, tool: Tool, site: Site, backend: RunnerJob | JobBackend, options: ExecutorOptions
     ) -> TerraformExecutor:
         """Return the engine in one directory with one backend; orders to stop reach it from here on."""
-        job = self._job
-        made = TerraformExecutor(
+        made = fitting.executor(
+            self._job,
+            backend,
             tool=tool,
             site=site,
             options=options,
+            settings=self._settings,
             report=self._reporter.take,
-            expected_backend=backend.expected_backend,
-            backend_settings=backend.backend_settings,
-            variables=[
-                Variable(found.key, found.value, found.hcl) for found in job.variables if found.kind == "terraform"
-            ],
-            environment={found.key: found.value for found in job.variables if found.kind == "env"},
-            backend_environment=job.backend_environment,
-            shelf=self._shelf(tool, options),
         )
         self._engines.append(made)
         if self._order is not None:
             made.interrupt(self._order[0])
         return made
-
-    def _shelf(self, tool: Tool, options: ExecutorOptions) -> Shelf | None:
-        """Return where what `init` makes for this job is kept; None where it must not be.
-
-        Without a sandbox a run could write to what another will use; a move between backends initializes two.
-        """
-        job = self._job
-        if (
-            not self._settings.reuse_init
-            or options.tools is None
-            or job.configuration is None
-            or job.target is not None
-        ):
-            return None
-        parts = (
-            job.organization_id,
-            job.workspace_id,
-            job.configuration.digest,
-            job.module_path,
-            job.generated_files,
-            job.expected_backend,
-            tool.sha256,
-            options.cli_config.text if options.cli_config is not None else "",
-        )
-        return Shelf(workdir.prepared_directory(self._settings), parts)
 
     def _acknowledge(self, error: EngineStopped) -> str:
         order = self._order[0] if self._order is not None else StopOrder.CANCEL
@@ -385,36 +332,17 @@ class Supervisor:
         if self._account is not None:
             self._account.release()
         self._feed.close(_END_PATIENCE_SECONDS if self._order is None else _FLUSH_SECONDS)
-        proof = self._proof()
-        if proof is None:
+        proven = proof.of(self._engines)
+        if proven is None:
             retire()
             self._evidence("unproven_death", {"message": "a process of the engine could not be proven dead"})
         else:
             try:
-                self.insist("quiesce", lambda: self._port.quiesce(self._job.run_id, self._job.fencing_token, proof))
+                self.insist("quiesce", lambda: self._port.quiesce(self._job.run_id, self._job.fencing_token, proven))
             except Exception as error:
                 # Then the sweep presumes it, by the lease.
                 _log.warning("A run could not quiesce: %s", error, extra={"run_id": self._job.run_id})
         self._lease.close()
-
-    def _proof(self) -> ProofOfDeath | None:
-        """Return how it is known that no process lives; None when that is not known."""
-        ends = sorted((end for engine in self._engines for end in engine.ends), key=lambda end: end.ended_at)
-        if not all(engine.is_proven_dead for engine in self._engines):
-            return None
-        if not ends:
-            return ProofOfDeath(kind="never_started", at=clock.now())
-        last = ends[-1]
-        assert last.proof is not None
-        return ProofOfDeath(
-            kind=last.proof,
-            at=last.ended_at,
-            pid=last.pid,
-            exit_code=last.exit_code,
-            signal=last.signal,
-            signals_sent=last.signals_sent,
-            detail=f"`{last.command}` was the last of {len(ends)} processes; each has been waited for.",
-        )
 
     def _evidence(self, kind: str, data: dict[str, object]) -> None:
         try:

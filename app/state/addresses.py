@@ -7,7 +7,7 @@
 import re
 
 from app.state.errors import AddressUnreadable
-from app.state.holding import Place
+from app.state.holding import InstancePlace
 
 Part = str | int
 _NAME = re.compile(r"[^\W\d][\w-]*")
@@ -39,7 +39,7 @@ def address_steps(address: str) -> tuple[tuple[str, Part | None], ...]:
         position += 1
 
 
-def place_of(address: str) -> Place:
+def place_of(address: str) -> InstancePlace:
     """Return the place of a managed resource instance: module, type, name, index. Raises ``AddressUnreadable``.
 
     The module is spelled in one way, whoever spelled the address.
@@ -51,7 +51,7 @@ def place_of(address: str) -> Place:
     return (_canonical(steps[:-2]), kind, name, index)
 
 
-def normal_place(place: Place) -> Place:
+def normal_place(place: InstancePlace) -> InstancePlace:
     """Return a state's place with its module spelled as `place_of` does."""
     module, kind, name, index = place
     return (_canonical(address_steps(module)) if module else "", kind, name, index)

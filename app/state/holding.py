@@ -11,7 +11,7 @@ from app.state import parsing, quarantine_repository, repository, versions
 from app.state.errors import StateUnreadable, StateVersionPruned
 from app.state.vault import Vault
 
-Place = tuple[str, str, str, str | int | None]
+InstancePlace = tuple[str, str, str, str | int | None]
 """Where a managed resource instance is: module (the engine's spelling, empty for the root), type, name, index."""
 
 
@@ -24,7 +24,7 @@ class HeldInstance(BaseModel):
     is_deposed: bool
 
 
-Holdings = dict[Place, list[HeldInstance]]
+Holdings = dict[InstancePlace, list[HeldInstance]]
 
 
 def held_now(session: Session, workspace_id: str) -> Holdings:
@@ -55,7 +55,7 @@ def held_of_run(session: Session, run_id: str) -> Holdings:
 
 
 def _holdings(contents: Iterable[bytes]) -> Holdings:
-    found: defaultdict[Place, list[HeldInstance]] = defaultdict(list)
+    found: defaultdict[InstancePlace, list[HeldInstance]] = defaultdict(list)
     for content in contents:
         try:
             blocks = parsing.document(content).get("resources") or []
@@ -67,7 +67,7 @@ def _holdings(contents: Iterable[bytes]) -> Holdings:
     return dict(found)
 
 
-def _take(found: defaultdict[Place, list[HeldInstance]], block: dict[str, Any]) -> None:
+def _take(found: defaultdict[InstancePlace, list[HeldInstance]], block: dict[str, Any]) -> None:
     module, kind, name = (str(block.get(key) or "") for key in ("module", "type", "name"))
     for instance in block.get("instances") or []:
         index = instance.get("index_key")

@@ -3,7 +3,7 @@
 from app.state.addresses import address_steps, normal_place, place_of
 from app.state.credentials import issue_run_credential, revoke_run_credentials, settle_snapshots
 from app.state.hcp_importing import import_from_hcp
-from app.state.holding import HeldInstance, Holdings, Place, held_now, held_of_run
+from app.state.holding import HeldInstance, Holdings, InstancePlace, held_now, held_of_run
 from app.state.importing import import_state
 from app.state.listing import changes, diff, diff_quarantined, facets, quarantined_resources, resources
 from app.state.locks import (
@@ -55,7 +55,7 @@ __all__ = [
     "ARTIFACT_KIND",
     "HeldInstance",
     "Holdings",
-    "Place",
+    "InstancePlace",
     "address_steps",
     "adopt",
     "beat",

@@ -17,7 +17,7 @@ from tests.executor.test_executor_plugin_cache import ADDRESS, nest
 
 
 class Bench:
-    """A run whose engine's command is ``run``, called with the place that it was started in."""
+    """A run whose engine's command is ``run``, called with the seat that it was started in."""
 
     def __init__(self, directory: Path, run: Any) -> None:
         self.said: list[str] = []
@@ -34,7 +34,7 @@ class Bench:
             tool=Tool("tofu", directory / "tofu", "1.10.0", "0" * 64),
             is_json=True,
             options=ExecutorOptions(tools=None, plugin_cache=self.cache, fills_cache=True),
-            run=lambda _, *, place, **__: run(place.directory),
+            run=lambda _, *, seat, **__: run(seat.directory),
             cancel=self._cancel,
             report=report,
         )
