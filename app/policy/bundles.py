@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app.policy import rego
@@ -37,15 +37,47 @@ def load(policies_dir: Path, uri: str) -> PolicyBundle:
     files = {path.relative_to(target).as_posix(): _read(root, path, uri) for path in _rego_files(target)}
     if not files:
         raise _invalid(uri, "it holds no .rego file other than tests")
-    if len(files) > MAX_FILES:
-        raise _invalid(uri, f"it holds {len(files)} files; at most {MAX_FILES} are read")
-    for name in files:
+    bundle = PolicyBundle(files=files, data=_data(root, target, uri))
+    reason = refusal(bundle)
+    if reason is not None:
+        raise _invalid(uri, reason)
+    return bundle
+
+
+def draft(files: Mapping[str, str], data: str | None) -> PolicyBundle:
+    """Return the policy set that these files (name to text) make, without its tests; nothing is compiled.
+
+    Raises ``PolicySetInvalid`` for one that is empty or too large, or for a name that no file of a set has.
+    """
+    bundle = PolicyBundle(
+        files={name: text for name, text in files.items() if not name.endswith("_test.rego")}, data=data
+    )
+    reason = "it holds no .rego file other than tests" if not bundle.files else refusal(bundle)
+    if reason is not None:
+        raise PolicySetInvalid(
+            f"The policy set can't be used: {reason}.", reason=reason, errors=[{"field": "files", "message": reason}]
+        )
+    return bundle
+
+
+def refusal(bundle: PolicyBundle) -> str | None:
+    """Return why a bundle's names, number of files or size can't be taken; None when they can."""
+    if len(bundle.files) > MAX_FILES:
+        return f"it holds {len(bundle.files)} files; at most {MAX_FILES} are read"
+    for name in bundle.files:
         if not all(_PART.fullmatch(part) for part in name.split("/")):
-            raise _invalid(uri, f"the file name {name!r} has characters other than letters, digits, '.', '_' and '-'")
-    data = _data(root, target, uri)
-    if sum(len(text.encode()) for text in (*files.values(), data or "")) > MAX_BYTES:
-        raise _invalid(uri, f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
-    return PolicyBundle(files=files, data=data)
+            return f"the file name {name!r} has characters other than letters, digits, '.', '_' and '-'"
+        if not name.endswith(".rego"):
+            return f"{name!r} is not a .rego file; data goes into data.json"
+        if any(other.startswith(f"{name}/") for other in bundle.files):
+            return f"{name!r} is a file and a directory at once"
+    try:
+        size = sum(len(text.encode()) for text in (*bundle.files.values(), bundle.data or ""))
+    except UnicodeEncodeError:
+        return "it holds text that is not UTF-8"
+    if size > MAX_BYTES:
+        return f"it is larger than {MAX_BYTES // 1024 // 1024} MiB"
+    return None
 
 
 def shipped(policies_dir: Path) -> list[PolicySetOut]:

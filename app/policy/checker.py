@@ -1,7 +1,10 @@
 """``PolicyChecker``: pinned policy sets over one input document. Knows no database; fails closed."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from app.core.errors import AppError
@@ -9,9 +12,20 @@ from app.core.settings import Settings, get_settings
 from app.policy import findings, rego
 from app.policy.engines import Evaluation, PolicyEngine, PolicySet, select_engine
 from app.policy.errors import PolicySetInvalid
-from app.policy.schemas import CheckReport, CheckResult, Finding, PinnedAttachment, PolicyBundle, PolicyDocument
+from app.policy.schemas import (
+    CheckReport,
+    CheckResult,
+    Evaluated,
+    Finding,
+    PinnedAttachment,
+    PolicyBundle,
+    PolicyDocument,
+)
 
 NO_ENGINE = "none"
+_BATCH_DOCUMENTS = 32
+_BATCH_BYTES = 8 * 1024 * 1024
+Document = PolicyDocument | Mapping[str, Any]
 
 
 class PolicyChecker:
@@ -31,7 +45,7 @@ class PolicyChecker:
         except AppError:
             return NO_ENGINE
 
-    def check(self, pinned: Sequence[PinnedAttachment], document: PolicyDocument | Mapping[str, Any]) -> CheckReport:
+    def check(self, pinned: Sequence[PinnedAttachment], document: Document) -> CheckReport:
         """Evaluate each attachment over ``document``.
 
         Equal bundles are evaluated once; with no attachment nothing is started. Never raises for what a policy, the
@@ -42,6 +56,26 @@ class PolicyChecker:
         bundles = {item.bundle_digest: item.bundle for item in pinned}
         engine_name, answers = self._evaluate(bundles, document)
         return findings.report([_result(item, engine_name, *answers[item.bundle_digest]) for item in pinned])
+
+    def evaluate_many(self, bundle: PolicyBundle, documents: Iterable[Document | bytes]) -> Iterator[Evaluated]:
+        """Evaluate one bundle over many documents, several in one child; yield what it said of each, in their order.
+
+        Documents are taken from ``documents`` a few at a time, as bytes when they are JSON already. Whoever stops
+        taking answers stops the evaluation with those that are under way. Each document has the limits of a check of
+        its own, and what one does to an engine is told of that one only. Raises ``ToolMissing`` when the engine that
+        is asked for is missing, ``PolicySetInvalid`` for a bundle that can't be evaluated over any document.
+        """
+        review = rego.review(bundle.files, bundle.data)
+        if review.errors:
+            raise _invalid("; ".join(review.errors))
+        engine = self._select()
+        policy_set = PolicySet(bundle, review.packages, review.is_self_contained)
+        width = max(1, os.cpu_count() or 1)
+        with ThreadPoolExecutor(max_workers=width) as pool:
+            batches = _batches(documents)
+            while batch := list(islice(batches, width)):
+                for answers in pool.map(lambda part: engine.evaluate_documents(policy_set, part), batch):
+                    yield from (_evaluated(engine.name, review, answer) for answer in answers)
 
     def compile(self, bundle: PolicyBundle) -> PolicyBundle:
         """Check that a bundle can be evaluated, and return it with the Rego version that it is written in.
@@ -60,7 +94,7 @@ class PolicyChecker:
         return self._engine or select_engine(self._settings or get_settings())
 
     def _evaluate(
-        self, bundles: Mapping[str, PolicyBundle], document: PolicyDocument | Mapping[str, Any]
+        self, bundles: Mapping[str, PolicyBundle], document: Document
     ) -> tuple[str, dict[str, tuple[Evaluation, rego.Review | None]]]:
         """Return the engine's name and, by bundle digest, what came of each bundle."""
         answers: dict[str, tuple[Evaluation, rego.Review | None]] = {}
@@ -87,21 +121,53 @@ class PolicyChecker:
         return engine_name, answers
 
 
-def _serialize(document: PolicyDocument | Mapping[str, Any]) -> bytes:
+def _serialize(document: Document) -> bytes:
     values = document.model_dump() if isinstance(document, PolicyDocument) else document
     return json.dumps(values, allow_nan=False, separators=(",", ":")).encode()
 
 
+def _batches(documents: Iterable[Document | bytes]) -> Iterator[list[bytes]]:
+    """Yield documents as JSON, as many together as one child is given."""
+    batch: list[bytes] = []
+    size = 0
+    for document in documents:
+        content = document if isinstance(document, bytes) else _serialize(document)
+        if batch and (len(batch) == _BATCH_DOCUMENTS or size + len(content) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(content)
+        size += len(content)
+    if batch:
+        yield batch
+
+
+def _evaluated(engine_name: str, review: rego.Review, answer: Evaluation) -> Evaluated:
+    found, error = _findings(answer, review)
+    values = {name: value[0] for name, value in (answer.values or {}).items() if value}
+    return Evaluated(
+        outcome="error" if error is not None else findings.outcome_of(found),
+        findings=found,
+        error=error,
+        values=values,
+        policy_engine=engine_name,
+        duration_ms=round(answer.seconds * 1000, 1),
+    )
+
+
+def _findings(answer: Evaluation, review: rego.Review | None) -> tuple[tuple[Finding, ...], str | None]:
+    """Return the findings in an answer, or why there are none to be had."""
+    if answer.error is not None:
+        return (), answer.error
+    if review is None or answer.values is None:
+        return (), "the engine gave no answer"
+    try:
+        return findings.read_findings(review.packages, answer.values), None
+    except findings.MalformedResult as malformed:
+        return (), str(malformed)
+
+
 def _result(item: PinnedAttachment, engine_name: str, answer: Evaluation, review: rego.Review | None) -> CheckResult:
-    error = answer.error
-    found: tuple[Finding, ...] = ()
-    if error is None and review is not None and answer.values is not None:
-        try:
-            found = findings.read_findings(review.packages, answer.values)
-        except findings.MalformedResult as malformed:
-            error = str(malformed)
-    elif error is None:
-        error = "the engine gave no answer"
+    found, error = _findings(answer, review)
     return CheckResult(
         attachment_id=item.id,
         policy_set_uri=item.policy_set_uri,

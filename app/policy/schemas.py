@@ -91,6 +91,20 @@ class CheckReport(Value):
     summary: str
 
 
+class Evaluated(Value):
+    """What a draft said about one document. ``error`` is set when, and only when, ``outcome`` is ``error``.
+
+    ``values`` holds what the rules gave, by ``package/rule``, as lists; those that are undefined are absent.
+    """
+
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+    values: dict[str, Any] = Field(default_factory=dict)
+    policy_engine: str
+    duration_ms: float
+
+
 class WhoOut(BaseModel):
     """Who did something."""
 

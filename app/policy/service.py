@@ -4,7 +4,7 @@ Checking itself holds no transaction: ``attachments_for`` reads values, ``check`
 writes the results.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle, 
 from app.policy.redaction import SENSITIVE_MARKER, build_input
 from app.policy.schemas import (
     CheckReport,
+    Evaluated,
     PinnedAttachment,
     PoliciesMoved,
     PolicyAttachmentIn,
@@ -47,9 +48,11 @@ __all__ = [
     "build_input",
     "check",
     "checks_of",
+    "compile_draft",
     "detach",
     "digests_for",
     "engine_name",
+    "evaluate_many",
     "get_attachment",
     "list_attachments",
     "policy_sets",
@@ -69,6 +72,21 @@ def policy_sets() -> list[PolicySetOut]:
 def engine_name() -> str:
     """Return the policy engine that would be used now, with its version; ``none`` when it is missing."""
     return PolicyChecker().engine_name()
+
+
+def compile_draft(files: Mapping[str, str], data: str | None = None) -> PolicyBundle:
+    """Return the bundle that a draft's files (name to text) and its ``data.json`` make, once it compiles.
+
+    Raises ``PolicySetInvalid`` with the reason, and ``ToolMissing`` when the engine that is asked for is missing.
+    """
+    return PolicyChecker().compile(bundles.draft(files, data))
+
+
+def evaluate_many(
+    bundle: PolicyBundle, documents: Iterable[PolicyDocument | Mapping[str, Any] | bytes]
+) -> Iterator[Evaluated]:
+    """Yield what a bundle says of each document, in their order; see ``PolicyChecker.evaluate_many``."""
+    return PolicyChecker().evaluate_many(bundle, documents)
 
 
 def attach(session: Session, actor: Actor, body: PolicyAttachmentIn) -> PolicyAttachmentOut:
