@@ -64,7 +64,8 @@ def test_evaluate_many_endless_document_blames_only_itself(checker_with: Callabl
 def test_evaluate_many_greedy_document_blames_only_itself(checker_with: Callable[..., PolicyChecker]) -> None:
     greedy = """package greedy
 deny contains x if {
-    some x in [y | some a in numbers.range(1, input.n); some b in numbers.range(1, input.n); y := sprintf("%d-%d", [a, b])]
+    side := numbers.range(1, input.n)
+    some x in [y | some a in side; some b in side; y := sprintf("%d-%d", [a, b])]
     x == "1-1"
 }
 """
