@@ -131,6 +131,7 @@ def create_worker() -> Celery:
 
     def on_init(**_: Any) -> None:
         control_group.settle()
+        control_group.sweep()
         held = measures.of(get_settings())
         if held.warning is not None:
             _log.warning(held.warning)

@@ -17,7 +17,15 @@ def check(content: bytes | None, kind: str, settings: Mapping[str, Any]) -> None
 
     ``content`` None means that it wrote nothing: the local backend with its defaults.
     """
-    backend: dict[str, Any] = (documents.load(content).get("backend") if content is not None else None) or {}
+    try:
+        backend: dict[str, Any] = (documents.load(content).get("backend") if content is not None else None) or {}
+        configured = _plain(backend.get("config") or {})
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise BackendRefused(
+            f"What init wrote of the backend can't be read ({error}), so it is not known where the state would go.",
+            expected=kind,
+            found="unreadable",
+        ) from error
     found = str(backend.get("type", "local"))
     if found != kind:
         raise BackendRefused(
@@ -26,7 +34,7 @@ def check(content: bytes | None, kind: str, settings: Mapping[str, Any]) -> None
             expected=kind,
             found=found,
         )
-    wanted, configured = _plain(settings), _plain(backend.get("config") or {})
+    wanted = _plain(settings)
     if kind == "local":
         # Its default path is the one that we name.
         wanted.setdefault("path", "terraform.tfstate")

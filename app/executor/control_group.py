@@ -20,6 +20,7 @@ ROOT = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
 _OURS = "sluice-worker"
 _REMOVE_SECONDS = 1.0
+_YOUNG_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -88,6 +89,22 @@ def make(first: int, limits: TreeLimits) -> Group | None:
         _log.warning("an engine runs without a control group: %s", error)
         return None
     return group
+
+
+def sweep(own: Path = OWN, root: Path = ROOT) -> int:
+    """Remove the empty groups that supervisors left when they were killed; return how many.
+
+    One that holds a process can't be removed, so none that is in use is; what has just been made for a process that is
+    not in it yet is made again by nobody, so groups younger than a minute stay.
+    """
+    parent = found(own, root)
+    removed = 0
+    for group in parent.glob("engine-*") if parent is not None else ():
+        with contextlib.suppress(OSError):
+            if group.stat().st_mtime < time.time() - _YOUNG_SECONDS:
+                group.rmdir()
+                removed += 1
+    return removed
 
 
 def memory_limits(own: Path = OWN, root: Path = ROOT) -> list[int]:

@@ -21,6 +21,9 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Fingerprint = tuple[int, int, int, int]
 
+MOST_FILES = 200_000
+"""Below a run's directory: a large configuration with its modules and side files has some thousands."""
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -99,22 +102,36 @@ def replace_by_link(root: Path, name: str, target: str) -> None:
 def snapshot(root: Path, skip: Callable[[str], bool]) -> dict[str, Fingerprint]:
     """Return every regular file below ``root`` by its relative path, with what changes when its content does.
 
-    ``skip`` is asked for each file and directory, by relative path.
+    ``skip`` is asked for each file and directory, by relative path. Raises ``ProcessFailed`` for more than
+    ``MOST_FILES`` files and directories, and for what can't be read, as when it nests deeper than a path is long.
     """
     found: dict[str, Fingerprint] = {}
     pending = [""]
+    seen = 0
     while pending:
         directory = pending.pop()
-        with os.scandir(root / directory) as entries:
-            for entry in entries:
-                name = f"{directory}{entry.name}"
-                if skip(name):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(f"{name}/")
-                elif entry.is_file(follow_symlinks=False):
-                    facts = entry.stat(follow_symlinks=False)
-                    found[name] = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        try:
+            with os.scandir(root / directory) as entries:
+                for entry in entries:
+                    seen += 1
+                    name = f"{directory}{entry.name}"
+                    if skip(name):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(f"{name}/")
+                    elif entry.is_file(follow_symlinks=False):
+                        facts = entry.stat(follow_symlinks=False)
+                        found[name] = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        except OSError as error:
+            raise ProcessFailed(
+                f"{directory[:200]} in the working directory can't be read: {error.strerror}.", file=directory[:200]
+            ) from error
+        if seen > MOST_FILES:
+            raise ProcessFailed(
+                f"The working directory holds more than {MOST_FILES} files. Write fewer at plan time, and keep what is "
+                "not needed out of the configuration.",
+                limit_files=MOST_FILES,
+            )
     return found
 
 

@@ -35,6 +35,7 @@ _MOST_BYTES = 4 * 1024 * 1024 * 1024
 _MOST_FILES = 10_000
 _MOST_LEVELS = 32
 _NOTE_SECONDS = 3600.0
+_SET_ASIDE_SECONDS = 14 * 86_400.0
 _LOOK_SECONDS = 0.05
 _FORMAT = 1
 
@@ -185,7 +186,14 @@ class PluginCache:
         return damaged
 
     def sweep(self) -> None:
-        """Remove what fetches that were killed left behind, and old notes."""
+        """Remove what fetches that were killed left behind, old notes, and what was set aside weeks ago."""
+        for path in self._set_aside.iterdir():
+            try:
+                # A rename, by which it came here, is a change of the entry, not of what is in it.
+                if path.lstat().st_ctime < time.time() - _SET_ASIDE_SECONDS:
+                    remove_tree(path)
+            except OSError as error:
+                _log.warning("what was set aside stays: %s", error, extra={"package": path.name})
         for note in self._notes.iterdir():
             with contextlib.suppress(OSError):
                 if note.stat().st_mtime < time.time() - _NOTE_SECONDS:

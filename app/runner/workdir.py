@@ -21,6 +21,7 @@ from app.executor.trees import remove_tree
 
 _MAX_UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
 _MAX_MEMBERS = 100_000
+_MAX_DEPTH = 512
 
 
 class ConfigurationUnusable(AppError):
@@ -109,6 +110,8 @@ def _unpack(site: Site, archive: bytes, owner: files.Owner) -> None:
                     f"The configuration unpacks to more than {_MAX_UNPACKED_BYTES} bytes or {_MAX_MEMBERS} files."
                 )
             name = member.name.removeprefix("./")
+            if name.count("/") > _MAX_DEPTH:
+                raise ConfigurationUnusable(f"The configuration nests {name[:100]!r}… deeper than {_MAX_DEPTH} levels.")
             inner = PurePosixPath(name.removeprefix(prefix)).parts if name.startswith(prefix) else ()
             if inner and inner[0] in RESERVED_FILES:
                 continue

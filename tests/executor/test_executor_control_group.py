@@ -98,3 +98,20 @@ def test_group_of_a_kernel_without_the_controller_is_none(lay: Lay, tmp_path: Pa
     here = lay("unit/worker", handed_over="unit")
     (here.parent / "cgroup.controllers").write_text("cpu")
     assert found(tmp_path) is None
+
+
+def test_sweep_removes_old_empty_groups_of_engines_alone(lay: Lay, tmp_path: Path) -> None:
+    here = lay("system/sluice.service/worker", handed_over="system/sluice.service")
+    assert found(tmp_path) == here.parent
+    for name in ("engine-1-old", "engine-2-used", "engine-3-young", "another"):
+        os.mkdir(here.parent / name)  # noqa: PTH102 - Path.mkdir lays out a group here
+    (here.parent / "engine-2-used" / "busy").touch()
+    for name in ("engine-1-old", "engine-2-used", "another"):
+        os.utime(here.parent / name, (1, 1))
+    assert control_group.sweep(tmp_path / "own", tmp_path / "root") == 1
+    assert sorted(path.name for path in here.parent.iterdir() if path.is_dir()) == [
+        "another",
+        "engine-2-used",
+        "engine-3-young",
+        "worker",
+    ]

@@ -8,6 +8,7 @@ import pytest
 from app.executor import files
 from app.executor.errors import ProcessFailed
 from app.executor.files import Owner
+from app.executor.trees import remove_tree
 
 OURS = Owner()
 
@@ -131,3 +132,26 @@ def test_snapshot_sees_new_and_changed_files_and_no_links(tmp_path: Path) -> Non
     after = files.snapshot(tmp_path, lambda name: name == "skipped")
     assert set(before) == {"same", "changed"}
     assert {name for name, facts in after.items() if before.get(name) != facts} == {"changed", "d/new"}
+
+
+def test_snapshot_of_more_files_than_are_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_FILES", 10)
+    for number in range(10):
+        (tmp_path / f"f{number}").touch()
+    assert len(files.snapshot(tmp_path, lambda _: False)) == 10
+    (tmp_path / "one-more").touch()
+    with pytest.raises(ProcessFailed, match="more than 10 files"):
+        files.snapshot(tmp_path, lambda _: False)
+
+
+def test_snapshot_of_what_nests_deeper_than_a_path_is_long_is_refused(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(40):
+        os.mkdir("d" * 200, dir_fd=descriptor)
+        deeper = os.open("d" * 200, os.O_RDONLY | os.O_DIRECTORY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = deeper
+    os.close(descriptor)
+    with pytest.raises(ProcessFailed, match="can't be read"):
+        files.snapshot(tmp_path, lambda _: False)
+    remove_tree(tmp_path / ("d" * 200))

@@ -198,6 +198,19 @@ def test_stage_and_sweep_remove_directories_nested_deeper_than_any_stack(cache: 
     assert list(staging.iterdir()) == []
 
 
+def test_sweep_removes_what_was_set_aside_long_ago(cache: PluginCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    aside = cache.packages.parent / "set-aside"
+    package = aside / "a-package" / "1.0.0"
+    package.mkdir(parents=True)
+    (package / "provider").touch()
+    package.chmod(0o555)
+    cache.sweep()
+    assert package.is_dir()
+    monkeypatch.setattr("app.executor.plugin_cache._SET_ASIDE_SECONDS", -1.0)
+    cache.sweep()
+    assert list(aside.iterdir()) == []
+
+
 def test_sweep_sets_aside_what_cannot_be_removed(cache: PluginCache, monkeypatch: pytest.MonkeyPatch) -> None:
     staging = cache.packages.parent / "staging"
     (staging / "dead").mkdir()
