@@ -4,13 +4,14 @@ Rights are read as they are now, under the organization's fence that the caller 
 the decision.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from app.approvals import quorum as quorums
 from app.approvals import repository
+from app.approvals.conditions import demands
 from app.approvals.errors import (
     AlreadyDecided,
     ApproverMustBePerson,
@@ -36,6 +37,20 @@ from app.core.errors import AppError
 from app.core.ids import new_id
 from app.core.permissions import Actor, Permission, system_actor
 from app.identity import service as identity
+
+__all__ = [
+    "decisions_of",
+    "demands",
+    "may_decide",
+    "quorum_of",
+    "quorums_of",
+    "record_automatic_approval",
+    "record_decision",
+    "standing_decision",
+    "void_all",
+    "void_expired",
+    "with_expired",
+]
 
 MAX_COMMENT = 4000
 _PAST = {"approve": "approved", "reject": "rejected", "revoke": "revoked"}
@@ -133,11 +148,19 @@ def may_decide(
     return refusal.detail if refusal is not None else None
 
 
-def decisions_of(session: Session, run_ids: Iterable[str]) -> dict[str, list[DecisionOut]]:
-    """Return the decisions on runs, by run id, oldest first; runs without any are absent."""
+def decisions_of(
+    session: Session, run_ids: Iterable[str], rules: ApprovalRules | None = None
+) -> dict[str, list[DecisionOut]]:
+    """Return the decisions on runs, by run id, oldest first; runs without any are absent.
+
+    With ``rules`` an approval that is not void says when it stops counting.
+    """
     found: dict[str, list[DecisionOut]] = {}
     for row in repository.of_runs(session, run_ids):
-        found.setdefault(row.run_id, []).append(_present(row))
+        shown = _present(row)
+        if rules is not None and row.decision == "approve" and row.voided_at is None:
+            shown = shown.model_copy(update={"expires_at": quorums.expiry(rules, row.created_at)})
+        found.setdefault(row.run_id, []).append(shown)
     return found
 
 
@@ -190,7 +213,25 @@ def void_all(session: Session, run_id: str, reason: str) -> int:
 
     Rejections stay: what moved may be a reason to approve again, never a way to lose a no.
     """
-    voided = repository.void_approvals(session, run_id, reason, clock.now())
+    return _voided(session, run_id, reason, repository.void_approvals(session, run_id, reason, clock.now()))
+
+
+def with_expired(session: Session, validity: Mapping[str, int]) -> list[str]:
+    """Return which runs have an approval that stands and is too old, given the seconds that each run's are valid."""
+    return list(repository.with_approvals_before(session, validity, clock.now())) if validity else []
+
+
+def void_expired(session: Session, run_id: str, rules: ApprovalRules) -> int:
+    """Void the approvals of a run that are too old by ``rules``; return how many. Call it under the run's row lock."""
+    now = clock.now()
+    if rules.validity_seconds is None:
+        return 0
+    before = now - timedelta(seconds=rules.validity_seconds)
+    reason = f"It was valid for {quorums.period(rules.validity_seconds)}, and they are over."
+    return _voided(session, run_id, reason, repository.void_approvals(session, run_id, reason, now, before=before))
+
+
+def _voided(session: Session, run_id: str, reason: str, voided: Sequence[tuple[str, str]]) -> int:
     if voided:
         evidence = {"decision_ids": sorted(decision_id for decision_id, _ in voided), "reason": reason}
         audit.record(session, system_actor(voided[0][1]), "approval.voided", ("run", run_id), evidence)
@@ -223,7 +264,7 @@ def _refusal(
             f"{actor.name} requested this run, and the workspace's rules want someone else to approve it."
         )
     if reason == "team":
-        names = identity.team_names(session, organization_id, rules.approver_team_ids)
+        names = identity.team_names(session, organization_id, rules.team_ids)
         teams = ", ".join(sorted(names.values())) or "its approver teams"
         return NotAnApprover(
             f"{actor.name} is in none of the teams that approve runs of this workspace: {teams}.", reason="team"

@@ -134,6 +134,7 @@ def plan(context: Context) -> str:
         engine=context.engine_info,
         has_changes=product.has_changes,
         counts=summarized.counts,
+        changed_tags=summarized.tags,
         output_changes=summarized.output_changes,
         drift_count=summarized.drift_count,
         plan_file=stored["plan_file"],

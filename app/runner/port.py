@@ -173,6 +173,17 @@ class Counts(Message):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+class ChangedTags(Message):
+    """The tags of resources that a plan changes, before and after, by key.
+
+    None stands for any value: one comes with the apply, is sensitive, or there are too many to name. Where
+    ``is_complete`` is false there may be other keys.
+    """
+
+    values: dict[str, tuple[str, ...] | None] = Field(default_factory=dict)
+    is_complete: bool = True
+
+
 class Timing(Message):
     """How long one phase took."""
 
@@ -187,6 +198,7 @@ class PlanOutcome(Message):
     engine: EngineInfo
     has_changes: bool
     counts: Counts
+    changed_tags: ChangedTags | None = Field(None, description="None where nobody looked: any tag may be among them")
     output_changes: int = 0
     drift_count: int = 0
     plan_file: ArtifactRef

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from app.core.errors import AppError
 from app.executor import documents
+from app.runner import tags
 from app.runner.masking import Masker
-from app.runner.port import Counts
+from app.runner.port import ChangedTags, Counts
 
 ReplaceOrder = Literal["delete_first", "create_first"]
 
@@ -83,6 +84,7 @@ class Summary(_View):
     """Counts and view of one plan."""
 
     counts: Counts
+    tags: ChangedTags
     output_changes: int
     drift_count: int
     view: PlanView
@@ -105,6 +107,8 @@ def summarize(document: bytes, *, has_changes: bool, masker: Masker) -> Summary:
         outputs = [_output(name, found, masker) for name, found in sorted((plan.get("output_changes") or {}).items())]
         version = str(plan.get("terraform_version", ""))
         counts = _counts(touched)
+        changed = [found["change"] for found in touched if action_of(found) not in _UNTOUCHED]
+        changed_tags = tags.of_changes(changed, masker)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PlanDocumentUnreadable(f"The engine's plan document can't be read: {error}.") from error
     shown_outputs = tuple(found for found in outputs if found.action != "no-op")
@@ -116,7 +120,9 @@ def summarize(document: bytes, *, has_changes: bool, masker: Masker) -> Summary:
         outputs=shown_outputs,
         drift=tuple(drift),
     )
-    return Summary(counts=counts, output_changes=len(shown_outputs), drift_count=len(drift), view=view)
+    return Summary(
+        counts=counts, tags=changed_tags, output_changes=len(shown_outputs), drift_count=len(drift), view=view
+    )
 
 
 def action_of(change: dict[str, Any]) -> str:
@@ -134,6 +140,7 @@ def action_of(change: dict[str, Any]) -> str:
     return "no-op"
 
 
+_UNTOUCHED = frozenset({"no-op", "read", "move", "import"})
 _COUNTED = {
     "create": "add",
     "update": "change",

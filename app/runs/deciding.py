@@ -35,7 +35,7 @@ def approve(session: Session, actor: Actor, run_id: str, *, comment: str, signed
     _at_the_gate(run)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     _refuse_stale(session, run, workspace)
-    rules = approval_rules(workspace)
+    rules = approval_rules(workspace, run)
     approvals.record_decision(
         session,
         actor,
@@ -81,7 +81,7 @@ def disapprove(
         raise refusal(Kind(run.kind), Status(run.status), Trigger.APPROVE, verb)
     child = repository.lock_child_of(session, run.id)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
-    rules = approval_rules(workspace)
+    rules = approval_rules(workspace, run)
     approvals.record_decision(
         session,
         actor,
@@ -215,13 +215,37 @@ def supersede_outdated(session: Session, run_id: str) -> None:
     supersede_locked(session, run, None, "The plan is older than the workspace allows. Plan again.")
 
 
+def void_expired(session: Session, run_id: str) -> None:
+    """Void the approvals of a plan at the gate that are older than its workspace lets them count.
+
+    An approved plan whose quorum is lost so, while its apply is queued, is superseded. Quiet when it has left the gate.
+    """
+    seen = repository.by_id(session, run_id)
+    if seen is None:
+        return
+    workspace = workspaces.get_locked(session, seen.workspace_id, exclusive=False)
+    run = repository.lock(session, run_id)
+    if run is None or Status(run.status) in FINAL:
+        return
+    child = repository.lock_child_of(session, run.id)
+    if run.status == Status.APPROVED and (child is None or child.status != Status.QUEUED):
+        return
+    if not approvals.void_expired(session, run_id, approval_rules(workspace, run)):
+        return
+    if run.status == Status.APPROVED and not quorum_of(session, run, workspace).reached:
+        reason = "An approval ran out before the apply began, so the quorum no longer holds. Plan again."
+        supersede_locked(session, run, child, reason)
+    else:
+        announce(session, run, "An approval ran out.")
+
+
 def quorum_of(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> QuorumState:
     """Return how the decisions on a plan count now, by the workspace's rules and the deciders' present rights."""
     return approvals.quorum_of(
         session,
         run_id=run.id,
         fingerprint=run.fingerprint or "",
-        rules=approval_rules(workspace),
+        rules=approval_rules(workspace, run),
         requested_by_id=run.requested_by_id,
         organization_id=run.organization_id,
     )

@@ -86,6 +86,7 @@ class TerraformRun(OrganizationOwned, Created, Base):
     has_changes: Mapped[bool | None]
     verdict: Mapped[str | None]
     counts: Mapped[dict[str, Any] | None]
+    changed_tags: Mapped[dict[str, Any] | None]
     output_changes: Mapped[int] = mapped_column(default=0)
     drift_count: Mapped[int] = mapped_column(default=0)
     artifacts: Mapped[dict[str, Any]] = mapped_column(default=dict)

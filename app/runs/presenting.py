@@ -120,7 +120,7 @@ def _quorums(session: Session, runs: Sequence[TerraformRun], spaces: dict[str, W
         QuorumQuestion(
             run_id=run.id,
             fingerprint=run.fingerprint,
-            rules=approval_rules(spaces[run.workspace_id]),
+            rules=approval_rules(spaces[run.workspace_id], run),
             requested_by_id=run.requested_by_id,
         )
         for run in at_gate
@@ -261,12 +261,13 @@ def _fingerprint(
 def _approvals(
     session: Session, actor: Actor, run: TerraformRun, workspace: WorkspaceOut, quorum: QuorumState
 ) -> ApprovalsOut:
-    decisions = approvals.decisions_of(session, [run.id]).get(run.id, [])
+    rules = approval_rules(workspace, run)
+    decisions = approvals.decisions_of(session, [run.id], rules).get(run.id, [])
     why_not = approvals.may_decide(
         session,
         actor,
         organization_id=run.organization_id,
-        rules=approval_rules(workspace),
+        rules=rules,
         requested_by_id=run.requested_by_id,
     )
     if why_not is None and Status(run.status) not in GATE:
@@ -291,7 +292,7 @@ def why_nots(session: Session, actor: Actor, runs: Sequence[TerraformRun]) -> di
     known: dict[tuple[ApprovalRules, str, bool], str | None] = {}
     answers: dict[str, str | None] = {}
     for run in runs:
-        question = (approval_rules(spaces[run.workspace_id]), run.organization_id, run.requested_by_id == actor.id)
+        question = (approval_rules(spaces[run.workspace_id], run), run.organization_id, run.requested_by_id == actor.id)
         if question not in known:
             known[question] = approvals.may_decide(
                 session,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Select, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -241,21 +241,6 @@ def expired(session: Session, at: datetime) -> Sequence[str]:
             TerraformRun.lease_expires_at < at,
         )
     ).all()
-
-
-def too_old(session: Session, ages: Sequence[tuple[str, int]], at: datetime) -> Sequence[str]:
-    """Return the runs at the gate that are older than their workspace's maximum, given (workspace id, seconds)."""
-    conditions = [
-        and_(
-            TerraformRun.workspace_id == workspace_id,
-            TerraformRun.planned_at < func.to_timestamp(at.timestamp() - seconds),
-        )
-        for workspace_id, seconds in ages
-    ]
-    if not conditions:
-        return []
-    waiting = TerraformRun.status.in_([Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED])
-    return session.scalars(select(TerraformRun.id).where(waiting, or_(*conditions))).all()
 
 
 def latest_applied(session: Session, workspace_id: str) -> TerraformRun | None:

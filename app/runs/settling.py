@@ -17,10 +17,10 @@ from app.policy import service as policy
 from app.policy.schemas import CheckReport, PinnedAttachment, Stage
 from app.runner.port import CheckAnswer, PlanOutcome, SettleAnswer
 from app.runs import fingerprint, repository
-from app.runs.machine import FINAL, MOVES, Facts, Kind, Status, Trigger
+from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.requesting import queue_apply
-from app.runs.rules import destroys
+from app.runs.rules import approval_rules
 from app.runs.transition import announce, note, transition
 from app.specs import service as specs
 from app.state import service as state
@@ -170,6 +170,7 @@ def _keep(run: TerraformRun, outcome: PlanOutcome) -> None:
     run.engine = outcome.engine.model_dump()
     run.has_changes = outcome.has_changes
     run.counts = outcome.counts.model_dump(by_alias=True)
+    run.changed_tags = outcome.changed_tags.model_dump() if outcome.changed_tags is not None else None
     run.output_changes = outcome.output_changes
     run.drift_count = outcome.drift_count
     run.working_directory = outcome.working_directory
@@ -186,14 +187,8 @@ def _keep(run: TerraformRun, outcome: PlanOutcome) -> None:
 
 
 def _approve_by_rule(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> None:
-    """Approve at once where the workspace's rule allows it.
-
-    Never with a destroy or replace unless the rule says so, and never what moves a state.
-    """
-    if Kind(run.kind) in MOVES:
-        return
-    allowed = workspace.auto_apply and (workspace.auto_apply_allows_destroy or not destroys(run))
-    if not allowed:
+    """Approve at once where the workspace's rule allows it: `approval_rules` says where."""
+    if not approval_rules(workspace, run).allows_automatic:
         return
     approvals.record_automatic_approval(
         session,

@@ -8,7 +8,9 @@ from contextlib import suppress
 from typing import Protocol
 
 from celery import Celery
+from sqlalchemy.orm import Session
 
+from app.approvals import service as approvals
 from app.core import clock
 from app.core.db import unit_of_work
 from app.core.errors import NotFound
@@ -17,7 +19,7 @@ from app.executor.errors import NurseryGone
 from app.executor.nursery import Child
 from app.runner.port import ProofOfDeath, RunnerJob, WorkerInfo
 from app.runner.steadfast import insist
-from app.runs import deciding, ending, repository, service, settling
+from app.runs import deciding, ending, gate_repository, repository, service, settling
 from app.runs.draining import Drain
 from app.runs.port import InProcessPort
 from app.runs.requesting import EXECUTE_TASK
@@ -144,18 +146,31 @@ def _proof(job: RunnerJob, pid: int, exit_code: int | None, signal: int | None) 
 
 
 def sweep() -> None:
-    """End runs whose lease ran out, drop plans that are too old, send lost jobs again; safe beside itself."""
+    """End runs whose lease ran out, drop plans and approvals that are too old, send lost jobs again.
+
+    Safe beside itself.
+    """
     with unit_of_work() as session:
         expired = list(repository.expired(session, clock.now()))
-        outdated = list(repository.too_old(session, workspaces.ages(session), clock.now()))
+        outdated = list(gate_repository.too_old(session, workspaces.ages(session), clock.now()))
+        undecided = list(_with_expired_approvals(session))
     for run_id in expired:
         with unit_of_work() as session:
             ending.expire(session, run_id)
     for run_id in outdated:
         with unit_of_work() as session:
             deciding.supersede_outdated(session, run_id)
+    for run_id in undecided:
+        with suppress(NotFound), unit_of_work() as session:
+            deciding.void_expired(session, run_id)
     with unit_of_work() as session:
         service.resend_unsent(session)
+
+
+def _with_expired_approvals(session: Session) -> list[str]:
+    validity = dict(workspaces.validities(session))
+    waiting = gate_repository.undecided_in(session, validity) if validity else []
+    return approvals.with_expired(session, {run_id: validity[workspace_id] for run_id, workspace_id in waiting})
 
 
 def recheck() -> None:

@@ -28,6 +28,8 @@ class TerraformWorkspace(OrganizationOwned, Created, Base):
     required_approvals: Mapped[int] = mapped_column(default=1)
     approver_team_ids: Mapped[list[str]] = mapped_column(default=list)
     requester_may_approve: Mapped[bool] = mapped_column(default=False)
+    approval_validity_seconds: Mapped[int | None]
+    approval_conditions: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
     auto_apply: Mapped[bool] = mapped_column(default=False)
     auto_apply_allows_destroy: Mapped[bool] = mapped_column(default=False)
     plan_max_age_seconds: Mapped[int | None]

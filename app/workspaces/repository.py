@@ -123,6 +123,16 @@ def ages(session: Session) -> Sequence[tuple[str, int]]:
     return [(workspace_id, seconds) for workspace_id, seconds in rows if seconds is not None]
 
 
+def validities(session: Session) -> Sequence[tuple[str, int]]:
+    """Return (workspace id, seconds that an approval counts) where there is a bound."""
+    rows = session.execute(
+        select(TerraformWorkspace.id, TerraformWorkspace.approval_validity_seconds).where(
+            TerraformWorkspace.approval_validity_seconds.is_not(None)
+        )
+    ).all()
+    return [(workspace_id, seconds) for workspace_id, seconds in rows if seconds is not None]
+
+
 def in_location(
     session: Session, organization_id: str, backend: str, place: Mapping[str, Any], *, besides: str
 ) -> str | None:

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from app.core.events import Fact
 from app.core.settings import StateBackend
@@ -40,6 +49,58 @@ class HeadRef(BaseModel):
     hash: str
 
 
+ConditionKind = Literal["deletes", "changes_over", "tag"]
+ValiditySeconds = Annotated[int | None, Field(ge=60, le=90 * 24 * 3600)]
+_BELONGS_TO = {"threshold": "changes_over", "tag": "tag"}
+
+
+class ApprovalConditionIn(BaseModel):
+    """When a plan needs more approvals than the workspace's rule says, and how many.
+
+    `deletes`: it destroys or replaces anything. `changes_over`: it changes more than `threshold` resources. `tag`: a
+    resource that changes carries `tag` before or after; what is not known of a plan counts as if it did.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    when: ConditionKind
+    threshold: Annotated[int | None, Field(ge=0, le=1_000_000, validate_default=True)] = Field(
+        None, description="For `changes_over`: more than so many resources"
+    )
+    tag: Annotated[str | None, StringConstraints(min_length=1, max_length=500), Field(validate_default=True)] = Field(
+        None, description="For `tag`: a key, or `key=value`"
+    )
+    required_approvals: Annotated[int, Field(ge=1, le=20)]
+    approver_team_ids: Annotated[list[str], Field(max_length=20)] = Field(
+        default=[], description="Teams whose members count; empty: whoever the workspace's rule counts"
+    )
+
+    @field_validator("threshold", "tag")
+    @classmethod
+    def _belongs_to_its_kind(cls, value: int | str | None, info: ValidationInfo) -> int | str | None:
+        when, kind = info.data.get("when"), _BELONGS_TO[str(info.field_name)]
+        if when == kind and value is None:
+            raise ValueError(f"is needed where `when` is {kind}")
+        if when is not None and when != kind and value is not None:
+            raise ValueError(f"goes with `when` {kind} only, and this is {when}")
+        if isinstance(value, str) and not value.partition("=")[0].strip():
+            raise ValueError("has no key before the `=`; write `key` or `key=value`")
+        return value
+
+
+class ApprovalConditionOut(BaseModel):
+    """A condition under which a plan needs more approvals, and how many."""
+
+    when: ConditionKind
+    threshold: int | None
+    tag: str | None
+    required_approvals: int
+    approver_teams: list[Named]
+
+
+Conditions = Annotated[list[ApprovalConditionIn], Field(max_length=20)]
+
+
 class Rules(BaseModel):
     """A workspace's rules and settings, each with its default."""
 
@@ -51,7 +112,14 @@ class Rules(BaseModel):
         default=[], description="Teams whose members may approve; empty: everyone with the permission"
     )
     requester_may_approve: bool = Field(False, description="True switches four-eyes off")
-    auto_apply: bool = Field(False, description="Apply without a person when policies pass and nothing is destroyed")
+    approval_validity_seconds: ValiditySeconds = Field(None, description="How long an approval counts; null: for ever")
+    approval_conditions: Conditions = Field(
+        default=[], description="When a plan needs more approvals; each that holds is met by itself"
+    )
+    auto_apply: bool = Field(
+        False,
+        description="Apply without a person when policies pass, nothing is destroyed, and no condition asks for more",
+    )
     auto_apply_allows_destroy: bool = False
     plan_max_age_seconds: Annotated[int | None, Field(ge=60, le=90 * 24 * 3600)] = Field(
         None, description="A plan that waits longer is superseded"
@@ -89,6 +157,8 @@ class WorkspaceChange(BaseModel):
     required_approvals: Annotated[int, Field(ge=1, le=20)] | None = None
     approver_team_ids: Annotated[list[str], Field(max_length=20)] | None = None
     requester_may_approve: bool | None = None
+    approval_validity_seconds: ValiditySeconds = None
+    approval_conditions: Conditions | None = Field(None, description="Replaces all of them")
     auto_apply: bool | None = None
     auto_apply_allows_destroy: bool | None = None
     plan_max_age_seconds: Annotated[int | None, Field(ge=60, le=90 * 24 * 3600)] = None
@@ -114,6 +184,8 @@ class WorkspaceOut(BaseModel):
     required_approvals: int
     approver_teams: list[Named]
     requester_may_approve: bool
+    approval_validity_seconds: int | None
+    approval_conditions: list[ApprovalConditionOut]
     auto_apply: bool
     auto_apply_allows_destroy: bool
     plan_max_age_seconds: int | None
@@ -202,7 +274,7 @@ class EnginePinChanged(Fact):
 
 @dataclass(frozen=True)
 class ApprovalRulesChanged(Fact):
-    """How many approvals it takes, by whom, or whether the requester may give one."""
+    """How many approvals it takes, by whom, how long they count, or when it takes more."""
 
     organization_id: str
     workspace_id: str

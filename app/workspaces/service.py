@@ -16,7 +16,7 @@ from app.fence import service as fence
 from app.identity import service as identity
 from app.specs import service as specs
 from app.specs.schemas import StackVersionSummary
-from app.workspaces import placement, repository
+from app.workspaces import gate_rules, placement, repository
 from app.workspaces.errors import WorkspaceExists, WorkspaceHalted
 from app.workspaces.lookup import find, lock
 from app.workspaces.models import TerraformWorkspace
@@ -64,6 +64,7 @@ __all__ = [
     "page",
     "put_variable",
     "sensitive_version_ids",
+    "validities",
     "variable_version_ids",
     "variables",
     "variables_for_run",
@@ -74,6 +75,8 @@ RULE_FIELDS = frozenset(
         "required_approvals",
         "approver_team_ids",
         "requester_may_approve",
+        "approval_validity_seconds",
+        "approval_conditions",
         "auto_apply",
         "auto_apply_allows_destroy",
     }
@@ -127,6 +130,11 @@ def ages(session: Session) -> list[tuple[str, int]]:
     return list(repository.ages(session))
 
 
+def validities(session: Session) -> list[tuple[str, int]]:
+    """Return (workspace id, seconds that an approval counts) where there is a bound."""
+    return list(repository.validities(session))
+
+
 def lock_exclusive(session: Session, workspace_id: str) -> None:
     """Lock the workspace's row for oneself until commit. Raises ``WorkspaceNotFound``."""
     lock(session, workspace_id, exclusive=True)
@@ -152,7 +160,8 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
     defaults = Rules()
     _require_rules(actor, {name for name in GATE_FIELDS if getattr(wanted, name) != getattr(defaults, name)})
     stack = specs.get_stack(session, actor.organization_id, wanted.stack)
-    _check(session, actor, stack.id, wanted.pinned_version_id, wanted.approver_team_ids)
+    _check(session, actor, stack.id, wanted.pinned_version_id)
+    teams = gate_rules.with_teams(session, actor.organization_id, wanted, {"approver_team_ids", "approval_conditions"})
     workspace_id = new_id("ws")
     backend = placement.chosen(session, actor.organization_id, workspace_id, wanted)
     row = TerraformWorkspace(
@@ -161,8 +170,9 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
         stack_id=stack.id,
         created_at=clock.now(),
         created_by=actor.describe(),
-        **wanted.model_dump(exclude={"stack", "tags", "requester_may_approve", *backend}),
+        **wanted.model_dump(exclude={"stack", "tags", "requester_may_approve", *backend, *teams}),
         **backend,
+        **teams,
         tags=sorted(set(wanted.tags)),
         requester_may_approve=_requester_may_approve(session, actor, wanted),
     )
@@ -170,7 +180,7 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
         message = "another workspace of this organization has this name; choose another"
         raise WorkspaceExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
     fence.create_fence(session, "workspace", row.id, actor.organization_id)
-    evidence = wanted.model_dump(mode="json") | backend
+    evidence = wanted.model_dump(mode="json") | backend | teams
     audit.record(session, actor, "workspace.created", ("workspace", row.id), evidence)
     return get(session, actor.organization_id, row.id)
 
@@ -194,13 +204,20 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
     values = {name: getattr(wanted, name) for name in wanted.model_fields_set}
     if "tags" in values and values["tags"] is not None:
         values["tags"] = sorted(set(values["tags"]))
-    _check(session, actor, row.stack_id, values.get("pinned_version_id"), values.get("approver_team_ids") or [])
+    _check(session, actor, row.stack_id, values.get("pinned_version_id"))
+    values |= gate_rules.with_teams(session, actor.organization_id, wanted, wanted.model_fields_set)
     if values.get("name") not in (None, row.name) and repository.find(session, actor.organization_id, values["name"]):
         message = "another workspace of this organization has this name; choose another"
         raise WorkspaceExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
     backend = placement.wanted(session, row, wanted)
     values = {name: value for name, value in values.items() if not name.startswith("state_backend")} | backend
-    nullable = {"pinned_version_id", "plan_max_age_seconds", "engine_kind", "engine_version"}
+    nullable = {
+        "pinned_version_id",
+        "approval_validity_seconds",
+        "plan_max_age_seconds",
+        "engine_kind",
+        "engine_version",
+    }
     changed = {
         name: value
         for name, value in values.items()
@@ -252,7 +269,7 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
     stacks = specs.stack_refs(session, sorted({row.stack_id for row in rows}))
     heads = {row.id: row.pinned_version_id or stacks[row.stack_id].latest_version_id for row in rows}
     versions = specs.version_refs(session, sorted({head for head in heads.values() if head is not None}))
-    team_ids = sorted({team for row in rows for team in row.approver_team_ids})
+    team_ids = sorted({team for row in rows for team in gate_rules.team_ids(row)})
     teams = identity.team_names(session, organization_id, team_ids) if team_ids else {}
     return [
         WorkspaceOut(
@@ -267,6 +284,8 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
             required_approvals=row.required_approvals,
             approver_teams=[Named(id=team, name=teams.get(team, team)) for team in row.approver_team_ids],
             requester_may_approve=row.requester_may_approve,
+            approval_validity_seconds=row.approval_validity_seconds,
+            approval_conditions=gate_rules.present_conditions(row, teams),
             auto_apply=row.auto_apply,
             auto_apply_allows_destroy=row.auto_apply_allows_destroy,
             plan_max_age_seconds=row.plan_max_age_seconds,
@@ -289,11 +308,9 @@ def _head(version: StackVersionSummary | None) -> HeadRef | None:
     return HeadRef(id=version.id, number=version.number, hash=version.hash) if version is not None else None
 
 
-def _check(session: Session, actor: Actor, stack_id: str, pinned: str | None, team_ids: list[str]) -> None:
+def _check(session: Session, actor: Actor, stack_id: str, pinned: str | None) -> None:
     version = specs.version(session, actor.organization_id, pinned) if pinned is not None else None
     if version is not None and (version.stack_id != stack_id or version.number is None):
         problem = "is a version of another stack" if version.stack_id != stack_id else "was never pushed"
         message = f"{problem}; name a pushed version of the workspace's stack, or null to follow the stack"
         raise Invalid(f"pinned_version_id {message}.", errors=[{"field": "pinned_version_id", "message": message}])
-    if team_ids:
-        identity.teams_named(session, actor.organization_id, team_ids)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.approvals.quorum import newest_decisions, quorum, why_not_eligible
-from app.approvals.schemas import ApprovalRules, Decision, DecisionKind, QuorumState
+from app.approvals.quorum import newest_decisions, period, quorum, why_not_eligible
+from app.approvals.schemas import ApprovalRules, Decision, DecisionKind, Demand, QuorumState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(hours=1)
@@ -44,6 +44,12 @@ def _ask(
     return quorum(rules, decisions, known, requested_by_id=REQUESTER, fingerprint=PRINT, now=NOW)
 
 
+DEMANDS = st.builds(
+    Demand,
+    required_approvals=st.integers(1, 4),
+    reason=st.just("it destroys or replaces 1 resource"),
+    approver_team_ids=st.frozensets(st.sampled_from(TEAMS)),
+)
 RULES = st.builds(
     ApprovalRules,
     required_approvals=st.integers(1, 4),
@@ -51,6 +57,7 @@ RULES = st.builds(
     requester_may_approve=st.booleans(),
     validity_seconds=st.none() | st.integers(1, 7200),
     allows_automatic=st.booleans(),
+    demands=st.lists(DEMANDS, max_size=3).map(tuple),
 )
 RIGHTS = st.dictionaries(st.sampled_from(PEOPLE), st.frozensets(st.sampled_from(TEAMS)))
 ENTRY = st.tuples(
@@ -87,10 +94,49 @@ def test_quorum_reached_implies_enough_eligible_distinct_people(
     assert "sa-1" not in {item.actor_id for item in counted}
     if not rules.requester_may_approve:
         assert REQUESTER not in people
+    assert state.need == max([rules.required_approvals, *(demand.required_approvals for demand in rules.demands)])
+    if rules.validity_seconds is not None:
+        assert all((NOW - item.created_at).total_seconds() < rules.validity_seconds for item in counted)
     if state.reached:
-        is_automatic = rules.allows_automatic and any(item.actor_kind == "system" for item in counted)
-        assert is_automatic or len(people) >= rules.required_approvals
         assert not state.rejected_by
+        assert state.have >= state.need
+        if any(item.actor_kind == "system" for item in counted):
+            assert rules.allows_automatic
+            assert not rules.demands, "a rule never approves what a condition asks more approvals for"
+            return
+        asked = [(rules.required_approvals, rules.approver_team_ids)]
+        own = rules.approver_team_ids
+        asked += [(item.required_approvals, item.approver_team_ids or own) for item in rules.demands]
+        for need, teams in asked:
+            assert len([person for person in people if not teams or teams & rights[person]]) >= need
+    elif not state.rejected_by:
+        assert state.have < state.need, "who reads `have of need` sees that something is missing"
+
+
+@given(RULES, histories(), RIGHTS, DEMANDS)
+def test_quorum_one_more_demand_never_reaches_it(
+    rules: ApprovalRules, decisions: list[Decision], rights: dict[str, frozenset[str]], demand: Demand
+) -> None:
+    # Of a team that counts already, since a new one makes more people eligible, also to reject.
+    asked = demand.model_copy(update={"approver_team_ids": demand.approver_team_ids & rules.approver_team_ids})
+    more = rules.model_copy(update={"demands": (*rules.demands, asked)})
+    assert _ask(rules, decisions, rights).reached or not _ask(more, decisions, rights).reached
+
+
+@given(RULES, histories(), RIGHTS, st.integers(0, 7200))
+def test_quorum_is_never_reached_by_waiting(
+    rules: ApprovalRules, decisions: list[Decision], rights: dict[str, frozenset[str]], seconds: int
+) -> None:
+    later = quorum(
+        rules,
+        decisions,
+        rights,
+        requested_by_id=REQUESTER,
+        fingerprint=PRINT,
+        now=NOW + timedelta(seconds=seconds),
+    )
+    assert set(later.valid_decision_ids) <= set(_ask(rules, decisions, rights).valid_decision_ids)
+    assert _ask(rules, decisions, rights).reached or not later.reached
 
 
 @given(RULES, histories(), RIGHTS, st.sampled_from(PEOPLE))
@@ -189,7 +235,7 @@ def test_quorum_voided_approval_does_not_uncover_an_older_one() -> None:
 def test_quorum_expired_approval_is_named() -> None:
     state = _ask(ApprovalRules(required_approvals=1, validity_seconds=60), [_decision("user-a")])
     assert not state.reached
-    assert "valid for 60 seconds" in state.because[1]
+    assert "valid for 1 minute only" in state.because[1]
 
 
 def test_quorum_automatic_approval_counts_only_while_allowed() -> None:
@@ -198,6 +244,50 @@ def test_quorum_automatic_approval_counts_only_while_allowed() -> None:
     assert not _ask(ApprovalRules(required_approvals=1), history).reached
     rejected = [*history, _decision("user-a", "reject", 1)]
     assert not _ask(ApprovalRules(required_approvals=1, allows_automatic=True), rejected).reached
+
+
+def test_quorum_automatic_approval_runs_out_like_any_other() -> None:
+    rules = ApprovalRules(required_approvals=1, allows_automatic=True, validity_seconds=60)
+    assert not _ask(rules, [_decision("system", kind="system")]).reached
+    assert _ask(rules, [_decision("system", kind="system", at=3599)]).reached
+
+
+def test_quorum_demand_is_met_by_its_own_teams_and_says_why() -> None:
+    demand = Demand(
+        required_approvals=1,
+        reason="a resource tagged env=prod changes",
+        approver_team_ids=frozenset({"team-y"}),
+        approver_team_names=("security",),
+    )
+    rules = ApprovalRules(required_approvals=2, approver_team_ids=frozenset({"team-x"}), demands=(demand,))
+    rights = {name: frozenset({"team-x"}) for name in ("user-a", "user-b")} | {"user-c": frozenset({"team-y"})}
+    history = [_decision("user-a"), _decision("user-b", at=1)]
+    state = _ask(rules, history, rights)
+    assert (state.have, state.need, state.reached) == (1, 2, False)
+    assert state.because[:2] == (
+        "1 of 2 approvals: user-a, user-b",
+        "1 approval is needed of security because a resource tagged env=prod changes: 0 of 1",
+    )
+    assert _ask(rules, [*history, _decision("user-c", at=2)], rights).reached
+    assert not _ask(rules, [history[0], _decision("user-c", at=2)], rights).reached, "one of the rule's own is missing"
+
+
+def test_quorum_demand_without_teams_is_counted_as_the_rule_is() -> None:
+    demand = Demand(required_approvals=2, reason="it destroys or replaces 3 resources")
+    rules = ApprovalRules(required_approvals=1, approver_team_ids=frozenset({"team-x"}), demands=(demand,))
+    rights = {"user-a": frozenset({"team-x"}), "user-b": frozenset({"team-x"}), "user-c": frozenset({"team-y"})}
+    state = _ask(rules, [_decision("user-a"), _decision("user-c", at=1)], rights)
+    assert (state.have, state.need, state.reached) == (1, 2, False)
+    assert state.because[1] == "2 approvals are needed because it destroys or replaces 3 resources"
+    assert _ask(rules, [_decision("user-a"), _decision("user-b", at=1)], rights).reached
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "1 second"), (90, "90 seconds"), (60, "1 minute"), (3600, "1 hour"), (28800, "8 hours"), (172800, "2 days")],
+)
+def test_period_is_told_in_the_largest_exact_unit(seconds: int, words: str) -> None:
+    assert period(seconds) == words
 
 
 def test_quorum_because_names_everyone() -> None:

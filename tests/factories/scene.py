@@ -20,6 +20,7 @@ from app.halt.schemas import HaltOut, HaltRequest, ResumeRequest
 from app.identity.roles import Role
 from app.runner.port import (
     ApplyOutcome,
+    ChangedTags,
     Counts,
     EngineInfo,
     Failure,
@@ -194,7 +195,16 @@ class Scene:
                 return job
             lost.add(run_id)
 
-    def outcome(self, job: RunnerJob, *, has_changes: bool = True, destroys: int = 0, view: str = "{}") -> PlanOutcome:
+    def outcome(
+        self,
+        job: RunnerJob,
+        *,
+        has_changes: bool = True,
+        adds: int = 1,
+        destroys: int = 0,
+        tags: dict[str, tuple[str, ...]] | None = None,
+        view: str = "{}",
+    ) -> PlanOutcome:
         """Store a plan's artifacts and return what the runner says of it."""
         run = self.run(job.run_id)
         if job.kind in {"rollback", "migration"}:
@@ -206,7 +216,8 @@ class Scene:
         return PlanOutcome(
             engine=EngineInfo(kind="tofu", version="1.12.6", sha256="0"),
             has_changes=has_changes,
-            counts=Counts(add=1, destroy=destroys),
+            counts=Counts(add=adds, destroy=destroys),
+            changed_tags=ChangedTags(values=dict(tags or {})),
             plan_file=put("plan_file", job.run_id),
             plan_json=put("plan_json", json.dumps({"format_version": "1.2", "resource_changes": []})),
             plan_view=put("plan_view", view),
