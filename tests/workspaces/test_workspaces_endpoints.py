@@ -3,8 +3,10 @@ from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from app.core.permissions import Actor, Permission
+from app.identity import service as identity
 from app.workspaces.endpoints import router
 from app.workspaces.schemas import WorkspaceOut
 from tests.workspaces.api import client_of
@@ -47,6 +49,81 @@ def test_gate_rules_over_the_api_need_their_right(actor: Actor, workspace: Works
     with client_of(operator, router) as client:
         assert client.patch(f"{BASE}/prod-network", json={"auto_apply": True}).status_code == 403
         assert client.patch(f"{BASE}/prod-network", json={"description": "x"}).status_code == 200
+
+
+def test_approval_rules_over_the_api_are_replaced_and_shown_with_their_teams(
+    client: TestClient, session: Session, actor: Actor
+) -> None:
+    team = identity.create_team(session, actor, "security")
+    conditions = [
+        {"when": "deletes", "required_approvals": 2},
+        {"when": "tag", "tag": "env=prod", "required_approvals": 1, "approver_team_ids": ["security"]},
+    ]
+    body = {"approval_validity_seconds": 28800, "approval_conditions": conditions, "approver_team_ids": ["security"]}
+    changed = client.patch(f"{BASE}/prod-network", json=body)
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["approval_validity_seconds"] == 28800
+    assert changed.json()["approver_teams"] == [{"id": team.id, "name": "security"}]
+    assert changed.json()["approval_conditions"] == [
+        {"when": "deletes", "threshold": None, "tag": None, "required_approvals": 2, "approver_teams": []},
+        {
+            "when": "tag",
+            "threshold": None,
+            "tag": "env=prod",
+            "required_approvals": 1,
+            "approver_teams": [{"id": team.id, "name": "security"}],
+        },
+    ]
+    cleared = client.patch(f"{BASE}/prod-network", json={"approval_validity_seconds": None, "approval_conditions": []})
+    assert (cleared.json()["approval_validity_seconds"], cleared.json()["approval_conditions"]) == (None, [])
+    made = client.post(BASE, json={"name": "dev", "stack": "network", "approval_conditions": conditions})
+    assert made.json()["approval_conditions"] == changed.json()["approval_conditions"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "field", "message"),
+    [
+        ({"when": "deletes"}, "required_approvals", "Field required"),
+        ({"when": "sometimes", "required_approvals": 1}, "when", "'deletes', 'changes_over' or 'tag'"),
+        ({"when": "deletes", "required_approvals": 21}, "required_approvals", "less than or equal to 20"),
+        ({"when": "changes_over", "required_approvals": 2}, "threshold", "is needed where `when` is changes_over"),
+        ({"when": "changes_over", "threshold": -1, "required_approvals": 2}, "threshold", "greater than or equal to 0"),
+        (
+            {"when": "deletes", "threshold": 3, "required_approvals": 2},
+            "threshold",
+            "goes with `when` changes_over only",
+        ),
+        ({"when": "tag", "required_approvals": 2}, "tag", "is needed where `when` is tag"),
+        ({"when": "tag", "tag": "=prod", "required_approvals": 2}, "tag", "has no key before the `=`"),
+        ({"when": "tag", "tag": "env", "required_approvals": 2, "teams": ["x"]}, "teams", "not permitted"),
+        (
+            {"when": "tag", "tag": "env", "required_approvals": 2, "approver_team_ids": ["ghosts"]},
+            "approver_team_ids",
+            "There is no team ghosts",
+        ),
+    ],
+)
+def test_wrong_condition_is_422_and_names_its_field(
+    client: TestClient, condition: dict[str, object], field: str, message: str
+) -> None:
+    good = {"when": "deletes", "required_approvals": 2}
+    answer = client.patch(f"{BASE}/prod-network", json={"approval_conditions": [good, condition]})
+    assert answer.status_code == 422
+    errors = answer.json()["errors"]
+    assert [error["field"] for error in errors] == [f"approval_conditions.1.{field}"]
+    assert message in errors[0]["message"]
+    assert client.get(f"{BASE}/prod-network").json()["approval_conditions"] == []
+
+
+def test_wrong_validity_and_unknown_team_are_422_by_field(client: TestClient) -> None:
+    for body, field in [
+        ({"approval_validity_seconds": 59}, "approval_validity_seconds"),
+        ({"approval_validity_seconds": 90 * 24 * 3600 + 1}, "approval_validity_seconds"),
+        ({"approver_team_ids": ["ghosts"]}, "approver_team_ids"),
+    ]:
+        answer = client.patch(f"{BASE}/prod-network", json=body)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == field
 
 
 def test_variables_over_the_api(client: TestClient) -> None:

@@ -1918,6 +1918,57 @@ export interface components {
             replace_lineage: boolean;
         };
         /**
+         * ApprovalConditionIn
+         * @description When a plan needs more approvals than the workspace's rule says, and how many.
+         *
+         *     `deletes`: it destroys or replaces anything. `changes_over`: it changes more than `threshold` resources. `tag`: a
+         *     resource that changes carries `tag` before or after; what is not known of a plan counts as if it did.
+         */
+        ApprovalConditionIn: {
+            /**
+             * Approver Team Ids
+             * @description Teams whose members count; empty: whoever the workspace's rule counts
+             * @default []
+             */
+            approver_team_ids: string[];
+            /** Required Approvals */
+            required_approvals: number;
+            /**
+             * Tag
+             * @description For `tag`: a key, or `key=value`
+             */
+            tag?: string | null;
+            /**
+             * Threshold
+             * @description For `changes_over`: more than so many resources
+             */
+            threshold?: number | null;
+            /**
+             * When
+             * @enum {string}
+             */
+            when: "deletes" | "changes_over" | "tag";
+        };
+        /**
+         * ApprovalConditionOut
+         * @description A condition under which a plan needs more approvals, and how many.
+         */
+        ApprovalConditionOut: {
+            /** Approver Teams */
+            approver_teams: components["schemas"]["Named"][];
+            /** Required Approvals */
+            required_approvals: number;
+            /** Tag */
+            tag: string | null;
+            /** Threshold */
+            threshold: number | null;
+            /**
+             * When
+             * @enum {string}
+             */
+            when: "deletes" | "changes_over" | "tag";
+        };
+        /**
          * ApprovalsOut
          * @description The quorum in full. ``because`` says in words what demands it.
          */
@@ -2154,6 +2205,11 @@ export interface components {
              * @enum {string}
              */
             decision: "approve" | "reject" | "revoke";
+            /**
+             * Expires At
+             * @description When an approval stops counting, by the workspace's rule
+             */
+            expires_at?: string | null;
             /** Fingerprint */
             fingerprint: string;
             /** Id */
@@ -2831,6 +2887,17 @@ export interface components {
          */
         NewWorkspace: {
             /**
+             * Approval Conditions
+             * @description When a plan needs more approvals; each that holds is met by itself
+             * @default []
+             */
+            approval_conditions: components["schemas"]["ApprovalConditionIn"][];
+            /**
+             * Approval Validity Seconds
+             * @description How long an approval counts; null: for ever
+             */
+            approval_validity_seconds?: number | null;
+            /**
              * Approver Team Ids
              * @description Teams whose members may approve; empty: everyone with the permission
              * @default []
@@ -2838,7 +2905,7 @@ export interface components {
             approver_team_ids: string[];
             /**
              * Auto Apply
-             * @description Apply without a person when policies pass and nothing is destroyed
+             * @description Apply without a person when policies pass, nothing is destroyed, and no condition asks for more
              * @default false
              */
             auto_apply: boolean;
@@ -5021,6 +5088,13 @@ export interface components {
          * @description Settings to change; what is left out stays.
          */
         WorkspaceChange: {
+            /**
+             * Approval Conditions
+             * @description Replaces all of them
+             */
+            approval_conditions?: components["schemas"]["ApprovalConditionIn"][] | null;
+            /** Approval Validity Seconds */
+            approval_validity_seconds?: number | null;
             /** Approver Team Ids */
             approver_team_ids?: string[] | null;
             /** Auto Apply */
@@ -5063,6 +5137,10 @@ export interface components {
          * @description A workspace.
          */
         WorkspaceOut: {
+            /** Approval Conditions */
+            approval_conditions: components["schemas"]["ApprovalConditionOut"][];
+            /** Approval Validity Seconds */
+            approval_validity_seconds: number | null;
             /** Approver Teams */
             approver_teams: components["schemas"]["Named"][];
             /** Auto Apply */
@@ -5113,6 +5191,10 @@ export interface components {
          * @description A workspace in the list: with its newest run, its state, and its lock.
          */
         WorkspaceRow: {
+            /** Approval Conditions */
+            approval_conditions: components["schemas"]["ApprovalConditionOut"][];
+            /** Approval Validity Seconds */
+            approval_validity_seconds: number | null;
             /** Approver Teams */
             approver_teams: components["schemas"]["Named"][];
             /** Auto Apply */
