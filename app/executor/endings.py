@@ -25,7 +25,11 @@ _NO_DISK = re.compile(r"file too large|no space left on device|disk quota exceed
 
 
 def check(ended: Ended, limits: Limits, diagnostics: Sequence[dict[str, Any]]) -> None:
-    """Raise the error for the limit that ended a process, if one did. ``diagnostics`` are what it had said before."""
+    """Raise the error for the limit that ended a process, if one did. ``diagnostics`` are what it had said before.
+
+    Raises ``ProcessTimedOut``, ``OutputLimitExceeded``, ``EngineOutOfMemory``, ``EngineOutOfProcesses``,
+    ``EngineOutOfDisk`` and, for too many open files, ``ProcessFailed``.
+    """
     name = ended.command
     facts = {"command": name, "exit_code": ended.exit_code, "diagnostics": list(diagnostics)}
     if ended.exceeded == "timeout":

@@ -109,7 +109,7 @@ class InProcessPort:
 
         A run whose lease was swept keeps this right until it has quiesced, so the token is noted, not demanded. What
         can't follow the current version, comes while another holds the lock, or after the run has quiesced, goes to
-        quarantine; the answer then names it there.
+        quarantine; the answer then names it there. Raises ``LeaseLost`` when the run is gone with its workspace.
         """
         with unit_of_work() as session:
             run = repository.by_id(session, run_id)

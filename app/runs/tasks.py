@@ -70,7 +70,10 @@ class Executions:
         return 0 if self._drain.is_begun else self._most
 
     def execute(self) -> None:
-        """Execute the run that goes first, then the next, until none may start."""
+        """Execute the run that goes first, then the next, until none may start.
+
+        Raises ``NurseryGone`` when nothing can be started here any more; what is queued stays queued.
+        """
         if not self._permits.acquire(timeout=PERMIT_SECONDS):
             return
         try:

@@ -6,10 +6,13 @@ import { tellsPlace } from "@/lib/run-status";
 function Why({ place, run }: { place: QueuePlace; run: RunListItem }) {
   const held = place.waits_for;
   if (held) {
-    const how = held.status === "queued" ? "goes first" : held.status === "running" ? "is at work" : "is ending";
+    // The reason names the run that it waits for; the sentence stays the server's.
+    const [before, after] = place.reason.split(held.id);
     return (
       <>
-        Waits for <Link to="/infra/terraform/runs/$id" params={{ id: held.id }} className="link font-mono">{shortId(held.id)}</Link> ({held.kind}), which {how} in this workspace.
+        {before}
+        <Link to="/infra/terraform/runs/$id" params={{ id: held.id }} className="link font-mono">{shortId(held.id)}</Link>
+        {after}
       </>
     );
   }
