@@ -29,6 +29,8 @@ from app.recovery import models as recovery_models
 from app.recovery import resource_endpoints as recovery_resource_endpoints
 from app.recovery import sealed as recovery_sealed
 from app.recovery import subscribers as recovery
+from app.rehearsal import endpoints as rehearsal_endpoints
+from app.rehearsal import models as rehearsal_models
 from app.runs import endpoints as runs_endpoints
 from app.runs import models as runs_models
 from app.runs import queue_endpoints
@@ -74,6 +76,7 @@ MODELS = (
     policy_models,
     progress_models,
     recovery_models,
+    rehearsal_models,
     runs_models,
     specs_models,
     state_backend_models,
@@ -95,6 +98,7 @@ ROUTERS = (
     queue_endpoints.router,
     progress_endpoints.router,
     policy_endpoints.router,
+    rehearsal_endpoints.router,
     state_endpoints.router,
     state_import_endpoints.router,
     state_upstream_endpoints.router,

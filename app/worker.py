@@ -24,6 +24,7 @@ from app.core.settings import get_settings
 from app.executor import control_group, measures
 from app.executor.nursery import Child, Nursery
 from app.recovery import tasks as recovery_tasks
+from app.rehearsal import tasks as rehearsal_tasks
 from app.runner import leftovers, supervisor, upkeep
 from app.runs import retention_tasks, warmup
 from app.runs import tasks as runs_tasks
@@ -162,6 +163,7 @@ def create_worker() -> Celery:
     audit_tasks.register(application)
     state_tasks.register(application)
     recovery_tasks.register(application)
+    rehearsal_tasks.register(application)
     return application
 
 

@@ -20,8 +20,10 @@ BEAT_SCHEDULE: dict[str, Entry] = {
     "sweep-runs": _entry("runs.sweep", 2.0),
     "recheck-runs": _entry("runs.recheck", 30.0),
     "sweep-recovery": _entry("recovery.sweep", 5.0),
+    "sweep-rehearsals": _entry("rehearsal.sweep", 5.0),
     "chain-audit": _entry("audit.chain", 10.0),
     "sweep-states": _entry("state.sweep", 600.0),
     "retain-runs": _entry("runs.retain", 1800.0),
+    "retain-rehearsals": _entry("rehearsal.retain", 3600.0),
     "remove-orphans": _entry("runs.remove_orphans", 6 * 3600.0),
 }

@@ -140,6 +140,9 @@ class Settings(BaseSettings):
         description="Plans and logs of runs that ended, and uploads that nothing needs, are removed after so many "
         "days; their digests stay. 0 keeps them for good.",
     )
+    rehearsals_days: int = Field(
+        30, ge=0, le=36_500, description="Rehearsals are removed after so many days. 0 keeps them for good."
+    )
     max_upload_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="A configuration archive at most.")
     session_hours: int = Field(12, ge=1, le=24 * 30, description="A browser session lasts this long.")
     single_member_may_approve: bool = Field(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from app.core.canonical import digest
-from app.policy.schemas import CheckReport, CheckResult, Finding, Outcome, PolicyCheckOut, Verdict
+from app.policy.schemas import CheckReport, CheckResult, EnforcementLevel, Finding, Outcome, PolicyCheckOut, Verdict
 
 MAX_FINDINGS = 500
 _TEXT_LIMIT = 4000
@@ -92,15 +92,19 @@ def report(results: Sequence[CheckResult]) -> CheckReport:
 _SEVERITY: tuple[Verdict, ...] = ("passed", "advisory", "blocked_soft", "blocked_hard")
 
 
-def _weight(result: CheckResult) -> Verdict:
-    if result.outcome == "passed":
+def weigh(outcome: Outcome, level: EnforcementLevel, *, waives_unevaluable: bool) -> Verdict:
+    """Return the verdict of one outcome by itself, at the level of its attachment."""
+    if outcome == "passed":
         return "passed"
-    if result.outcome == "error":
-        is_waived = result.waives_unevaluable and result.enforcement_level == "advisory"
-        return "advisory" if is_waived else "blocked_hard"
-    if result.enforcement_level == "hard-mandatory":
+    if outcome == "error":
+        return "advisory" if waives_unevaluable and level == "advisory" else "blocked_hard"
+    if level == "hard-mandatory":
         return "blocked_hard"
-    return "blocked_soft" if result.enforcement_level == "soft-mandatory" else "advisory"
+    return "blocked_soft" if level == "soft-mandatory" else "advisory"
+
+
+def _weight(result: CheckResult) -> Verdict:
+    return weigh(result.outcome, result.enforcement_level, waives_unevaluable=result.waives_unevaluable)
 
 
 def _summary(results: Sequence[CheckResult], blocking: Sequence[CheckResult]) -> str:

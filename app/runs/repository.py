@@ -109,6 +109,21 @@ def page(
     return fetch_page(session, query, TerraformRun.id, params)
 
 
+def newest_planned(
+    session: Session, organization_id: str, workspace_ids: Sequence[str] | None, limit: int
+) -> Sequence[TerraformRun]:
+    """Return the organization's runs that made a plan, of these workspaces or (None) of all, newest first."""
+    query = select(TerraformRun).where(
+        TerraformRun.organization_id == organization_id,
+        TerraformRun.kind != Kind.APPLY,
+        TerraformRun.planned_at.is_not(None),
+        TerraformRun.artifacts.has_key("plan_json"),
+    )
+    if workspace_ids is not None:
+        query = query.where(TerraformRun.workspace_id.in_(workspace_ids))
+    return session.scalars(query.order_by(TerraformRun.id.desc()).limit(limit)).all()
+
+
 def at_work(session: Session, workspace_id: str) -> str | None:
     """Return the workspace's run that was claimed and has not quiesced, speculative ones aside."""
     return session.scalars(

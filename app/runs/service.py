@@ -30,6 +30,7 @@ from app.runs import (
 from app.runs.applies import ApplyFacts, Recoverable, apply_facts, planned_view, recoverable
 from app.runs.errors import RunNotFound
 from app.runs.models import TerraformRun
+from app.runs.policy_input import PastPlan, PlanInput, past_input, past_plans
 from app.runs.queue_schemas import QueueLimitIn, QueueOut, WorkerOut
 from app.runs.requesting import EXECUTE_TASK
 from app.runs.schemas import (
@@ -43,7 +44,17 @@ from app.runs.schemas import (
 )
 from app.workspaces import service as workspaces
 
-__all__ = ["ApplyFacts", "Recoverable", "apply_facts", "planned_view", "recoverable"]
+__all__ = [
+    "ApplyFacts",
+    "PastPlan",
+    "PlanInput",
+    "Recoverable",
+    "apply_facts",
+    "past_input",
+    "past_plans",
+    "planned_view",
+    "recoverable",
+]
 RESEND_AFTER_SECONDS = 5
 RINGS_AT_ONCE = 16
 RING_SECONDS = 4.0

@@ -10,7 +10,6 @@ from app.core import clock
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.db import unit_of_work
 from app.core.jobs import enqueue
-from app.core.permissions import system_actor
 from app.fence import service as fence
 from app.fence.errors import Halted
 from app.policy import service as policy
@@ -19,10 +18,10 @@ from app.runner.port import CheckAnswer, PlanOutcome, SettleAnswer
 from app.runs import fingerprint, repository
 from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
+from app.runs.policy_input import context_of
 from app.runs.requesting import queue_apply
 from app.runs.rules import approval_rules
 from app.runs.transition import announce, note, transition
-from app.specs import service as specs
 from app.state import service as state
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
@@ -71,34 +70,7 @@ def _policy_input(session: Session, run: TerraformRun) -> tuple[list[PinnedAttac
     if not pinned:
         return [], {}
     newest = state.current(session, run.workspace_id)
-    spec = specs.version(session, run.organization_id, run.spec_version_id)
-    context = {
-        "run": {
-            "id": run.id,
-            "kind": run.kind,
-            "message": run.message,
-            "source": run.source,
-            "is_speculative": run.is_speculative,
-        },
-        "spec": {"hash": spec.hash, "number": spec.number, "document": spec.document},
-        "workspace": {"id": workspace.id, "name": workspace.name, "tags": workspace.tags},
-        "actor": run.requested_by,
-        "state_summary": {
-            "serial": newest.serial if newest is not None else 0,
-            "resource_count": newest.resource_count if newest is not None else 0,
-        },
-        "time": clock.now(),
-        "sensitive_variables": {
-            *spec.document.get("secret_mappings", {}),
-            *(pin["input"] for pin in run.upstream_outputs or [] if pin["sensitive"]),
-            *(
-                variable.key
-                for variable in workspaces.variables(session, system_actor(run.organization_id), run.workspace_id)
-                if variable.is_sensitive and variable.kind == "terraform"
-            ),
-        },
-    }
-    return pinned, context
+    return pinned, context_of(session, run, workspace, newest, clock.now())
 
 
 def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> SettleAnswer:

@@ -28,6 +28,16 @@ def current(session: Session, workspace_id: str, *, with_content: bool = False) 
     return session.scalars(_content(query) if with_content else query).one_or_none()
 
 
+def of_serial(session: Session, workspace_id: str, lineage: str, serial: int) -> TerraformStateVersion | None:
+    """Return the workspace's newest state version of that lineage and serial."""
+    return session.scalars(
+        select(TerraformStateVersion)
+        .filter_by(workspace_id=workspace_id, lineage=lineage, serial=serial)
+        .order_by(TerraformStateVersion.number.desc())
+        .limit(1)
+    ).one_or_none()
+
+
 def currents(session: Session, workspace_ids: Sequence[str]) -> Sequence[TerraformStateVersion]:
     """Return the newest state version of each workspace that has one."""
     return session.scalars(

@@ -37,6 +37,12 @@ def current(session: Session, workspace_id: str) -> CurrentState | None:
     return _current(row) if row is not None else None
 
 
+def of_serial(session: Session, workspace_id: str, lineage: str, serial: int) -> CurrentState | None:
+    """Return the state version that had this lineage and serial, its content kept or not; None when none is known."""
+    row = repository.of_serial(session, workspace_id, lineage, serial)
+    return _current(row) if row is not None else None
+
+
 def currents(session: Session, workspace_ids: Sequence[str]) -> dict[str, CurrentState]:
     """Return the newest state version by workspace id, for those that have one."""
     return {row.workspace_id: _current(row) for row in repository.currents(session, workspace_ids)}

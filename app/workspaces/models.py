@@ -68,11 +68,15 @@ class TerraformVariable(OrganizationOwned, Created, Base):
 
 
 class TerraformVariableVersion(OrganizationOwned, Created, Base):
-    """One value of a variable, sealed; its id stands for the value in a plan's fingerprint."""
+    """One value of a variable, sealed; its id stands for the value in a plan's fingerprint.
+
+    ``is_sensitive`` is what the variable was when this was its value, whatever it became.
+    """
 
     __tablename__ = "terraform_variable_versions"
 
     id: Mapped[Id]
     variable_id: Mapped[str] = mapped_column(ForeignKey("terraform_variables.id", ondelete="CASCADE"), index=True)
     sealed_value: Mapped[bytes] = mapped_column(LargeBinary)
+    is_sensitive: Mapped[bool]
     created_by: Mapped[dict[str, Any]]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -179,6 +179,34 @@ def variable(session: Session, workspace_id: str, kind: str, key: str) -> Terraf
 def variable_version(session: Session, version_id: str) -> TerraformVariableVersion | None:
     """Return one version of a variable."""
     return session.get(TerraformVariableVersion, version_id)
+
+
+def sensitive_inputs(session: Session, workspace_id: str, version_ids: Sequence[str]) -> Sequence[str]:
+    """Return the keys of Terraform variables that are sensitive, or were in one of these versions."""
+    is_now = and_(TerraformVariable.is_sensitive, TerraformVariable.deleted_at.is_(None))
+    was_then = TerraformVariable.id.in_(
+        select(TerraformVariableVersion.variable_id).where(
+            TerraformVariableVersion.id.in_(version_ids), TerraformVariableVersion.is_sensitive
+        )
+    )
+    return session.scalars(
+        select(TerraformVariable.key)
+        .where(
+            TerraformVariable.workspace_id == workspace_id,
+            TerraformVariable.kind == "terraform",
+            or_(is_now, was_then),
+        )
+        .distinct()
+    ).all()
+
+
+def ids_with_tag(session: Session, organization_id: str, tag: str) -> Sequence[str]:
+    """Return the ids of the organization's workspaces that have the tag."""
+    return session.scalars(
+        select(TerraformWorkspace.id).where(
+            TerraformWorkspace.organization_id == organization_id, TerraformWorkspace.tags.contains([tag])
+        )
+    ).all()
 
 
 def current_version_ids(session: Session, workspace_id: str, *, only_sensitive: bool = False) -> Sequence[str]:

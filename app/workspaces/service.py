@@ -39,6 +39,7 @@ from app.workspaces.schemas import (
 from app.workspaces.variables import (
     delete_variable,
     put_variable,
+    sensitive_inputs,
     sensitive_version_ids,
     variable_version_ids,
     variables,
@@ -58,11 +59,13 @@ __all__ = [
     "get",
     "get_locked",
     "get_many",
+    "ids_with_tag",
     "lock_exclusive",
     "lock_share",
     "move_state_backend",
     "page",
     "put_variable",
+    "sensitive_inputs",
     "sensitive_version_ids",
     "validities",
     "variable_version_ids",
@@ -118,6 +121,11 @@ def count(session: Session, organization_id: str) -> int:
 def counts_by_stack(session: Session, stack_ids: Sequence[str]) -> dict[str, int]:
     """Return how many workspaces each stack has."""
     return repository.counts_by_stack(session, stack_ids)
+
+
+def ids_with_tag(session: Session, organization_id: str, tag: str) -> list[str]:
+    """Return the ids of the organization's workspaces that have the tag."""
+    return list(repository.ids_with_tag(session, organization_id, tag))
 
 
 def following_head(session: Session, stack_id: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Variables of a workspace: each value is a sealed version, and its id stands for it in a plan's fingerprint."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from app.audit import service as audit
@@ -62,6 +64,7 @@ def put_variable(
         id=new_id("varver"),
         organization_id=row.organization_id,
         variable_id=known.id,
+        is_sensitive=wanted.is_sensitive,
         created_at=clock.now(),
         created_by=actor.describe(),
     )
@@ -110,6 +113,14 @@ def variable_version_ids(session: Session, workspace_id: str) -> list[str]:
 def sensitive_version_ids(session: Session, workspace_id: str) -> set[str]:
     """Return which of the current variable versions are sensitive."""
     return set(repository.current_version_ids(session, workspace_id, only_sensitive=True))
+
+
+def sensitive_inputs(session: Session, workspace_id: str, version_ids: Sequence[str] = ()) -> set[str]:
+    """Return the keys of the workspace's Terraform variables that are sensitive.
+
+    With ``version_ids`` also of those that were when these were their values, changed or deleted since.
+    """
+    return set(repository.sensitive_inputs(session, workspace_id, version_ids))
 
 
 def _check_variable(kind: VariableKind, key: str, wanted: VariableIn) -> None:

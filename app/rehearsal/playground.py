@@ -1,0 +1,89 @@
+"""The playground: a draft over one plan, or over an input of one's own, at once."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from app.core.db import unit_of_work
+from app.core.permissions import Actor, Permission
+from app.policy import service as policy
+from app.policy.errors import PolicySetInvalid
+from app.policy.schemas import PolicyDocument
+from app.rehearsal import drafts
+from app.rehearsal.errors import PlaygroundBusy, RehearsalInvalid
+from app.rehearsal.schemas import ASSUMPTIONS, EvaluationIn, EvaluationOut
+from app.runs import service as runs
+
+AT_ONCE = 2
+PATIENCE_SECONDS = 5.0
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+def input_of(actor: Actor, run_id: str) -> PolicyDocument:
+    """Return the document that policies see of a run's plan, sensitive values replaced.
+
+    Raises ``RunNotFound``, also while there is no plan, and ``PlanRemoved``.
+    """
+    with unit_of_work() as session:
+        source = runs.past_input(session, actor.organization_id, run_id)
+    return source.document()
+
+
+def evaluate(actor: Actor, wanted: EvaluationIn) -> EvaluationOut:
+    """Evaluate a draft over one input. What is wrong with the draft is told in the answer, by file and line.
+
+    Opens its own transaction and holds none while the engine evaluates. Raises ``RehearsalInvalid`` without an input or
+    with two, what ``input_of`` raises, ``PlaygroundBusy``, and ``ToolMissing`` when the engine is missing.
+    """
+    if (wanted.run_id is None) == (wanted.input is None):
+        message = "give a run_id or an input, and not both"
+        raise RehearsalInvalid(f"run_id: {message}.", errors=[{"field": "run_id", "message": message}])
+    document: PolicyDocument | dict[str, Any] = wanted.input if wanted.input is not None else {}
+    if wanted.run_id is not None:
+        actor.require(Permission.RUNS_READ)
+        document = input_of(actor, wanted.run_id)
+    with _place():
+        try:
+            bundle = drafts.compiled(wanted.files, wanted.data, "")
+            [said] = policy.evaluate_many(bundle, [document])
+        except PolicySetInvalid as error:
+            reason = str(error.fields.get("reason") or error.detail)
+            return _answer(wanted, "error", reason, policy.engine_name())
+    return EvaluationOut(
+        outcome=said.outcome,
+        findings=list(said.findings),
+        error=said.error,
+        problems=drafts.problems(said.error, sorted(wanted.files)) if said.error is not None else [],
+        values=said.values,
+        policy_engine=said.policy_engine,
+        duration_ms=round(said.duration_ms),
+        assumptions=_assumptions(wanted),
+    )
+
+
+def _answer(wanted: EvaluationIn, outcome: Any, reason: str, engine: str) -> EvaluationOut:
+    return EvaluationOut(
+        outcome=outcome,
+        findings=[],
+        error=reason,
+        problems=drafts.problems(reason, sorted(wanted.files)),
+        values={},
+        policy_engine=engine,
+        duration_ms=0,
+        assumptions=_assumptions(wanted),
+    )
+
+
+def _assumptions(wanted: EvaluationIn) -> list[str]:
+    return list(ASSUMPTIONS) if wanted.run_id is not None else []
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    if not _places.acquire(timeout=PATIENCE_SECONDS):
+        raise PlaygroundBusy(f"{AT_ONCE} drafts are tried on this server now, and each takes a processor. Try again.")
+    try:
+        yield
+    finally:
+        _places.release()
