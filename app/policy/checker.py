@@ -148,6 +148,7 @@ def _evaluated(engine_name: str, review: rego.Review, answer: Evaluation) -> Eva
         outcome="error" if error is not None else findings.outcome_of(found),
         findings=found,
         error=error,
+        is_late=answer.is_late,
         values=values,
         policy_engine=engine_name,
         duration_ms=round(answer.seconds * 1000, 1),

@@ -94,12 +94,14 @@ class CheckReport(Value):
 class Evaluated(Value):
     """What a draft said about one document. ``error`` is set when, and only when, ``outcome`` is ``error``.
 
+    ``is_late``: the error is the time that it took.
     ``values`` holds what the rules gave, by ``package/rule``, as lists; those that are undefined are absent.
     """
 
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
     error: str | None = None
+    is_late: bool = False
     values: dict[str, Any] = Field(default_factory=dict)
     policy_engine: str
     duration_ms: float

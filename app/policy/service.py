@@ -23,7 +23,9 @@ from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle, 
 from app.policy.redaction import SENSITIVE_MARKER, build_input
 from app.policy.schemas import (
     CheckReport,
+    EnforcementLevel,
     Evaluated,
+    Outcome,
     PinnedAttachment,
     PoliciesMoved,
     PolicyAttachmentIn,
@@ -35,6 +37,7 @@ from app.policy.schemas import (
     PolicySourceOut,
     PolicySyncOut,
     Stage,
+    Verdict,
     WhoOut,
     WorkspaceRef,
 )
@@ -49,6 +52,7 @@ __all__ = [
     "check",
     "checks_of",
     "compile_draft",
+    "compiled_set",
     "detach",
     "digests_for",
     "engine_name",
@@ -61,6 +65,7 @@ __all__ = [
     "source_of_set",
     "store_checks",
     "sync",
+    "verdict_of",
 ]
 
 
@@ -80,6 +85,16 @@ def compile_draft(files: Mapping[str, str], data: str | None = None) -> PolicyBu
     Raises ``PolicySetInvalid`` with the reason, and ``ToolMissing`` when the engine that is asked for is missing.
     """
     return PolicyChecker().compile(bundles.draft(files, data))
+
+
+def compiled_set(uri: str) -> PolicyBundle:
+    """Return the policy set at ``uri`` as it is now, compiled; nothing is kept. Raises as ``attach`` does."""
+    return _read_and_compile(uri.removeprefix("./").rstrip("/"))
+
+
+def verdict_of(outcome: Outcome, level: EnforcementLevel, *, waives_unevaluable: bool = False) -> Verdict:
+    """Return the verdict that one outcome gives at a level, if nothing else is attached."""
+    return findings.weigh(outcome, level, waives_unevaluable=waives_unevaluable)
 
 
 def evaluate_many(

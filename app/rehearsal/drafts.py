@@ -8,7 +8,10 @@ from app.policy.errors import PolicySetInvalid
 from app.policy.schemas import PolicyBundle
 from app.rehearsal.schemas import DraftProblem
 
-_AT = re.compile(r"(?:^|; |\n)\s*(?:-->\s*)?(?P<file>[A-Za-z0-9_][A-Za-z0-9_./-]*):(?P<line>[0-9]+)(?::[0-9]+)?(?::\s*|\s*$|\n)", re.M)
+_AT = re.compile(
+    r"(?:^|; |\n)\s*(?:-->\s*)?(?P<file>[A-Za-z0-9_][A-Za-z0-9_./-]*):(?P<line>[0-9]+)(?::[0-9]+)?(?::\s*|\s*$|\n)",
+    re.MULTILINE,
+)
 
 
 def compiled(files: Mapping[str, str], data: str | None, field: str) -> PolicyBundle:

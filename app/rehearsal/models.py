@@ -26,9 +26,7 @@ class Rehearsal(OrganizationOwned, Created, Base):
             "enforcement_level in ('advisory', 'soft-mandatory', 'hard-mandatory')", name="enforcement_level"
         ),
         Index("ix_rehearsals_organization", "organization_id", "id"),
-        Index(
-            "ix_rehearsals_live", "organization_id", "id", postgresql_where=text("status in ('queued', 'running')")
-        ),
+        Index("ix_rehearsals_live", "organization_id", "id", postgresql_where=text("status in ('queued', 'running')")),
         Index("ix_rehearsals_created", "created_at"),
     )
 
@@ -77,7 +75,7 @@ class RehearsalResult(OrganizationOwned, Base):
         ForeignKey("terraform_rehearsals.id", ondelete="CASCADE"), primary_key=True
     )
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    place: Mapped[int | None]
+    place: Mapped[int] = mapped_column(nullable=True)
     run_id: Mapped[str]
     workspace_id: Mapped[str]
     workspace_name: Mapped[str]

@@ -121,7 +121,7 @@ def counts(session: Session, rehearsal_id: str) -> dict[str, int]:
     def of(*effects: str) -> Any:
         return func.count(case((RehearsalResult.effect.in_(effects), literal(1))))
 
-    row = session.execute(
+    [row] = session.execute(
         select(
             func.count(RehearsalResult.effect).label("done"),
             of("removed").label("removed"),
@@ -130,8 +130,8 @@ def counts(session: Session, rehearsal_id: str) -> dict[str, int]:
             of("warns").label("would_warn"),
             func.count(case((RehearsalResult.outcome == "error", literal(1)))).label("not_evaluable"),
         ).where(RehearsalResult.rehearsal_id == rehearsal_id)
-    ).one()
-    return dict(row._mapping)
+    ).mappings()
+    return dict(row)
 
 
 def remove_before(session: Session, before: datetime, limit: int) -> int:

@@ -1,8 +1,8 @@
 """A worker's part of a rehearsal: one batch of plans at a time, kept once, whoever dies in between.
 
 A job names an organization, and is a doorbell: it takes the organization's oldest rehearsal that is not over, unless
-another worker's lease on it stands. Nothing that a batch does depends on how often it is done: a result is filled in
-once, and the counts are taken from the results. A worker that dies leaves a lease, which runs out; the sweep rings then.
+another worker's lease on it stands. Nothing depends on how often a batch is done: a result is filled in once, and the
+counts are taken from the results. A worker that dies leaves a lease, which runs out; the sweep rings then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -111,17 +111,13 @@ def _claim(session: Session, organization_id: str) -> Batch | None:
         for result in chosen
     ]
     session.flush()
-    return Batch(
-        row.id, PolicyBundle.model_validate(row.bundle), row.enforcement_level, row.waives_unevaluable, plans
-    )
+    return Batch(row.id, PolicyBundle.model_validate(row.bundle), row.enforcement_level, row.waives_unevaluable, plans)
 
 
 def _size(row: Rehearsal) -> int:
     """Return how many plans fit into a batch's time, going by those before; a batch that failed comes back smaller."""
-    if row.done == 0 or row.busy_seconds <= 0:
-        wanted = FIRST_BATCH
-    else:
-        wanted = int(BATCH_SECONDS * row.done / row.busy_seconds)
+    is_first = row.done == 0 or row.busy_seconds <= 0
+    wanted = FIRST_BATCH if is_first else int(BATCH_SECONDS * row.done / row.busy_seconds)
     return max(1, min(wanted, MOST_AT_ONCE) >> (row.attempts - 1))
 
 
@@ -173,9 +169,7 @@ def _removed() -> dict[str, Any]:
 
 
 def _said(batch: Batch, plan: Plan, evaluated: Evaluated) -> dict[str, Any]:
-    verdict = policy.verdict_of(
-        evaluated.outcome, batch.enforcement_level, waives_unevaluable=batch.waives_unevaluable
-    )
+    verdict = policy.verdict_of(evaluated.outcome, batch.enforcement_level, waives_unevaluable=batch.waives_unevaluable)
     effect: Effect
     if verdict in BLOCKED:
         effect = "blocks" if plan.verdict_then in BLOCKED else "newly_blocks"

@@ -32,6 +32,7 @@ PARAMETERS = {
     "/{kind}/{key}": "variable_key",
     "/runs/{run_id}": "run",
     "/policy-attachments/{attachment_id}": "policy_attachment",
+    "/rehearsals/{rehearsal_id}": "rehearsal",
     "/state/{workspace}": "workspace",
     "/state-versions/{version_id}": "state_version",
     "/diff/{other_id}": "state_version",
@@ -106,6 +107,7 @@ def new_tenant(session: Session, name: str) -> Tenant:
         "/terraform/policy-attachments",
         {"policy_set_uri": "policies/blast_radius", "enforcement_level": "advisory", "workspace": things["workspace"]},
     )["id"]
+    things["rehearsal"] = post("/terraform/rehearsals", {"policy_set_uri": "policies/blast_radius"})["id"]
     things["state_version"] = state.store_version(
         session,
         organization_id=organization_id,
@@ -160,7 +162,7 @@ def _configuration_to_run(tenant: Tenant) -> None:
 def _poster(client: TestClient) -> Any:
     def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = client.post(path, json=body)
-        assert answer.status_code in {200, 201}, f"{path}: {answer.text}"
+        assert answer.status_code in {200, 201, 202}, f"{path}: {answer.text}"
         document: dict[str, Any] = answer.json()
         return document
 

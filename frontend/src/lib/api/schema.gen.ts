@@ -477,6 +477,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/policies/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a draft policy
+         * @description Evaluate a draft over one stored plan (which needs `runs:read`), or over an input of one's own.
+         *
+         *     Nothing is stored. What is wrong with the draft is in the answer: `outcome` is `error`, `problems` name file and
+         *     line.
+         */
+        post: operations["evaluate_policy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/policy-attachments": {
         parameters: {
             query?: never;
@@ -830,6 +853,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/rehearsals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List rehearsals
+         * @description Return one page of rehearsals, newest first.
+         */
+        get: operations["list_rehearsals"];
+        put?: never;
+        /**
+         * Rehearse a policy
+         * @description Evaluate a policy set over past plans, in the background; no run, verdict or approval changes by it.
+         *
+         *     Needs `runs:read`, too, since what a policy says quotes plans. What is wrong with a draft is refused at once, with
+         *     file and line.
+         */
+        post: operations["request_rehearsal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/rehearsals/{rehearsal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a rehearsal
+         * @description Return how far a rehearsal is, and its counts.
+         */
+        get: operations["get_rehearsal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/rehearsals/{rehearsal_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a rehearsal
+         * @description End a rehearsal. What it found so far stays.
+         */
+        post: operations["cancel_rehearsal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/rehearsals/{rehearsal_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a rehearsal found
+         * @description Return one page of results: what it would newly block first, then what it blocks, warns of and passes.
+         *
+         *     While the rehearsal runs, what comes later may belong before what was read.
+         */
+        get: operations["list_rehearsal_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/resume": {
         parameters: {
             query?: never;
@@ -988,6 +1100,26 @@ export interface paths {
          * @description Return every change with its attributes. A sensitive value is null and flagged, on both sides.
          */
         get: operations["get_plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/runs/{run_id}/policy-input": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what policies see of a run
+         * @description Return the input document of a run's plan, as policies saw it, sensitive values replaced. Needs `runs:read`.
+         */
+        get: operations["get_policy_input"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2258,6 +2390,36 @@ export interface components {
             reason: string;
         };
         /**
+         * Draft
+         * @description The text of a policy set that is nowhere yet: Rego files by name, and its `data.json`.
+         */
+        Draft: {
+            /**
+             * Data
+             * @description The set's `data.json`, as text.
+             */
+            data?: string | null;
+            /**
+             * Files
+             * @description Name to text, such as `policy.rego`; `*_test.rego` must stay out.
+             */
+            files: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * DraftProblem
+         * @description One thing that is wrong with a draft, and where. `file` is null when it is no single file's.
+         */
+        DraftProblem: {
+            /** File */
+            file: string | null;
+            /** Line */
+            line: number | null;
+            /** Message */
+            message: string;
+        };
+        /**
          * EngineConstraint
          * @description Which engine a stack needs. ``any`` takes the worker's first: tofu, then terraform.
          */
@@ -2284,6 +2446,69 @@ export interface components {
             kind: string;
             /** Version */
             version: string;
+        };
+        /**
+         * EvaluationIn
+         * @description A draft, and the input to evaluate it over: of `run_id` and `input` name one.
+         */
+        EvaluationIn: {
+            /**
+             * Data
+             * @description The set's `data.json`, as text.
+             */
+            data?: string | null;
+            /**
+             * Files
+             * @description Rego files, name to text.
+             */
+            files: {
+                [key: string]: string;
+            };
+            /**
+             * Input
+             * @description An input document of one's own.
+             */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Run Id
+             * @description A run whose stored plan is the input.
+             */
+            run_id?: string | null;
+        };
+        /**
+         * EvaluationOut
+         * @description What a draft says about one input. `problems` takes `error` apart, by file and line.
+         */
+        EvaluationOut: {
+            /**
+             * Assumptions
+             * @description What of a run's input is not as it was then; empty with one's own.
+             */
+            assumptions: string[];
+            /** Duration Ms */
+            duration_ms: number;
+            /** Error */
+            error: string | null;
+            /** Findings */
+            findings: components["schemas"]["Finding"][];
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "passed" | "failed" | "error";
+            /** Policy Engine */
+            policy_engine: string;
+            /** Problems */
+            problems: components["schemas"]["DraftProblem"][];
+            /**
+             * Values
+             * @description What the rules gave, by `package/rule`; undefined ones are absent.
+             */
+            values: {
+                [key: string]: unknown;
+            };
         };
         /**
          * ExperimentIn
@@ -3124,6 +3349,20 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[RehearsalOut] */
+        Page_RehearsalOut_: {
+            /** Items */
+            items: components["schemas"]["RehearsalOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[RehearsalResultOut] */
+        Page_RehearsalResultOut_: {
+            /** Items */
+            items: components["schemas"]["RehearsalResultOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[RunListItem] */
         Page_RunListItem_: {
             /** Items */
@@ -3365,6 +3604,38 @@ export interface components {
              * @enum {string}
              */
             stage: "plan" | "apply";
+        };
+        /**
+         * PolicyDocument
+         * @description The input document that policies see; ``service.build_input`` makes it. ``time`` is RFC 3339, in UTC.
+         */
+        PolicyDocument: {
+            /** Actor */
+            actor: {
+                [key: string]: unknown;
+            };
+            /** Plan */
+            plan: {
+                [key: string]: unknown;
+            };
+            /** Run */
+            run: {
+                [key: string]: unknown;
+            };
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** State */
+            state: {
+                [key: string]: unknown;
+            } | null;
+            /** Time */
+            time: string;
+            /** Workspace */
+            workspace: {
+                [key: string]: unknown;
+            };
         };
         /**
          * PolicySetOut
@@ -3826,6 +4097,192 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * RehearsalIn
+         * @description A policy set, and the past plans to evaluate it over.
+         *
+         *     Of `draft` and `policy_set_uri` name one; of `workspaces` and `tag` at most one, and with neither the whole
+         *     organization is meant.
+         */
+        RehearsalIn: {
+            draft?: components["schemas"]["Draft"] | null;
+            /**
+             * Enforcement Level
+             * @default hard-mandatory
+             * @enum {string}
+             */
+            enforcement_level: "advisory" | "soft-mandatory" | "hard-mandatory";
+            /**
+             * Last
+             * @description How many plans, newest first, over all those workspaces.
+             * @default 100
+             */
+            last: number;
+            /**
+             * Policy Set Uri
+             * @description A policy set as attachments name it, read as it is now.
+             */
+            policy_set_uri?: string | null;
+            /**
+             * Tag
+             * @description Workspaces that have this tag now.
+             */
+            tag?: string | null;
+            /**
+             * Waives Unevaluable
+             * @description As on an attachment; allowed on `advisory` only.
+             * @default false
+             */
+            waives_unevaluable: boolean;
+            /**
+             * Workspaces
+             * @description Ids or names.
+             */
+            workspaces?: string[];
+        };
+        /**
+         * RehearsalOut
+         * @description A rehearsal: what is rehearsed, how far it is, and what came out so far.
+         */
+        RehearsalOut: {
+            /**
+             * Assumptions
+             * @description What of the plans' input is not as it was then.
+             */
+            assumptions: string[];
+            /** Bundle Digest */
+            bundle_digest: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            created_by: components["schemas"]["WhoOut"];
+            /** Done */
+            done: number;
+            /**
+             * Enforcement Level
+             * @enum {string}
+             */
+            enforcement_level: "advisory" | "soft-mandatory" | "hard-mandatory";
+            /** Files */
+            files: string[];
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: string;
+            /** Last */
+            last: number;
+            /**
+             * Newly Blocked
+             * @description Plans that passed then and would be blocked.
+             */
+            newly_blocked: number;
+            /**
+             * Not Evaluable
+             * @description Plans that the policy set can't be evaluated over, whatever follows.
+             */
+            not_evaluable: number;
+            /** Plans Per Second */
+            plans_per_second: number | null;
+            /** Policy Engine */
+            policy_engine: string | null;
+            /**
+             * Policy Set Uri
+             * @description Null for a draft.
+             */
+            policy_set_uri: string | null;
+            /**
+             * Removed
+             * @description Of those done: their plan is not kept any more, so nothing is said of them.
+             */
+            removed: number;
+            /**
+             * Seconds
+             * @description From its start to its end, or until now; null before.
+             */
+            seconds: number | null;
+            /** Started At */
+            started_at: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "finished" | "errored" | "cancelled";
+            /**
+             * Status Reason
+             * @description Why it ended before its time, in words.
+             */
+            status_reason: string | null;
+            /** Tag */
+            tag: string | null;
+            /**
+             * Total
+             * @description Plans that were found, those that are not kept any more included.
+             */
+            total: number;
+            /** Waives Unevaluable */
+            waives_unevaluable: boolean;
+            /**
+             * Workspaces
+             * @description Empty with a tag, and where the whole organization is meant.
+             */
+            workspaces: components["schemas"]["app__policy__schemas__WorkspaceRef"][];
+            /**
+             * Would Block
+             * @description Plans that would be blocked, those that were blocked then included.
+             */
+            would_block: number;
+            /** Would Pass */
+            would_pass: number;
+            /**
+             * Would Warn
+             * @description Plans that would pass, with something said.
+             */
+            would_warn: number;
+        };
+        /**
+         * RehearsalResultOut
+         * @description What the policy set says about one plan, beside what the policies of then said.
+         */
+        RehearsalResultOut: {
+            /** Duration Ms */
+            duration_ms: number | null;
+            /**
+             * Effect
+             * @description `newly_blocks`: it passed then, and would be blocked. `removed`: the plan is not kept any more.
+             * @enum {string}
+             */
+            effect: "newly_blocks" | "blocks" | "warns" | "passes" | "removed";
+            /** Error */
+            error: string | null;
+            /** Findings */
+            findings: components["schemas"]["Finding"][];
+            /** Kind */
+            kind: string;
+            /** Newly Blocks */
+            newly_blocks: boolean;
+            /** Outcome */
+            outcome: ("passed" | "failed" | "error") | null;
+            /**
+             * Planned At
+             * Format: date-time
+             */
+            planned_at: string;
+            /** Run Id */
+            run_id: string;
+            /**
+             * Verdict
+             * @description What this policy set alone would have made of the plan.
+             */
+            verdict: ("passed" | "advisory" | "blocked_soft" | "blocked_hard") | null;
+            /**
+             * Verdict Then
+             * @description What the policies that were attached then made of it.
+             */
+            verdict_then: ("passed" | "advisory" | "blocked_soft" | "blocked_hard") | null;
+            workspace: components["schemas"]["app__policy__schemas__WorkspaceRef"];
         };
         /**
          * ResourceChange
@@ -6796,6 +7253,70 @@ export interface operations {
             };
         };
     };
+    evaluate_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvaluationIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationOut"];
+                };
+            };
+            /** @description No such run (`run_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The plan is no longer kept (`plan_removed`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The rehearsal is not valid (`rehearsal_invalid`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many drafts are tried at once (`playground_busy`) */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_policy_attachments: {
         parameters: {
             query?: {
@@ -7674,6 +8195,237 @@ export interface operations {
             };
         };
     };
+    list_rehearsals: {
+        parameters: {
+            query?: {
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RehearsalOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    request_rehearsal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Send the same key when you try again: the first answer comes back and nothing is done twice. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RehearsalIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RehearsalOut"];
+                };
+            };
+            /** @description Not found (`not_found`); There is no such policy set (`policy_set_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many rehearsals wait (`too_many_rehearsals`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The rehearsal is not valid (`rehearsal_invalid`); This policy set address can't be used (`policy_set_uri_refused`); The policy set is not valid (`policy_set_invalid`); The Idempotency-Key belongs to another request (`idempotency_key_reused`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_rehearsal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rehearsal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RehearsalOut"];
+                };
+            };
+            /** @description No such rehearsal (`rehearsal_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_rehearsal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rehearsal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RehearsalOut"];
+                };
+            };
+            /** @description No such rehearsal (`rehearsal_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The rehearsal has ended (`rehearsal_over`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_rehearsal_results: {
+        parameters: {
+            query?: {
+                /** @description Only these; default: all. */
+                effect?: ("newly_blocks" | "blocks" | "warns" | "passes" | "removed")[] | null;
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                rehearsal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RehearsalResultOut_"];
+                };
+            };
+            /** @description No such rehearsal (`rehearsal_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     resume: {
         parameters: {
             query?: never;
@@ -8099,6 +8851,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description No such run (`run_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The plan is no longer kept (`plan_removed`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_policy_input: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyDocument"];
                 };
             };
             /** @description No such run (`run_not_found`) */
