@@ -1,7 +1,7 @@
 """rehearsals; a variable's version says whether it was sensitive
 
 Revision ID: 0015
-Revises: 0011
+Revises: 0013
 Create Date: 2026-11-21 11:10:00+00:00
 """
 
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0015"
-down_revision: str | Sequence[str] | None = "0011"
+down_revision: str | Sequence[str] | None = "0013"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
