@@ -151,11 +151,21 @@ def _place(backend: str, settings: dict[str, Any]) -> str:
     return f"{backend} {named}".strip()
 
 
+WAITING = frozenset({"awaiting_approval", "policy_blocked"})
+
+
 def _print_decisions(run: "Run") -> None:
     from app.cli.output import clean, console, moment
 
-    for decision in (run.document.get("approvals_detail") or {}).get("decisions", []):
+    detail = run.document.get("approvals_detail") or {}
+    if run.status in WAITING:
+        # The first of them is the number, which is said with the next steps.
+        for text in detail.get("because", [])[1:]:
+            console().print(clean(f"  {text[:1].upper()}{text[1:]}."))
+    for decision in detail.get("decisions", []):
         void = f"; void: {decision['void_reason']}" if decision.get("voided_at") else ""
+        if run.status in WAITING and decision.get("expires_at"):
+            void = f"; counts until {moment(decision['expires_at'])}"
         comment = f": {decision['comment']}" if decision.get("comment") else ""
         who = f"{decision['decision']} by {decision['actor']['name']} at {moment(decision['created_at'])}"
         console().print(clean(f"  {who}{comment}{void}"))

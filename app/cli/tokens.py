@@ -1,19 +1,17 @@
 """`sluice token create|list|revoke`."""
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from app.cli.access import connect
+from app.cli.durations import seconds_of
 from app.cli.options import AsJson, Limit
 from app.cli.program import group, register
-from app.client.errors import LocalProblem
 from app.core import clock
 
 commands = group("Tokens for the command line, CI and programs.")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def create(
@@ -60,10 +58,7 @@ def create(
 
 
 def _moment(text: str) -> str:
-    found = re.fullmatch(r"([1-9]\d{0,5})([mhdw])", text.strip())
-    if found is None:
-        raise LocalProblem(f"{text!r} is not a duration. Write it as 30m, 12h, 90d or 8w.", "usage")
-    return (clock.now() + timedelta(**{_UNITS[found[2]]: int(found[1])})).isoformat()
+    return (clock.now() + timedelta(seconds=seconds_of(text, "--expires-in"))).isoformat()
 
 
 def list_tokens(limit: Limit = 200, as_json: AsJson = False) -> None:

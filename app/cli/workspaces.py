@@ -7,6 +7,19 @@ import typer
 
 from app.cli.access import connect
 from app.cli.backend_options import Backend, Settings, backend_fields, describe_backend
+from app.cli.gate_options import (
+    Approvals,
+    AutoApply,
+    AutoDestroy,
+    MaxAge,
+    MoreApprovals,
+    NoMoreApprovals,
+    Requester,
+    Teams,
+    Validity,
+    describe_gate,
+    gate_fields,
+)
 from app.cli.options import AsJson, Limit
 from app.cli.program import FAILED, group, register
 from app.client.errors import LocalProblem
@@ -19,40 +32,6 @@ Name = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Name or id of th
 Description = Annotated[str | None, typer.Option("--description", help="What it is for.", show_default=False)]
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", help="A tag; may be repeated. All tags are replaced.", show_default=False)
-]
-Approvals = Annotated[
-    int | None,
-    typer.Option("--required-approvals", min=1, max=20, help="How many people must approve.", show_default=False),
-]
-Teams = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--approver-team", help="Team (name or id) whose members may approve; may be repeated.", show_default=False
-    ),
-]
-Requester = Annotated[
-    bool | None,
-    typer.Option(
-        "--requester-may-approve/--requester-may-not-approve",
-        help="Whether one's own plan may be approved; switches four-eyes off.",
-        show_default=False,
-    ),
-]
-AutoApply = Annotated[
-    bool | None,
-    typer.Option("--auto-apply/--no-auto-apply", help="Apply without a person when policies pass.", show_default=False),
-]
-AutoDestroy = Annotated[
-    bool | None,
-    typer.Option(
-        "--auto-apply-destroys/--no-auto-apply-destroys",
-        help="Let auto-apply also destroy and replace.",
-        show_default=False,
-    ),
-]
-MaxAge = Annotated[
-    int | None,
-    typer.Option("--plan-max-age", min=0, help="Seconds that a plan may wait; 0: for ever.", show_default=False),
 ]
 Engine = Annotated[
     Literal["tofu", "terraform", "any"] | None, typer.Option("--engine", help="Engine to use.", show_default=False)
@@ -75,8 +54,6 @@ def _settings(client: "SluiceClient", given: dict[str, Any]) -> dict[str, Any]:
         settings["engine_kind"] = None
     if settings.get("engine_version") == "any":
         settings["engine_version"] = None
-    if settings.get("plan_max_age_seconds") == 0:
-        settings["plan_max_age_seconds"] = None
     return settings
 
 
@@ -99,6 +76,8 @@ def create(
     required_approvals: Approvals = None,
     approver_teams: Teams = None,
     requester_may_approve: Requester = None,
+    approval_validity: Validity = None,
+    more_approvals: MoreApprovals = None,
     auto_apply: AutoApply = None,
     auto_apply_destroys: AutoDestroy = None,
     plan_max_age: MaxAge = None,
@@ -132,11 +111,17 @@ def create(
                 "requester_may_approve": requester_may_approve,
                 "auto_apply": auto_apply,
                 "auto_apply_allows_destroy": auto_apply_destroys,
-                "plan_max_age_seconds": plan_max_age,
                 "engine_kind": engine,
                 "engine_version": engine_version,
             },
-        ) | backend_fields(state_backend, setting)
+        )
+        settings |= gate_fields(
+            validity=approval_validity,
+            max_age=plan_max_age,
+            more=more_approvals,
+            team_ids=lambda names: _team_ids(client, names),
+        )
+        settings |= backend_fields(state_backend, setting)
         made = client.send(calls.create_workspace(name, stack, **settings)).document
     if as_json:
         print_json(made)
@@ -213,6 +198,9 @@ def change(
         bool, typer.Option("--any-approver", help="Let everyone with the right approve, whatever team.")
     ] = False,
     requester_may_approve: Requester = None,
+    approval_validity: Validity = None,
+    more_approvals: MoreApprovals = None,
+    no_more_approvals: NoMoreApprovals = False,
     auto_apply: AutoApply = None,
     auto_apply_destroys: AutoDestroy = None,
     plan_max_age: MaxAge = None,
@@ -224,13 +212,16 @@ def change(
     unpin: Annotated[bool, typer.Option("--unpin", help="Follow the stack's latest version again.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change a workspace's settings; what is not named stays.
+    r"""Change a workspace's settings; what is not named stays.
 
     Changed rules void approvals; another head supersedes the plans that wait. The state backend changes so only while
     the workspace has no state; afterwards `sluice state migrate` moves it.
 
     Examples:
       sluice workspace set prod-network --required-approvals 2 --approver-team platform
+
+      sluice workspace set prod-network --more-approvals deletes=3 --more-approvals tag:env=prod=2@security \
+        --approval-validity 8h
 
       sluice workspace set prod-network --pin spec-01k…
     """
@@ -249,12 +240,18 @@ def change(
                 "requester_may_approve": requester_may_approve,
                 "auto_apply": auto_apply,
                 "auto_apply_allows_destroy": auto_apply_destroys,
-                "plan_max_age_seconds": plan_max_age,
                 "engine_kind": engine,
                 "engine_version": engine_version,
                 "pinned_version_id": pin,
             },
-        ) | backend_fields(state_backend, setting)
+        )
+        settings |= gate_fields(
+            validity=approval_validity,
+            max_age=plan_max_age,
+            more=[] if no_more_approvals else more_approvals,
+            team_ids=lambda names: _team_ids(client, names),
+        )
+        settings |= backend_fields(state_backend, setting)
         if unpin:
             settings["pinned_version_id"] = None
         if not settings:
@@ -300,7 +297,6 @@ def _print(found: dict[str, Any]) -> None:
     shown_head = (
         f"{'version ' + str(head['number']) if head['number'] else head['id']} ({head['hash'][:15]}…)" if head else None
     )
-    age = found.get("plan_max_age_seconds")
     print_fields(
         [
             ("name", found["name"]),
@@ -309,12 +305,7 @@ def _print(found: dict[str, Any]) -> None:
             ("head", f"{shown_head}{', pinned' if found.get('pinned_version_id') else ''}" if shown_head else None),
             ("description", found.get("description") or None),
             ("tags", found.get("tags")),
-            ("required approvals", found.get("required_approvals")),
-            ("approver teams", [team["name"] for team in found.get("approver_teams", [])] or "everyone with the right"),
-            ("requester may approve", found.get("requester_may_approve")),
-            ("auto-apply", found.get("auto_apply")),
-            ("auto-apply destroys", found.get("auto_apply_allows_destroy")),
-            ("a plan may wait", f"{age} s" if age else "for ever"),
+            *describe_gate(found),
             ("engine", found.get("engine_kind") or "the worker's first"),
             ("engine version", found.get("engine_version") or "any"),
             ("state backend", describe_backend(found)),

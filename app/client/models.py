@@ -140,8 +140,20 @@ def ended(run: Run) -> bool:
     return run.is_final
 
 
+class ApprovalCondition(BaseModel):
+    """When a plan of a workspace needs more approvals, and how many: `deletes`, `changes_over`, `tag`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    when: str
+    threshold: int | None = None
+    tag: str | None = None
+    required_approvals: int
+    approver_teams: list[Named] = []
+
+
 class Workspace(Document):
-    """A workspace."""
+    """A workspace, with its rules of the gate. ``approval_validity_seconds`` None: approvals count for ever."""
 
     id: str
     name: str
@@ -149,6 +161,13 @@ class Workspace(Document):
     tags: list[str] = []
     stack: Named
     head: dict[str, Any] | None = None
+    required_approvals: int = 1
+    approver_teams: list[Named] = []
+    requester_may_approve: bool = False
+    approval_validity_seconds: int | None = None
+    approval_conditions: list[ApprovalCondition] = []
+    auto_apply: bool = False
+    auto_apply_allows_destroy: bool = False
 
 
 class Stack(Document):

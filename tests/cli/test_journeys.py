@@ -267,6 +267,18 @@ def test_workspaces_are_made_changed_and_listed(sluice: RunningSluice) -> None:
     changed = sluice.ask("workspace", "set", "rules", "--any-approver", "--plan-max-age", "0", "--tag", "env:prod")
     assert (changed["approver_teams"], changed["plan_max_age_seconds"], changed["tags"]) == ([], None, ["env:prod"])
     assert [item["name"] for item in sluice.ask("workspace", "list", "--tag", "env:prod")["items"]] == ["rules"]
+    more = ("--more-approvals", "deletes=2", "--more-approvals", "tag:env=prod=1@platform", "--plan-max-age", "2d")
+    ruled = sluice.ask("workspace", "set", "rules", "--approval-validity", "8h", *more)
+    assert (ruled["approval_validity_seconds"], ruled["plan_max_age_seconds"]) == (8 * 3600, 2 * 24 * 3600)
+    assert [item["when"] for item in ruled["approval_conditions"]] == ["deletes", "tag"]
+    assert ruled["approval_conditions"][1]["approver_teams"] == [{"id": team["id"], "name": "platform"}]
+    shown = sluice.run("workspace", "show", "rules").out
+    assert "deletes=2, tag:env=prod=1@platform" in shown
+    assert "an approval counts     8h" in shown
+    cleared = sluice.ask("workspace", "set", "rules", "--no-more-approvals", "--approval-validity", "0")
+    assert (cleared["approval_conditions"], cleared["approval_validity_seconds"]) == ([], None)
+    assert sluice.ask("workspace", "set", "rules", "--more-approvals", "sometimes=2", code=1)["code"] == "usage"
+    assert sluice.ask("workspace", "set", "rules", "--approval-validity", "1s", code=1)["status"] == 422
     pinned = sluice.ask("workspace", "set", "rules", "--engine", "tofu", "--engine-version", "1.12.6")
     assert (pinned["engine_kind"], pinned["engine_version"]) == ("tofu", "1.12.6")
     assert sluice.ask("workspace", "set", "rules", "--engine-version", "newest", code=1)["status"] == 422
