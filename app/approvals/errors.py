@@ -50,3 +50,31 @@ class CommentTooLong(Invalid):
 
     code = "comment_too_long"
     title = "The comment is too long"
+
+
+class OverrideMustBePerson(Forbidden):
+    """A service account or an AI agent tried to override a policy; only people do."""
+
+    code = "override_must_be_person"
+    title = "Only people override policies"
+
+
+class SelfOverrideForbidden(Forbidden):
+    """The person requested the run: an override takes a second one, whatever the workspace's rules."""
+
+    code = "self_override_forbidden"
+    title = "The requester may not override"
+
+
+class OverrideReasonMissing(Invalid):
+    """An override was asked for without saying why."""
+
+    code = "override_reason_missing"
+    title = "An override needs a reason"
+
+
+class OverrideTooLong(Invalid):
+    """An override was asked for longer than the installation allows, or its reason is longer than is kept."""
+
+    code = "override_too_long"
+    title = "The override is too long"

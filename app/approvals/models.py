@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped
 
 from app.core.db import Base, Created, Id, OrganizationOwned
@@ -26,3 +26,28 @@ class TerraformApproval(OrganizationOwned, Created, Base):
     comment: Mapped[str]
     voided_at: Mapped[datetime | None]
     void_reason: Mapped[str | None]
+
+
+class TerraformOverride(OrganizationOwned, Created, Base):
+    """One person's word that a plan may go on although soft-mandatory policy sets deny it. It is never removed.
+
+    ``policy_sets`` are the sets that failed then: attachment, URI and bundle digest of each.
+    """
+
+    __tablename__ = "terraform_overrides"
+    __table_args__ = (
+        Index("ix_terraform_overrides_run_id_id", "run_id", "id"),
+        Index("ix_terraform_overrides_standing", "run_id", unique=True, postgresql_where=text("ended_at is null")),
+        Index("ix_terraform_overrides_due", "expires_at", postgresql_where=text("ended_at is null")),
+    )
+
+    id: Mapped[Id]
+    run_id: Mapped[str]
+    actor: Mapped[dict[str, Any]]
+    actor_id: Mapped[str]
+    reason: Mapped[str]
+    fingerprint: Mapped[str]
+    policy_sets: Mapped[list[Any]]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]

@@ -138,3 +138,34 @@ class DecisionOut(BaseModel):
     voided_at: datetime | None
     void_reason: str | None
     expires_at: datetime | None = Field(None, description="When an approval stops counting, by the workspace's rule")
+
+
+class OverriddenSet(Value):
+    """A policy set that denied a plan and was overridden, exactly as it was pinned then."""
+
+    attachment_id: str
+    policy_set_uri: str
+    bundle_digest: str
+
+
+class StandingOverride(Value):
+    """The override of a run that was not ended; ``why_not`` says in words why it holds no longer, or is None."""
+
+    fingerprint: str
+    sets: frozenset[OverriddenSet]
+    has_expired: bool
+    why_not: str | None
+
+
+class OverrideOut(BaseModel):
+    """A recorded override. One that ended early or expired says when and why; it is shown for ever."""
+
+    id: str
+    actor: Decider
+    reason: str
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    fingerprint: str
+    policy_set_uris: list[str]

@@ -22,6 +22,14 @@ from app.approvals.errors import (
     SelfApprovalForbidden,
 )
 from app.approvals.models import TerraformApproval
+from app.approvals.overriding import (
+    due_overrides,
+    end_override,
+    may_override,
+    overrides_of,
+    record_override,
+    standing_override,
+)
 from app.approvals.schemas import (
     ApprovalRules,
     Decider,
@@ -41,17 +49,22 @@ from app.identity import service as identity
 __all__ = [
     "decisions_of",
     "demands",
+    "due_overrides",
+    "end_override",
     "may_decide",
+    "may_override",
+    "overrides_of",
     "quorum_of",
     "quorums_of",
     "record_automatic_approval",
     "record_decision",
+    "record_override",
     "standing_decision",
+    "standing_override",
     "void_all",
     "void_expired",
     "with_expired",
 ]
-
 MAX_COMMENT = 4000
 _PAST = {"approve": "approved", "reject": "rejected", "revoke": "revoked"}
 

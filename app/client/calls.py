@@ -176,6 +176,14 @@ def decide(run_id: str, decision: str, *, comment: str = "", fingerprint: str | 
     return Call("POST", _path("terraform", "runs", run_id, decision), Run.read, json=body)
 
 
+def override(
+    run_id: str, *, reason: str, expires_in_seconds: int | None = None, fingerprint: str | None = None
+) -> Call[Run]:
+    """Override the soft-mandatory policies that block a plan; ``fingerprint`` as for ``decide``."""
+    body = _given(reason=reason, expires_in_seconds=expires_in_seconds, fingerprint=fingerprint)
+    return Call("POST", _path("terraform", "runs", run_id, "override"), Run.read, json=body)
+
+
 def stop(run_id: str, how: str, *, reason: str = "") -> Call[Run]:
     """``discard`` or ``cancel`` a run."""
     return Call("POST", _path("terraform", "runs", run_id, how), Run.read, json=_given(reason=reason or None))

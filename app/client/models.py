@@ -108,6 +108,7 @@ class Run(Document):
     verdict: str | None = None
     has_changes: bool | None = None
     halted: bool = False
+    was_overridden: bool = False
     summary: Counts | None = None
     approvals: Quorum | None = None
     status_reason: str | None = None
@@ -117,6 +118,7 @@ class Run(Document):
     failure: dict[str, Any] | None = None
     fingerprint: dict[str, Any] | None = None
     policy_checks: list[dict[str, Any]] = []
+    overrides: list[dict[str, Any]] = []
     timings: dict[str, Any] = {}
 
     @property

@@ -125,11 +125,18 @@ ActorDep = Annotated[Actor, Depends(current_actor)]
 class PermissionCheck:
     """The dependency that ``requires`` makes; a test reads ``permission`` off every route."""
 
-    def __init__(self, permission: Permission) -> None:
+    def __init__(self, permission: Permission, unless_person: type[Forbidden] | None = None) -> None:
         self.permission = permission
+        self.unless_person = unless_person
 
     def __call__(self, actor: ActorDep) -> Actor:
         """Return the actor when it holds the permission; raise ``Forbidden`` otherwise."""
+        if self.unless_person is not None and actor.kind != "person":
+            # A role or another token, which Forbidden asks for, would not help them.
+            raise self.unless_person(
+                f"{actor.name} is no person, and only people hold {self.permission.value}. Ask someone who may.",
+                permission=self.permission.value,
+            )
         actor.require(self.permission)
         return actor
 
@@ -141,12 +148,13 @@ class PublicMarker:
         """Let everyone pass."""
 
 
-def requires(permission: Permission) -> Any:
+def requires(permission: Permission, *, unless_person: type[Forbidden] | None = None) -> Any:
     """Return a dependency that admits actors with ``permission`` and gives the endpoint the actor.
 
+    ``unless_person`` is raised for who is no person, of a right that only people hold.
     Use as ``actor: Annotated[Actor, requires(Permission.RUNS_PLAN)]``.
     """
-    return Depends(PermissionCheck(permission))
+    return Depends(PermissionCheck(permission, unless_person))
 
 
 PUBLIC: DependsMarker = Depends(PublicMarker())

@@ -133,6 +133,12 @@ class Settings(BaseSettings):
     run_timeout_seconds: int = Field(7200, ge=10, description="A phase of a run is ended after this long.")
     policy_timeout_seconds: float = Field(10.0, gt=0, le=300, description="One policy set's evaluation at most.")
     policy_memory_mb: int = Field(512, ge=64, description="Memory of one policy evaluation at most, MiB.")
+    override_seconds: int = Field(
+        86_400, ge=60, le=2_592_000, description="How long an override of policies stands that names no other time."
+    )
+    override_max_seconds: int = Field(
+        604_800, ge=60, le=2_592_000, description="How long an override of policies may stand at most."
+    )
     run_artifacts_days: int = Field(
         90,
         ge=0,

@@ -217,17 +217,24 @@ def team_names(session: Session, organization_id: str, team_ids: Iterable[str]) 
 
 
 def approvers_with_right(session: Session, organization_id: str, user_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the team ids of those who are people of the organization, enabled, and may approve; others are absent.
+    """Return the team ids of those who are people of the organization, enabled, and may approve; others are absent."""
+    return people_with(session, organization_id, user_ids, Permission.RUNS_APPROVE)
 
-    Approve and verify ask this under the organization's fence held shared, so that the answer stays true until they
-    commit.
+
+def people_with(
+    session: Session, organization_id: str, user_ids: Iterable[str], permission: Permission
+) -> dict[str, frozenset[str]]:
+    """Return the team ids of those who are people of the organization, enabled, and hold the right; others are absent.
+
+    Approve, override and verify ask this under the organization's fence held shared, so that the answer stays true
+    until they commit.
     """
     enabled = repository.enabled_users(session, organization_id, user_ids)
     roles, teams = repository.roles_of(session, enabled), repository.teams_of(session, enabled)
     return {
         user_id: frozenset(team.id for team in teams.get(user_id, []))
         for user_id in enabled
-        if Permission.RUNS_APPROVE in permissions_of(roles.get(user_id, []), "person")
+        if permission in permissions_of(roles.get(user_id, []), "person")
     }
 
 

@@ -9,11 +9,18 @@ from app.core.permissions import Actor, Permission
 from app.fence import service as fence
 from app.runs import fingerprint, repository
 from app.runs.claiming import dispatch
-from app.runs.errors import ApprovalRequired, PlanMoved, PolicyBlocked, RunNotFound, SpeculativeNeverApplies
+from app.runs.errors import (
+    ApprovalRequired,
+    OverrideExpired,
+    PlanMoved,
+    PolicyBlocked,
+    RunNotFound,
+    SpeculativeNeverApplies,
+)
 from app.runs.machine import FINAL, Facts, Kind, Status, Trigger, decide, refusal
 from app.runs.models import TerraformRun
 from app.runs.requesting import queue_apply
-from app.runs.rules import approval_rules
+from app.runs.rules import BLOCKED, approval_rules, override_holds
 from app.runs.transition import announce, end_parent, transition
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
@@ -26,15 +33,16 @@ def approve(session: Session, actor: Actor, run_id: str, *, comment: str, signed
 
     ``signed`` is the fingerprint that the actor read. Raises ``Halted``, ``IllegalTransition`` (not at the gate),
     ``PolicyBlocked``, ``PlanMoved`` (an input or a policy moved), and approvals' own errors (self-approval, not in a
-    team, not a person, another fingerprint).
+    team, not a person, another fingerprint), ``OverrideExpired``.
     """
-    seen = _seen(session, actor, run_id)
-    fence.hold_shared(session, seen.organization_id, seen.workspace_id)
-    workspaces.lock_share(session, seen.workspace_id)
-    run = _locked(session, actor, run_id)
+    place = seen(session, actor, run_id)
+    fence.hold_shared(session, place.organization_id, place.workspace_id)
+    workspaces.lock_share(session, place.workspace_id)
+    run = locked(session, actor, run_id)
     _at_the_gate(run)
+    _refuse_without_override(session, run)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
-    _refuse_stale(session, run, workspace)
+    refuse_stale(session, run, workspace)
     rules = approval_rules(workspace, run)
     approvals.record_decision(
         session,
@@ -72,9 +80,9 @@ def disapprove(
 
     After the plan is approved, and while its apply is still queued, a lost quorum supersedes it.
     """
-    seen = _seen(session, actor, run_id)
-    workspaces.lock_share(session, seen.workspace_id)
-    run = _locked(session, actor, run_id)
+    place = seen(session, actor, run_id)
+    workspaces.lock_share(session, place.workspace_id)
+    run = locked(session, actor, run_id)
     if run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED):
         # No transitions, but what ends the wait for an approval ends the wait for them.
         verb = "be rejected" if decision == "reject" else "lose an approval"
@@ -105,7 +113,7 @@ def disapprove(
 
 def discard(session: Session, actor: Actor, run_id: str, *, reason: str) -> TerraformRun:
     """Drop a plan at the gate, or an approved one whose apply is still queued."""
-    run = _locked(session, actor, run_id)
+    run = locked(session, actor, run_id)
     child = repository.lock_child_of(session, run.id)
     is_queued = child is not None and child.status == Status.QUEUED
     facts = Facts(is_permitted=actor.may(Permission.RUNS_DISCARD), child_is_queued=is_queued)
@@ -123,7 +131,7 @@ def apply(session: Session, actor: Actor, run_id: str) -> TerraformRun:
 
     Raises ``ApprovalRequired`` before the plan is approved.
     """
-    run = _seen(session, actor, run_id)
+    run = seen(session, actor, run_id)
     if run.kind == Kind.APPLY:
         return run
     child = repository.child_of(session, run.id)
@@ -146,10 +154,10 @@ def cancel(session: Session, actor: Actor, run_id: str, *, reason: str) -> Terra
 
     Of an approved run its apply is meant. Asking again changes nothing.
     """
-    seen = _seen(session, actor, run_id)
-    target = seen
-    if seen.status == Status.APPROVED:
-        target = repository.child_of(session, seen.id) or seen
+    asked = seen(session, actor, run_id)
+    target = asked
+    if asked.status == Status.APPROVED:
+        target = repository.child_of(session, asked.id) or asked
     run, parent = repository.lock_with_parent(session, target.id)
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
@@ -162,13 +170,13 @@ def cancel(session: Session, actor: Actor, run_id: str, *, reason: str) -> Terra
         end_parent(session, parent, run)
         dispatch(session, run.workspace_id)
     elif run.status == Status.RUNNING and run.cancel_requested_at is not None:
-        return seen
+        return asked
     else:
         transition(session, run, Trigger.REQUEST_CANCEL, permitted, actor=actor, reason=why)
         run.cancel_requested_at = clock.now()
         run.cancel_requested_by = actor.describe()
     session.flush()
-    return seen
+    return asked
 
 
 def supersede_locked(session: Session, run: TerraformRun, child: TerraformRun | None, reason: str) -> None:
@@ -262,15 +270,17 @@ def _sentence(moved: list[str]) -> str:
     return f"{text[0].upper()}{text[1:]} since it was planned."
 
 
-def _seen(session: Session, actor: Actor, run_id: str) -> TerraformRun:
+def seen(session: Session, actor: Actor, run_id: str) -> TerraformRun:
+    """Return a run of the actor's organization, unlocked. Raises ``RunNotFound``."""
     run = repository.get(session, actor.organization_id, run_id)
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
     return run
 
 
-def _locked(session: Session, actor: Actor, run_id: str) -> TerraformRun:
-    _seen(session, actor, run_id)
+def locked(session: Session, actor: Actor, run_id: str) -> TerraformRun:
+    """Return a run of the actor's organization, its row locked. Raises ``RunNotFound``."""
+    seen(session, actor, run_id)
     run = repository.lock(session, run_id)
     if run is None:
         raise RunNotFound(f"There is no run {run_id}.")
@@ -287,7 +297,18 @@ def _at_the_gate(run: TerraformRun) -> None:
         decide(Kind(run.kind), Status(run.status), Trigger.APPROVE, Facts())
 
 
-def _refuse_stale(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> None:
+def _refuse_without_override(session: Session, run: TerraformRun) -> None:
+    """Refuse a blocked plan whose override has run out, though no sweep has sent the run back yet."""
+    if run.verdict not in BLOCKED:
+        return
+    standing = approvals.standing_override(session, run.id)
+    if not override_holds(standing, run.fingerprint):
+        why = standing.why_not if standing is not None and standing.why_not is not None else "Its override has ended"
+        raise OverrideExpired(f"{why}, so the policies block this plan again. Someone who may can override them anew.")
+
+
+def refuse_stale(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> None:
+    """Raise ``PlanMoved`` when an input or a policy is no longer what the plan was made from or judged by."""
     now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moved_inputs(run, now)
     if moved:

@@ -5,12 +5,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.approvals import service as approvals
 from app.core import clock
 from app.core.jobs import enqueue
 from app.core.permissions import Actor
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.errors import Halted
+from app.policy import service as policy
 from app.runner.port import ApplyOutcome, Failure, ProofOfDeath, VerifyAnswer
 from app.runs import deciding, fingerprint, migrating, repository
 from app.runs.applies import VERIFIED
@@ -18,7 +20,7 @@ from app.runs.claiming import dispatch
 from app.runs.closing import close, keep_failure
 from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
-from app.runs.settling import BLOCKED
+from app.runs.rules import BLOCKED, override_holds
 from app.runs.transition import end_parent, note, transition
 from app.state import service as state
 from app.workspaces import service as workspaces
@@ -53,13 +55,16 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
         moved.append("the policies changed while they were evaluated")
     quorum = deciding.quorum_of(session, parent, workspace)
     reasons = list(moved)
-    if verdict in BLOCKED:
-        reasons.append("a policy blocks it now")
+    why_blocked = _why_blocked(session, run, parent, verdict)
+    if why_blocked is not None:
+        reasons.append(why_blocked)
     if not quorum.reached:
         reasons.append("the quorum no longer holds")
     if reasons:
         text = " and ".join(reasons)
-        facts = Facts(input_has_moved=bool(moved), is_blocked=verdict in BLOCKED, quorum_is_lost=not quorum.reached)
+        facts = Facts(
+            input_has_moved=bool(moved), is_blocked=why_blocked is not None, quorum_is_lost=not quorum.reached
+        )
         supersede_apply(session, run, parent, facts, f"{text[0].upper()}{text[1:]}. Plan again.")
         return VerifyAnswer(may_apply=False, reason=text)
     state.lock(
@@ -73,6 +78,23 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
     )
     note(session, run, VERIFIED, {"fingerprint": parent.fingerprint, "have": quorum.have, "need": quorum.need})
     return VerifyAnswer(may_apply=True)
+
+
+def _why_blocked(session: Session, run: TerraformRun, parent: TerraformRun, verdict: str) -> str | None:
+    """Return, in words, why the policies that were just evaluated keep the apply from starting; None when they don't.
+
+    What the plan's override names may deny still, and nothing else.
+    """
+    if verdict not in BLOCKED:
+        return None
+    standing = approvals.standing_override(session, parent.id)
+    if verdict != "blocked_soft" or standing is None:
+        return "a policy blocks it now"
+    if standing.why_not is not None:
+        return standing.why_not
+    checks = policy.checks_of(session, [run.id]).get(run.id, [])
+    is_lifted = override_holds(standing, parent.fingerprint, checks)
+    return None if is_lifted else "a policy blocks it now that nobody overrode"
 
 
 def _recomputed(parent: TerraformRun) -> str:

@@ -10,7 +10,11 @@ from app.approvals.errors import (
     FingerprintMismatch,
     NotAnApprover,
     NothingToRevoke,
+    OverrideMustBePerson,
+    OverrideReasonMissing,
+    OverrideTooLong,
     SelfApprovalForbidden,
+    SelfOverrideForbidden,
 )
 from app.core.db import SessionDep
 from app.core.http import error_responses
@@ -25,9 +29,12 @@ from app.runs.errors import (
     IllegalTransition,
     NothingToMigrate,
     NothingToRun,
+    OverrideExpired,
+    OverrideNotPossible,
     PlanMoved,
     PlanRemoved,
     PolicyBlocked,
+    PolicyNotBlocking,
     RunNotFound,
     SpeculativeNeverApplies,
     StateBackendUnchanged,
@@ -36,6 +43,7 @@ from app.runs.machine import Kind, Status
 from app.runs.schemas import (
     DecisionRequest,
     MigrationRequest,
+    OverrideRequest,
     PlanRequest,
     ReasonRequest,
     RequestKind,
@@ -58,7 +66,7 @@ router = APIRouter(prefix="/terraform", tags=["runs"])
 
 Planner = Annotated[Actor, requires(Permission.RUNS_PLAN)]
 Reader = Annotated[Actor, requires(Permission.RUNS_READ)]
-Approver = Annotated[Actor, requires(Permission.RUNS_APPROVE)]
+Approver = Annotated[Actor, requires(Permission.RUNS_APPROVE, unless_person=ApproverMustBePerson)]
 REQUEST_ERRORS = error_responses(RunNotFound, NothingToRun, Halted, IdempotencyKeyReused)
 DECISION_ERRORS = error_responses(
     RunNotFound,
@@ -66,6 +74,7 @@ DECISION_ERRORS = error_responses(
     IllegalTransition,
     GuardRefused,
     PolicyBlocked,
+    OverrideExpired,
     PlanMoved,
     SpeculativeNeverApplies,
     ApproverMustBePerson,
@@ -229,6 +238,39 @@ def reject_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor:
 def revoke_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor: Approver) -> RunOut:
     """Take one's own decision back."""
     return service.disapprove(session, actor, run_id, "revoke", wanted)
+
+
+@router.post(
+    "/runs/{run_id}/override",
+    operation_id="override_run",
+    summary="Override policies",
+    responses=error_responses(
+        RunNotFound,
+        Halted,
+        IllegalTransition,
+        PolicyNotBlocking,
+        OverrideNotPossible,
+        PlanMoved,
+        SpeculativeNeverApplies,
+        OverrideMustBePerson,
+        SelfOverrideForbidden,
+        FingerprintMismatch,
+        OverrideReasonMissing,
+        OverrideTooLong,
+    ),
+)
+def override_run(
+    run_id: str,
+    wanted: OverrideRequest,
+    session: SessionDep,
+    actor: Annotated[Actor, requires(Permission.RUNS_OVERRIDE, unless_person=OverrideMustBePerson)],
+) -> RunOut:
+    """Let a plan await approval although soft-mandatory policies deny it, until the override expires.
+
+    By a second person, with a reason that is shown for ever. It binds exactly these results: when policies move, when
+    it expires, or when its author loses the right, the plan is blocked again and its approvals are void.
+    """
+    return service.override(session, actor, run_id, wanted)
 
 
 @router.post(

@@ -84,3 +84,27 @@ class PlanRemoved(Gone):
 
     code = "plan_removed"
     title = "The plan is no longer kept"
+
+
+class PolicyNotBlocking(Conflict):
+    """An override was asked for where no policy blocks."""
+
+    code = "policy_not_blocking"
+    title = "No policy blocks the plan"
+
+
+class OverrideNotPossible(Conflict):
+    """What blocks the plan can't be overridden: a hard-mandatory set, or one that could not be evaluated.
+
+    ``because`` is ``hard_mandatory`` or ``not_evaluable``, ``policy_set_uris`` names the sets.
+    """
+
+    code = "override_not_possible"
+    title = "This can't be overridden"
+
+
+class OverrideExpired(Conflict):
+    """The plan waits by an override that holds no longer."""
+
+    code = "override_expired"
+    title = "The override holds no longer"

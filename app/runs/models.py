@@ -98,6 +98,8 @@ class TerraformRun(OrganizationOwned, Created, Base):
     timings: Mapped[list[Any]] = mapped_column(default=list)
     failure: Mapped[dict[str, Any] | None]
     status_reason: Mapped[str | None]
+    reason_code: Mapped[str | None]
+    was_overridden: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
     halted: Mapped[bool] = mapped_column(default=False)
     halt_id: Mapped[str | None]

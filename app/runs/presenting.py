@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.approvals import service as approvals
-from app.approvals.schemas import ApprovalRules, QuorumQuestion, QuorumState
+from app.approvals.schemas import ApprovalRules, OverrideOut, QuorumQuestion, QuorumState
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.permissions import Actor, Permission
 from app.core.settings import get_settings
@@ -104,6 +104,7 @@ def _item(
         verdict=run.verdict,  # type: ignore[arg-type]  # the column holds a Verdict
         approvals=QuorumShort(have=quorum.have, need=quorum.need) if quorum is not None else None,
         halted=run.halted,
+        was_overridden=run.was_overridden,
         status_reason=run.status_reason,
         queue=place,
         parent_run_id=run.parent_run_id,
@@ -172,6 +173,7 @@ def detail(
         fingerprint=signed,
         policy_checks=checks,
         approvals_detail=_approvals(session, actor, run, workspace, quorum) if quorum is not None else None,
+        overrides=_overrides(session, run),
         allowed_actions=_allowed(actor, run, child, quorum),
         lock=held,
         state_version=StateVersionRef(id=stored.id, number=stored.number, serial=stored.serial) if stored else None,
@@ -273,13 +275,35 @@ def _approvals(
     if why_not is None and Status(run.status) not in GATE:
         why_not = f"The run has ended: {run.status.replace('_', ' ')}."
     own = approvals.standing_decision(decisions, actor.id, run.fingerprint)
+    why_not_override = _why_not_override(session, actor, run)
     return ApprovalsOut(
         have=quorum.have,
         need=quorum.need,
         because=list(quorum.because),
         four_eyes=not workspace.requester_may_approve,
         decisions=decisions,
-        you=You(may_decide=why_not is None, why_not=why_not, decision=own.decision if own is not None else None),
+        you=You(
+            may_decide=why_not is None,
+            why_not=why_not,
+            decision=own.decision if own is not None else None,
+            may_override=why_not_override is None,
+            why_not_override=why_not_override,
+        ),
+    )
+
+
+def _overrides(session: Session, run: TerraformRun) -> list[OverrideOut]:
+    plan_id = run.parent_run_id or run.id
+    return approvals.overrides_of(session, [plan_id]).get(plan_id, []) if run.was_overridden else []
+
+
+def _why_not_override(session: Session, actor: Actor, run: TerraformRun) -> str | None:
+    if run.status != Status.POLICY_BLOCKED:
+        return f"No policy keeps the run back: it is {run.status.replace('_', ' ')}."
+    if run.verdict != "blocked_soft":
+        return "Only soft-mandatory policies can be overridden, and only when all of them could be evaluated."
+    return approvals.may_override(
+        session, actor, organization_id=run.organization_id, requested_by_id=run.requested_by_id
     )
 
 
@@ -314,6 +338,9 @@ def _allowed(actor: Actor, run: TerraformRun, child: TerraformRun | None, quorum
             actions += ["approve"]
         if status in GATE and (status is not Status.APPROVED or child_is_queued):
             actions += ["reject", "revoke"]
+    is_overridable = status is Status.POLICY_BLOCKED and run.verdict == "blocked_soft"
+    if is_overridable and actor.may(Permission.RUNS_OVERRIDE) and actor.id != run.requested_by_id:
+        actions += ["override"]
     if actor.may(Permission.RUNS_DISCARD) and (status in GATE - {Status.APPROVED} or child_is_queued):
         actions += ["discard"]
     if actor.may(Permission.RUNS_CANCEL) and (

@@ -100,6 +100,7 @@ def queue_apply(session: Session, parent: TerraformRun) -> TerraformRun:
         state_serial=parent.state_serial,
         backend_digest=parent.backend_digest,
         target=parent.target,
+        was_overridden=parent.was_overridden,
     )
     insert(session, child)
     return child

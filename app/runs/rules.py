@@ -1,20 +1,25 @@
 """What a workspace's rules and an organization's limit mean for a run. Pure."""
 
+from collections.abc import Sequence
+
 from app.approvals import service as approvals
-from app.approvals.schemas import ApprovalCondition, ApprovalRules, PlanFacts
+from app.approvals.schemas import ApprovalCondition, ApprovalRules, OverriddenSet, PlanFacts, StandingOverride
+from app.policy.schemas import PolicyCheckOut
 from app.runner.port import ChangedTags
 from app.runs.machine import MOVES, Kind
 from app.runs.models import TerraformRun
 from app.workspaces.schemas import WorkspaceOut
 
+BLOCKED = frozenset({"blocked_soft", "blocked_hard"})
+"""Verdicts that keep a plan from the gate; ``blocked_soft`` may be overridden."""
 _CHANGES = ("add", "change", "destroy", "replace", "forget")
 
 
 def approval_rules(workspace: WorkspaceOut, run: TerraformRun) -> ApprovalRules:
     """Return what it takes to approve a run's plan in its workspace, with what the conditions that hold ask for.
 
-    An approval by the auto-apply rule counts where that is on, the plan destroys nothing (or may), moves no state, and
-    no condition asks for more.
+    An approval by the auto-apply rule counts where that is on, the plan destroys nothing (or may), moves no state, was
+    never overridden, and no condition asks for more.
     """
     demands = approvals.demands(_conditions(workspace), plan_facts(run)) if workspace.approval_conditions else ()
     may_destroy = workspace.auto_apply_allows_destroy or not destroys(run)
@@ -23,7 +28,13 @@ def approval_rules(workspace: WorkspaceOut, run: TerraformRun) -> ApprovalRules:
         approver_team_ids=frozenset(team.id for team in workspace.approver_teams),
         requester_may_approve=workspace.requester_may_approve,
         validity_seconds=workspace.approval_validity_seconds,
-        allows_automatic=workspace.auto_apply and may_destroy and Kind(run.kind) not in MOVES and not demands,
+        allows_automatic=(
+            workspace.auto_apply
+            and may_destroy
+            and Kind(run.kind) not in MOVES
+            and not demands
+            and not run.was_overridden
+        ),
         demands=demands,
     )
 
@@ -69,3 +80,29 @@ def destroys(run: TerraformRun) -> bool:
     """Whether the plan destroys or replaces anything."""
     counts = run.counts or {}
     return bool(counts.get("destroy") or counts.get("replace"))
+
+
+def override_holds(
+    standing: StandingOverride | None, fingerprint: str | None, checks: Sequence[PolicyCheckOut] = ()
+) -> bool:
+    """Return whether an override lets the plan of this fingerprint pass, and lifts what ``checks`` deny.
+
+    It must hold by its clock and its author's rights, and the sets that deny now must be among those that it names,
+    with the same files.
+    """
+    if standing is None or standing.why_not is not None or standing.fingerprint != fingerprint:
+        return False
+    return denying(checks) <= standing.sets
+
+
+def denying(checks: Sequence[PolicyCheckOut]) -> frozenset[OverriddenSet]:
+    """Return the soft-mandatory sets that deny."""
+    return frozenset(
+        OverriddenSet(
+            attachment_id=check.attachment_id,
+            policy_set_uri=check.policy_set_uri,
+            bundle_digest=check.bundle_digest,
+        )
+        for check in checks
+        if check.outcome == "failed" and check.enforcement_level == "soft-mandatory"
+    )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from app.approvals.schemas import DecisionOut
+from app.approvals.schemas import DecisionOut, OverrideOut
 from app.core.settings import StateBackend
 from app.policy.schemas import PolicyCheckOut
 from app.runs.machine import Kind, Status
@@ -16,7 +16,7 @@ from app.state.schemas import LockOut, UpstreamOutput
 RunSource = Literal["ui", "api", "ci", "mcp", "schedule"]
 RequestKind = Literal["plan", "destroy", "refresh"]
 Verdict = Literal["passed", "advisory", "blocked_soft", "blocked_hard"]
-Action = Literal["approve", "reject", "revoke", "discard", "cancel", "apply"]
+Action = Literal["approve", "reject", "revoke", "override", "discard", "cancel", "apply"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 
@@ -110,6 +110,20 @@ class DecisionRequest(BaseModel):
     fingerprint: str | None = Field(None, description="The fingerprint that was read; refused when it is another now")
 
 
+class OverrideRequest(BaseModel):
+    """An override of the soft-mandatory policy sets that block a plan."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field("", description="Why the plan may go on; 1 to 4,000 characters, shown beside the run for ever")
+    expires_in_seconds: int | None = Field(
+        None,
+        ge=1,
+        description="How long it stands; else SLUICE_OVERRIDE_SECONDS, at most SLUICE_OVERRIDE_MAX_SECONDS",
+    )
+    fingerprint: str | None = Field(None, description="The fingerprint that was read; refused when it is another now")
+
+
 class ReasonRequest(BaseModel):
     """Why."""
 
@@ -178,6 +192,7 @@ class RunListItem(BaseModel):
     verdict: Verdict | None
     approvals: QuorumShort | None
     halted: bool
+    was_overridden: bool = Field(description="A person overrode policies that blocked it, whatever became of that")
     status_reason: str | None
     queue: QueuePlace | None = Field(
         None, description="While queued: its place and why it waits; not told in the answer to its request"
@@ -225,6 +240,8 @@ class You(BaseModel):
     may_decide: bool
     why_not: str | None
     decision: str | None
+    may_override: bool = Field(description="Whether the caller may override the policies that block this run now")
+    why_not_override: str | None
 
 
 class ApprovalsOut(BaseModel):
@@ -277,6 +294,7 @@ class RunOut(RunListItem):
     fingerprint: FingerprintOut | None
     policy_checks: list[PolicyCheckOut]
     approvals_detail: ApprovalsOut | None
+    overrides: list[OverrideOut] = Field(description="Oldest first, ended ones too; an apply shows its plan's")
     allowed_actions: list[Action]
     lock: LockOut | None
     state_version: StateVersionRef | None

@@ -21,6 +21,7 @@ from app.runs import (
     ending,
     migrating,
     moving,
+    overriding,
     presenting,
     queue_repository,
     queueing,
@@ -36,6 +37,7 @@ from app.runs.requesting import EXECUTE_TASK
 from app.runs.schemas import (
     DecisionRequest,
     MigrationRequest,
+    OverrideRequest,
     RollbackRequest,
     RunListItem,
     RunMark,
@@ -135,6 +137,19 @@ def disapprove(session: Session, actor: Actor, run_id: str, decision: DecisionKi
     """Reject a plan, or revoke one's approval of it."""
     run = deciding.disapprove(
         session, actor, run_id, decision=decision, comment=wanted.comment, signed=wanted.fingerprint
+    )
+    return presenting.detail(session, actor, run)
+
+
+def override(session: Session, actor: Actor, run_id: str, wanted: OverrideRequest) -> RunOut:
+    """Override the soft-mandatory policies that block a plan."""
+    run = overriding.override(
+        session,
+        actor,
+        run_id,
+        reason=wanted.reason.strip(),
+        expires_in_seconds=wanted.expires_in_seconds,
+        signed=wanted.fingerprint,
     )
     return presenting.detail(session, actor, run)
 

@@ -15,12 +15,12 @@ from app.fence.errors import Halted
 from app.policy import service as policy
 from app.policy.schemas import CheckReport, PinnedAttachment, Stage
 from app.runner.port import CheckAnswer, PlanOutcome, SettleAnswer
-from app.runs import fingerprint, repository
+from app.runs import deciding, fingerprint, repository
 from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.policy_input import context_of
 from app.runs.requesting import queue_apply
-from app.runs.rules import approval_rules
+from app.runs.rules import BLOCKED, approval_rules, override_holds
 from app.runs.transition import announce, note, transition
 from app.state import service as state
 from app.workspaces import service as workspaces
@@ -28,7 +28,6 @@ from app.workspaces.schemas import WorkspaceOut
 
 REEVALUATE_TASK = "runs.reevaluate"
 WAITING = (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED)
-BLOCKED = frozenset({"blocked_soft", "blocked_hard"})
 
 
 def check_plan(run_id: str, plan_json: ArtifactRef, *, stage: Stage) -> CheckAnswer:
@@ -217,9 +216,14 @@ def reevaluate(run_id: str) -> None:
             "policy_results": policy.results_digest(policy.checks_of(session, [run_id]).get(run_id, [])),
         }
         locked.fingerprint = fingerprint.fingerprint(locked.fingerprint_parts)
-        is_blocked = locked.verdict in BLOCKED
+        why = f"Policies of {workspace.name} changed and were evaluated again."
+        standing = approvals.standing_override(session, run_id)
+        is_lifted = override_holds(standing, locked.fingerprint)
+        if standing is not None and not is_lifted:
+            approvals.end_override(session, run_id, why)
+            deciding.void_approvals(session, locked, why)
+        is_blocked = locked.verdict in BLOCKED and not is_lifted
         if is_blocked == (Status(locked.status) is Status.POLICY_BLOCKED):
             announce(session, locked)
             return
-        why = f"Policies of {workspace.name} changed and were evaluated again."
         transition(session, locked, Trigger.REEVALUATE, Facts(is_blocked=is_blocked), reason=why)

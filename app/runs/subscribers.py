@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.core.jobs import enqueue
 from app.identity.schemas import RightsChanged
 from app.policy.schemas import PoliciesMoved
-from app.runs import claiming, deciding, ending, repository
+from app.runs import claiming, deciding, ending, overriding, repository
 from app.runs.errors import WorkspaceBusy
 from app.runs.machine import FINAL, Status
 from app.runs.settling import REEVALUATE_TASK
@@ -77,7 +77,9 @@ def on_policies_moved(session: Session, fact: PoliciesMoved) -> None:
         run = repository.lock(session, seen.id)
         if run is None or run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
             continue
-        deciding.void_approvals(session, run, "The policies that judge this workspace changed.")
+        reason = "The policies that judge this workspace changed."
+        overriding.end(session, run, None, reason)
+        deciding.void_approvals(session, run, reason)
         enqueue(session, REEVALUATE_TASK, run.id)
 
 
@@ -87,14 +89,19 @@ def on_tags_changed(session: Session, fact: TagsChanged) -> None:
 
 
 def on_rights_changed(session: Session, fact: RightsChanged) -> None:
-    """Supersede approved runs whose quorum no longer holds; waiting ones count anew by themselves."""
+    """Supersede approved runs whose quorum no longer holds, and end overrides of who may not override any more.
+
+    Waiting runs count their approvals anew by themselves.
+    """
     for seen in repository.waiting_in_organization(session, fact.organization_id):
-        if seen.status != Status.APPROVED:
+        if seen.status != Status.APPROVED and not seen.was_overridden:
             continue
         run = repository.lock(session, seen.id)
-        if run is None or run.status != Status.APPROVED:
+        if run is None or Status(run.status) in FINAL:
             continue
         child = repository.lock_child_of(session, run.id)
+        if overriding.end_where_right_is_lost(session, run, child) or run.status != Status.APPROVED:
+            continue
         workspace = workspaces.get(session, run.organization_id, run.workspace_id)
         if not deciding.quorum_of(session, run, workspace).reached:
             reason = "An approver's rights changed, so the quorum no longer holds. Plan again."

@@ -19,7 +19,7 @@ from app.executor.errors import NurseryGone
 from app.executor.nursery import Child
 from app.runner.port import ProofOfDeath, RunnerJob, WorkerInfo
 from app.runner.steadfast import insist
-from app.runs import deciding, ending, gate_repository, repository, service, settling
+from app.runs import deciding, ending, gate_repository, overriding, repository, service, settling
 from app.runs.draining import Drain
 from app.runs.port import InProcessPort
 from app.runs.requesting import EXECUTE_TASK
@@ -149,7 +149,7 @@ def _proof(job: RunnerJob, pid: int, exit_code: int | None, signal: int | None) 
 
 
 def sweep() -> None:
-    """End runs whose lease ran out, drop plans and approvals that are too old, send lost jobs again.
+    """End runs whose lease ran out, drop plans, approvals and overrides that are too old, send lost jobs again.
 
     Safe beside itself.
     """
@@ -157,6 +157,7 @@ def sweep() -> None:
         expired = list(repository.expired(session, clock.now()))
         outdated = list(gate_repository.too_old(session, workspaces.ages(session), clock.now()))
         undecided = list(_with_expired_approvals(session))
+        overridden = approvals.due_overrides(session)
     for run_id in expired:
         with unit_of_work() as session:
             ending.expire(session, run_id)
@@ -166,6 +167,9 @@ def sweep() -> None:
     for run_id in undecided:
         with suppress(NotFound), unit_of_work() as session:
             deciding.void_expired(session, run_id)
+    for run_id in overridden:
+        with unit_of_work() as session:
+            overriding.end_expired(session, run_id)
     with unit_of_work() as session:
         service.resend_unsent(session)
 

@@ -35,7 +35,7 @@ from app.runner.port import (
 from app.runs import repository, service
 from app.runs.models import RunEvidence, TerraformRun
 from app.runs.port import InProcessPort
-from app.runs.schemas import DecisionRequest, MigrationRequest, RollbackRequest, RunOut, RunRequest
+from app.runs.schemas import DecisionRequest, MigrationRequest, OverrideRequest, RollbackRequest, RunOut, RunRequest
 from app.specs import service as specs
 from app.specs.schemas import StackIn
 from app.state import service as state
@@ -135,6 +135,20 @@ class Scene:
     def disapprove(self, run_id: str, decision: Any, actor: Actor | None = None) -> RunOut:
         with unit_of_work() as session:
             return service.disapprove(session, actor or self.approvers[0], run_id, decision, DecisionRequest())
+
+    def override(
+        self,
+        run_id: str,
+        actor: Actor | None = None,
+        *,
+        reason: str = "The old rule is being changed.",
+        seconds: int | None = None,
+        fingerprint: str | None = None,
+    ) -> RunOut:
+        """Override the soft-mandatory policies that block a run."""
+        wanted = OverrideRequest(reason=reason, expires_in_seconds=seconds, fingerprint=fingerprint)
+        with unit_of_work() as session:
+            return service.override(session, actor or self.approvers[-1], run_id, wanted)
 
     def discard(self, run_id: str, actor: Actor | None = None) -> RunOut:
         with unit_of_work() as session:
@@ -311,6 +325,11 @@ class Scene:
             found = repository.by_id(session, run_id)
             assert found is not None, f"there is no run {run_id}"
             return found
+
+    def shown(self, run_id: str, actor: Actor | None = None) -> RunOut:
+        """Return the run as the API shows it to ``actor`` (the admin)."""
+        with unit_of_work() as session:
+            return service.get(session, actor or self.admin, run_id)
 
     def status(self, run_id: str) -> str:
         return self.run(run_id).status
