@@ -106,6 +106,7 @@ def _item(
         halted=run.halted,
         was_overridden=run.was_overridden,
         status_reason=run.status_reason,
+        reason_code=run.reason_code,
         queue=place,
         parent_run_id=run.parent_run_id,
         child_run_id=child.id if child is not None else None,

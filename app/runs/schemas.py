@@ -194,6 +194,7 @@ class RunListItem(BaseModel):
     halted: bool
     was_overridden: bool = Field(description="A person overrode policies that blocked it, whatever became of that")
     status_reason: str | None
+    reason_code: str | None = Field(description="A stable word for why it is where it is, such as `state_moved`")
     queue: QueuePlace | None = Field(
         None, description="While queued: its place and why it waits; not told in the answer to its request"
     )

@@ -36,6 +36,7 @@ BODIES: dict[str, Any] = {
     "reject_run": {},
     "revoke_run": {},
     "discard_run": {},
+    "override_run": {},
     "cancel_run": {},
     "lock_state": {"reason": "by hand"},
     "force_unlock_state": {"reason": "by hand"},
@@ -100,7 +101,6 @@ def test_route_declares_its_permission_once(name: str) -> None:
 def test_every_permission_guards_something_or_waits_for_its_slice() -> None:
     unused = set(Permission) - {_permission(name) for name in ROUTES}
     assert unused <= {
-        Permission.RUNS_OVERRIDE,
         Permission.RUNS_DESTROY,  # asked for by the request's kind
         Permission.STATE_WRITE,
         Permission.WORKSPACES_RULES,  # asked for when a rule of the gate is in the body

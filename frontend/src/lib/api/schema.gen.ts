@@ -1088,6 +1088,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/runs/{run_id}/override": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Override policies
+         * @description Let a plan await approval although soft-mandatory policies deny it, until the override expires.
+         *
+         *     By a second person, with a reason that is shown for ever. It binds exactly these results: when policies move, when
+         *     it expires, or when its author loses the right, the plan is blocked again and its approvals are void.
+         */
+        post: operations["override_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/runs/{run_id}/plan": {
         parameters: {
             query?: never;
@@ -3277,6 +3300,57 @@ export interface components {
             readers: string[];
         };
         /**
+         * OverrideOut
+         * @description A recorded override. One that ended early or expired says when and why; it is shown for ever.
+         */
+        OverrideOut: {
+            actor: components["schemas"]["Decider"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** End Reason */
+            end_reason: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Fingerprint */
+            fingerprint: string;
+            /** Id */
+            id: string;
+            /** Policy Set Uris */
+            policy_set_uris: string[];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * OverrideRequest
+         * @description An override of the soft-mandatory policy sets that block a plan.
+         */
+        OverrideRequest: {
+            /**
+             * Expires In Seconds
+             * @description How long it stands; else SLUICE_OVERRIDE_SECONDS, at most SLUICE_OVERRIDE_MAX_SECONDS
+             */
+            expires_in_seconds?: number | null;
+            /**
+             * Fingerprint
+             * @description The fingerprint that was read; refused when it is another now
+             */
+            fingerprint?: string | null;
+            /**
+             * Reason
+             * @description Why the plan may go on; 1 to 4,000 characters, shown beside the run for ever
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * Overview
          * @description The installation at a glance, for one organization.
          */
@@ -4436,6 +4510,11 @@ export interface components {
             planned_at: string | null;
             /** @description While queued: its place and why it waits; not told in the answer to its request */
             queue?: components["schemas"]["QueuePlace"] | null;
+            /**
+             * Reason Code
+             * @description A stable word for why it is where it is, such as `state_moved`
+             */
+            reason_code: string | null;
             requested_by: components["schemas"]["app__runs__schemas__Who"];
             /**
              * Source
@@ -4452,6 +4531,11 @@ export interface components {
             url: string;
             /** Verdict */
             verdict: ("passed" | "advisory" | "blocked_soft" | "blocked_hard") | null;
+            /**
+             * Was Overridden
+             * @description A person overrode policies that blocked it, whatever became of that
+             */
+            was_overridden: boolean;
             workspace: components["schemas"]["app__runs__schemas__WorkspaceRef"];
         };
         /**
@@ -4460,7 +4544,7 @@ export interface components {
          */
         RunOut: {
             /** Allowed Actions */
-            allowed_actions: ("approve" | "reject" | "revoke" | "discard" | "cancel" | "apply")[];
+            allowed_actions: ("approve" | "reject" | "revoke" | "override" | "discard" | "cancel" | "apply")[];
             approvals: components["schemas"]["QuorumShort"] | null;
             approvals_detail: components["schemas"]["ApprovalsOut"] | null;
             /**
@@ -4517,6 +4601,11 @@ export interface components {
             message: string;
             /** Output Changes */
             output_changes: number;
+            /**
+             * Overrides
+             * @description Oldest first, ended ones too; an apply shows its plan's
+             */
+            overrides: components["schemas"]["OverrideOut"][];
             /** Parent Run Id */
             parent_run_id: string | null;
             /** Phase */
@@ -4533,6 +4622,11 @@ export interface components {
             queue?: components["schemas"]["QueuePlace"] | null;
             /** Quiesced At */
             quiesced_at: string | null;
+            /**
+             * Reason Code
+             * @description A stable word for why it is where it is, such as `state_moved`
+             */
+            reason_code: string | null;
             requested_by: components["schemas"]["app__runs__schemas__Who"];
             /** Sensitive Variable Count */
             sensitive_variable_count: number;
@@ -4564,6 +4658,11 @@ export interface components {
             variable_count: number;
             /** Verdict */
             verdict: ("passed" | "advisory" | "blocked_soft" | "blocked_hard") | null;
+            /**
+             * Was Overridden
+             * @description A person overrode policies that blocked it, whatever became of that
+             */
+            was_overridden: boolean;
             workspace: components["schemas"]["app__runs__schemas__WorkspaceRef"];
         };
         /**
@@ -5722,8 +5821,15 @@ export interface components {
             decision: string | null;
             /** May Decide */
             may_decide: boolean;
+            /**
+             * May Override
+             * @description Whether the caller may override the policies that block this run now
+             */
+            may_override: boolean;
             /** Why Not */
             why_not: string | null;
+            /** Why Not Override */
+            why_not_override: string | null;
         };
         /**
          * WorkspaceRef
@@ -8702,7 +8808,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A halt stands (`halted`); The run can't do that (`illegal_transition`); The run can't do that (`guard_refused`); A policy blocks the plan (`policy_blocked`); The plan is stale (`plan_stale`); A speculative plan is never applied (`speculative_plan`); The plan has moved (`fingerprint_mismatch`); Decided already (`already_decided`); There is nothing to revoke (`nothing_to_revoke`) */
+            /** @description A halt stands (`halted`); The run can't do that (`illegal_transition`); The run can't do that (`guard_refused`); A policy blocks the plan (`policy_blocked`); The override holds no longer (`override_expired`); The plan is stale (`plan_stale`); A speculative plan is never applied (`speculative_plan`); The plan has moved (`fingerprint_mismatch`); Decided already (`already_decided`); There is nothing to revoke (`nothing_to_revoke`) */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8829,6 +8935,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    override_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverrideRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunOut"];
+                };
+            };
+            /** @description Only people override policies (`override_must_be_person`); The requester may not override (`self_override_forbidden`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such run (`run_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A halt stands (`halted`); The run can't do that (`illegal_transition`); No policy blocks the plan (`policy_not_blocking`); This can't be overridden (`override_not_possible`); The plan is stale (`plan_stale`); A speculative plan is never applied (`speculative_plan`); The plan has moved (`fingerprint_mismatch`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An override needs a reason (`override_reason_missing`); The override is too long (`override_too_long`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -9075,7 +9247,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A halt stands (`halted`); The run can't do that (`illegal_transition`); The run can't do that (`guard_refused`); A policy blocks the plan (`policy_blocked`); The plan is stale (`plan_stale`); A speculative plan is never applied (`speculative_plan`); The plan has moved (`fingerprint_mismatch`); Decided already (`already_decided`); There is nothing to revoke (`nothing_to_revoke`) */
+            /** @description A halt stands (`halted`); The run can't do that (`illegal_transition`); The run can't do that (`guard_refused`); A policy blocks the plan (`policy_blocked`); The override holds no longer (`override_expired`); The plan is stale (`plan_stale`); A speculative plan is never applied (`speculative_plan`); The plan has moved (`fingerprint_mismatch`); Decided already (`already_decided`); There is nothing to revoke (`nothing_to_revoke`) */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9140,7 +9312,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A halt stands (`halted`); The run can't do that (`illegal_transition`); The run can't do that (`guard_refused`); A policy blocks the plan (`policy_blocked`); The plan is stale (`plan_stale`); A speculative plan is never applied (`speculative_plan`); The plan has moved (`fingerprint_mismatch`); Decided already (`already_decided`); There is nothing to revoke (`nothing_to_revoke`) */
+            /** @description A halt stands (`halted`); The run can't do that (`illegal_transition`); The run can't do that (`guard_refused`); A policy blocks the plan (`policy_blocked`); The override holds no longer (`override_expired`); The plan is stale (`plan_stale`); A speculative plan is never applied (`speculative_plan`); The plan has moved (`fingerprint_mismatch`); Decided already (`already_decided`); There is nothing to revoke (`nothing_to_revoke`) */
             409: {
                 headers: {
                     [name: string]: unknown;

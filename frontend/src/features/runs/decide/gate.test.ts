@@ -31,7 +31,7 @@ describe("gate", () => {
   });
 
   it("says why a person can't approve, in the API's words", () => {
-    const other = { ...ledger, allowed_actions: [], approvals_detail: ledger.approvals_detail && { ...ledger.approvals_detail, you: { may_decide: false, why_not: "You requested it.", decision: null } } };
+    const other = { ...ledger, allowed_actions: [], approvals_detail: ledger.approvals_detail && { ...ledger.approvals_detail, you: { ...ledger.approvals_detail.you, may_decide: false, why_not: "You requested it.", decision: null } } };
     expect(gate(other, destructive, 0, "prod-payments-db").missing).toBe("You requested it.");
   });
 
