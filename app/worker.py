@@ -23,6 +23,7 @@ from app.core.installation import claim_artifacts
 from app.core.settings import get_settings
 from app.executor import control_group, measures
 from app.executor.nursery import Child, Nursery
+from app.progress import tasks as progress_tasks
 from app.recovery import tasks as recovery_tasks
 from app.rehearsal import tasks as rehearsal_tasks
 from app.runner import leftovers, supervisor, upkeep
@@ -162,6 +163,7 @@ def create_worker() -> Celery:
     retention_tasks.register(application)
     audit_tasks.register(application)
     state_tasks.register(application)
+    progress_tasks.register(application)
     recovery_tasks.register(application)
     rehearsal_tasks.register(application)
     return application

@@ -80,6 +80,9 @@ def api(
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="app.core.websocket:DirectWebSocketProtocol",
+        # Log lines are small and come in batches for many: compressing them for each would cost more than it saves.
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
     )
 

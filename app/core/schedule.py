@@ -23,6 +23,7 @@ BEAT_SCHEDULE: dict[str, Entry] = {
     "sweep-rehearsals": _entry("rehearsal.sweep", 5.0),
     "chain-audit": _entry("audit.chain", 10.0),
     "sweep-states": _entry("state.sweep", 600.0),
+    "compact-progress": _entry("progress.compact", 20.0),
     "retain-runs": _entry("runs.retain", 1800.0),
     "retain-rehearsals": _entry("rehearsal.retain", 3600.0),
     "remove-orphans": _entry("runs.remove_orphans", 6 * 3600.0),

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import Row, Table, bindparam, delete, exists, insert, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.progress.models import ProgressChunk, ProgressStream
+from app.progress.models import ProgressChunk, ProgressSegment, ProgressStream, ProgressTiming
 
 # Tables rather than mapped classes: each run appends many times, and nobody reads back through the same session.
 _STREAMS = cast(Table, ProgressStream.__table__)
@@ -17,18 +18,26 @@ _TAKE_OFFSETS = (
     update(_STREAMS)
     .where(_STREAMS.c.run_id == bindparam("stream"))
     .values(next_offset=_STREAMS.c.next_offset + bindparam("count"))
-    .returning(_STREAMS.c.organization_id, _STREAMS.c.next_offset)
+    .returning(_STREAMS.c.organization_id, _STREAMS.c.workspace_id, _STREAMS.c.next_offset)
 )
 _ADD_CHUNK = insert(_CHUNKS)
 
 
-def take_offsets(session: Session, run_id: str, count: int) -> tuple[str, int] | None:
-    """Advance the stream by ``count`` offsets; return its organization and the offset after; None without a stream.
+class Taken(NamedTuple):
+    """Offsets that were given: those before ``next_offset``."""
+
+    organization_id: str
+    workspace_id: str
+    next_offset: int
+
+
+def take_offsets(session: Session, run_id: str, count: int) -> Taken | None:
+    """Advance the stream by ``count`` offsets; return whose it is and the offset after; None without a stream.
 
     The UPDATE's row lock is held until commit, so whoever appends next waits: commit order is offset order.
     """
     row = session.connection().execute(_TAKE_OFFSETS, {"stream": run_id, "count": count}).one_or_none()
-    return (row.organization_id, row.next_offset) if row is not None else None
+    return Taken(*row) if row is not None else None
 
 
 def add_chunk(session: Session, run_id: str, first_offset: int, last_offset: int, sealed: bytes) -> None:
@@ -52,6 +61,13 @@ def stream(session: Session, run_id: str) -> ProgressStream | None:
     ).one_or_none()
 
 
+def lock_stream(session: Session, run_id: str) -> ProgressStream | None:
+    """Lock the run's stream and return it; who appends, removes or compacts it meanwhile waits."""
+    return session.scalars(
+        select(ProgressStream).filter_by(run_id=run_id).with_for_update().execution_options(populate_existing=True)
+    ).one_or_none()
+
+
 def chunks_from(session: Session, run_id: str, offset: int, limit: int) -> Sequence[ProgressChunk]:
     """Return up to ``limit`` chunks that hold ``offset`` or later, in order."""
     return session.scalars(
@@ -59,7 +75,30 @@ def chunks_from(session: Session, run_id: str, offset: int, limit: int) -> Seque
         .where(ProgressChunk.run_id == run_id, ProgressChunk.last_offset >= offset)
         .order_by(ProgressChunk.first_offset)
         .limit(limit)
+        .execution_options(populate_existing=True)
     ).all()
+
+
+def segment_at(session: Session, run_id: str, offset: int) -> ProgressSegment | None:
+    """Return the segment that holds ``offset``."""
+    return session.scalars(
+        select(ProgressSegment).where(
+            ProgressSegment.run_id == run_id,
+            ProgressSegment.first_offset <= offset,
+            ProgressSegment.last_offset >= offset,
+        )
+    ).one_or_none()
+
+
+def segments(session: Session, run_id: str) -> Sequence[ProgressSegment]:
+    """Return all segments of the stream, in order."""
+    return session.scalars(select(ProgressSegment).filter_by(run_id=run_id).order_by("first_offset")).all()
+
+
+def names_artifact(session: Session, run_id: str, key: str) -> bool:
+    """Whether a segment of the stream lies under this key of the artifact store."""
+    found = exists().where(ProgressSegment.run_id == run_id, ProgressSegment.artifact["key"].astext == key)
+    return bool(session.scalar(select(found)))
 
 
 def close(session: Session, run_id: str, at: datetime) -> None:
@@ -71,7 +110,56 @@ def close(session: Session, run_id: str, at: datetime) -> None:
     )
 
 
+def to_compact(session: Session, before: datetime, limit: int) -> Sequence[str]:
+    """Return streams that were complete before ``before`` and still lie in chunks, oldest first."""
+    return session.scalars(
+        select(ProgressStream.run_id)
+        .where(
+            ProgressStream.closed_at < before,
+            ProgressStream.compacted_at.is_(None),
+            ProgressStream.removed_at.is_(None),
+        )
+        .order_by(ProgressStream.closed_at)
+        .limit(limit)
+    ).all()
+
+
+def remove_chunks(session: Session, run_id: str, before_offset: int) -> None:
+    """Remove the chunks of records before ``before_offset``."""
+    session.execute(
+        delete(ProgressChunk).where(ProgressChunk.run_id == run_id, ProgressChunk.last_offset < before_offset)
+    )
+
+
 def remove(session: Session, run_id: str, at: datetime) -> None:
     """Remove every record of the stream, which stays as a name."""
     session.execute(delete(ProgressChunk).where(ProgressChunk.run_id == run_id))
+    session.execute(delete(ProgressSegment).where(ProgressSegment.run_id == run_id))
+    session.execute(delete(ProgressTiming).where(ProgressTiming.run_id == run_id))
     session.execute(update(ProgressStream).where(ProgressStream.run_id == run_id).values(removed_at=at))
+
+
+def add_timings(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Note how long resources took; what is there already stays."""
+    session.connection().execute(postgresql.insert(ProgressTiming).on_conflict_do_nothing(), rows)
+
+
+def latest_timed(session: Session, workspace_id: str, limit: int) -> Sequence[str]:
+    """Return the newest runs of a workspace that have timings, newest first."""
+    return session.scalars(
+        select(ProgressTiming.run_id)
+        .where(ProgressTiming.workspace_id == workspace_id)
+        .group_by(ProgressTiming.run_id)
+        .order_by(ProgressTiming.run_id.desc())
+        .limit(limit)
+    ).all()
+
+
+def timings(session: Session, run_ids: Sequence[str]) -> Sequence[Row[str, str, str, str, float]]:
+    """Return run, address, action, type and seconds of everything that was timed in these runs."""
+    found = ProgressTiming
+    return session.execute(
+        select(found.run_id, found.address, found.action, found.resource_type, found.seconds).where(
+            found.run_id.in_(run_ids)
+        )
+    ).all()

@@ -1,27 +1,56 @@
 """Append to a run's stream and read it by offset."""
 
-import json
+from collections.abc import Sequence
 from functools import partial
+from typing import Any, NamedTuple
 
 import zstandard
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.crypto import Binding, key_ring
+from app.core.artifacts import ArtifactRef, artifact_store
+from app.core.crypto import key_ring
 from app.core.db import after_commit
-from app.core.settings import get_settings
-from app.progress import repository
+from app.core.texts import neutral, neutral_value
+from app.progress import reading, repository
+from app.progress.compacting import compact, due
 from app.progress.doorbell import doorbell
-from app.progress.errors import LogRemoved, StreamNotFound
+from app.progress.errors import StreamNotFound
 from app.progress.models import ProgressStream
+from app.progress.reading import MAX_BYTES, MAX_RECORDS, EncodedPage, binding
 from app.progress.schemas import NewRecord, ProgressPage, Record
 
-MAX_RECORDS = 5000
-MAX_CHARACTERS = 400_000
-"""Of text in one answer, so that a WebSocket frame stays below the mebibyte that many clients accept."""
-_MAX_CHUNKS = 200
+__all__ = [
+    "MAX_BYTES",
+    "MAX_RECORDS",
+    "EncodedPage",
+    "Timed",
+    "append",
+    "binding",
+    "close_stream",
+    "compact",
+    "due",
+    "end_of",
+    "history",
+    "keeps_artifact",
+    "open_stream",
+    "read",
+    "read_encoded",
+    "remove",
+]
 _RECORDS = TypeAdapter(list[NewRecord])
+_LONGEST_ADDRESS = 1000
+
+
+class Timed(NamedTuple):
+    """How long one resource took in one apply."""
+
+    run_id: str
+    address: str
+    action: str
+    resource_type: str
+    seconds: float
 
 
 def open_stream(session: Session, *, run_id: str, organization_id: str, workspace_id: str) -> None:
@@ -35,20 +64,61 @@ def open_stream(session: Session, *, run_id: str, organization_id: str, workspac
 def append(session: Session, run_id: str, records: list[NewRecord]) -> int:
     """Append ``records`` in order and return the offset after the last.
 
-    They become readable at commit, together; watchers are told then. Raises ``StreamNotFound``.
+    They become readable at commit, together; watchers are told then. Control characters in them are made neutral,
+    whoever wrote them. Raises ``StreamNotFound``.
     """
     if not records:
         return 0
     taken = repository.take_offsets(session, run_id, len(records))
     if taken is None:
         raise StreamNotFound(f"There is no run {run_id}.")
-    organization_id, following = taken
-    first = following - len(records)
-    body = _RECORDS.dump_json(records, exclude_defaults=True)
-    sealed = key_ring().seal(zstandard.compress(body, 3), binding(organization_id, run_id, first))
-    repository.add_chunk(session, run_id, first, following - 1, sealed)
-    after_commit(session, partial(doorbell().ring, run_id, following))
-    return following
+    first = taken.next_offset - len(records)
+    body = _RECORDS.dump_json([_harmless(record) for record in records], exclude_defaults=True)
+    sealed = key_ring().seal(zstandard.compress(body, 3), binding(taken.organization_id, run_id, first))
+    repository.add_chunk(session, run_id, first, taken.next_offset - 1, sealed)
+    if timed := _timed(run_id, taken.workspace_id, records):
+        repository.add_timings(session, timed)
+    after_commit(session, partial(doorbell().ring, run_id, taken.next_offset))
+    return taken.next_offset
+
+
+def _harmless(record: NewRecord) -> NewRecord:
+    text = neutral(record.text)
+    data = neutral_value(record.data) if record.data else record.data
+    if text is record.text and data == record.data:
+        return record
+    return record.model_copy(update={"text": text, "data": data})
+
+
+def _timed(run_id: str, workspace_id: str, records: list[NewRecord]) -> list[dict[str, Any]]:
+    """Return what these records tell of resources that are done."""
+    found = []
+    for record in records:
+        data = record.data
+        if record.kind != "event" or data.get("type") != "apply_complete":
+            continue
+        seconds = data.get("seconds", data.get("elapsed_seconds"))
+        address = data.get("address")
+        if isinstance(seconds, int | float) and isinstance(address, str) and len(address) <= _LONGEST_ADDRESS:
+            found.append(
+                {
+                    "run_id": run_id,
+                    "workspace_id": workspace_id,
+                    "address": neutral(address),
+                    "action": neutral(str(data.get("action", ""))),
+                    "resource_type": neutral(str(data.get("resource_type", ""))),
+                    "seconds": float(seconds),
+                }
+            )
+    return found
+
+
+def history(session: Session, workspace_id: str, applies: int) -> list[Timed]:
+    """Return how long resources took in the newest ``applies`` applies of a workspace, newest apply first."""
+    runs: Sequence[str] = repository.latest_timed(session, workspace_id, applies)
+    order = {run_id: number for number, run_id in enumerate(runs)}
+    found = [Timed(*row) for row in repository.timings(session, runs)] if runs else []
+    return sorted(found, key=lambda timed: order[timed.run_id])
 
 
 def close_stream(session: Session, run_id: str) -> None:
@@ -59,7 +129,16 @@ def close_stream(session: Session, run_id: str) -> None:
 
 def remove(session: Session, run_id: str) -> None:
     """Remove what a run that has ended said."""
+    for segment in repository.segments(session, run_id):
+        reference = ArtifactRef.model_validate(segment.artifact)
+        after_commit(session, partial(artifact_store().delete, reference))
+        after_commit(session, partial(reading.forget, reference))
     repository.remove(session, run_id, clock.now())
+
+
+def keeps_artifact(session: Session, run_id: str, key: str) -> bool:
+    """Whether part of the run's log lies under this key of the artifact store."""
+    return repository.names_artifact(session, run_id, key)
 
 
 def read(session: Session, run_id: str, *, organization_id: str, after: int, limit: int = 1000) -> ProgressPage:
@@ -67,31 +146,17 @@ def read(session: Session, run_id: str, *, organization_id: str, after: int, lim
 
     Raises ``StreamNotFound`` when the run is not the organization's, and ``LogRemoved`` when it is too old.
     """
-    stream = repository.stream(session, run_id)
-    if stream is None or stream.organization_id != organization_id:
-        raise StreamNotFound(f"There is no run {run_id}.")
-    if stream.removed_at is not None:
-        raise LogRemoved(
-            f"The log of {run_id} was removed at {stream.removed_at:%Y-%m-%d}, after "
-            f"{get_settings().run_artifacts_days} days (SLUICE_RUN_ARTIFACTS_DAYS). The run and its decisions are kept."
-        )
-    limit = min(limit, MAX_RECORDS)
-    records: list[Record] = []
-    left = MAX_CHARACTERS
-    if after < stream.next_offset:
-        for chunk in repository.chunks_from(session, run_id, after, _MAX_CHUNKS):
-            body = key_ring().open(chunk.sealed, binding(organization_id, run_id, chunk.first_offset))
-            for position, item in enumerate(json.loads(zstandard.decompress(body)), start=chunk.first_offset):
-                if position >= after and len(records) < limit and left > 0:
-                    records.append(Record(offset=position, **item))
-                    left -= len(records[-1].text)
-            if len(records) >= limit or left <= 0:
-                break
-    following = records[-1].offset + 1 if records else min(max(after, 0), stream.next_offset)
-    closed = stream.closed_at is not None and following >= stream.next_offset
-    return ProgressPage(records=records, next=following, closed=closed)
+    records, following, closed = reading.page(
+        session, run_id, organization_id=organization_id, after=after, limit=limit
+    )
+    return ProgressPage(records=[Record(**record) for record in records], next=following, closed=closed)
 
 
-def binding(organization_id: str, run_id: str, first_offset: int) -> Binding:
-    """Return what a chunk is bound to."""
-    return Binding(organization_id, "progress", run_id, str(first_offset))
+def read_encoded(session: Session, run_id: str, *, organization_id: str, after: int, limit: int = 1000) -> EncodedPage:
+    """Return the same as JSON. Raises what ``read`` raises."""
+    return reading.encoded(session, run_id, organization_id=organization_id, after=after, limit=limit)
+
+
+def end_of(session: Session, run_id: str, organization_id: str) -> int:
+    """Return the offset that the stream's next record gets. Raises what ``read`` raises."""
+    return reading.require(session, run_id, organization_id).next_offset

@@ -36,6 +36,7 @@ ORPHAN_AGE = timedelta(days=2)
 """Between what is put and what names it lies one phase of a run at most."""
 _log = getLogger(__name__)
 _OF_RUNS = frozenset(get_args(ArtifactKind))
+_LOG = "log"
 
 
 def cutoff() -> datetime | None:
@@ -132,8 +133,13 @@ def remove_orphans() -> int:
             parsed = [found for found in parsed if found[1] in ours]
             of_runs = [found for found in parsed if found[2] in _OF_RUNS]
             runs = retention_repository.owners(session, sorted({found[3] for found in of_runs}))
+            logs = {
+                key
+                for key, _, kind, owner, _ in of_runs
+                if kind == _LOG and progress.keeps_artifact(session, owner, key)
+            }
         for key, _, kind, owner, _ in of_runs:
-            if not _is_needed(runs.get(owner), kind, key):
+            if key not in logs and not _is_needed(runs.get(owner), kind, key):
                 store.discard(key)
                 removed += 1
         for key, organization_id, kind, owner, _ in parsed:

@@ -12,6 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from app.core import clock
 from app.core.db import unit_of_work
 from app.core.ids import new_id
+from app.core.websocket import DirectWebSocketProtocol
 from app.identity.roles import Role
 from app.main import create_app
 from app.progress import service
@@ -71,7 +72,7 @@ def served(streams: Streams) -> Iterator[Streams]:
     """The same, with a server that answers."""
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(), host="127.0.0.1", port=0, log_level="warning", ws="websockets-sansio", lifespan="off"
+            create_app(), host="127.0.0.1", port=0, log_level="warning", ws=DirectWebSocketProtocol, lifespan="off"
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)

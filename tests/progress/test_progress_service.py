@@ -46,7 +46,7 @@ def test_read_closed_stream_says_so_only_at_its_end(streams: Streams) -> None:
 
 def test_read_long_lines_come_in_several_pages(streams: Streams) -> None:
     run_id = streams.new()
-    streams.append(run_id, *["x" * (service.MAX_CHARACTERS // 3)] * 5, "y" * 2 * service.MAX_CHARACTERS, "last")
+    streams.append(run_id, *["x" * (service.MAX_BYTES // 3)] * 5, "y" * 2 * service.MAX_BYTES, "last")
     sizes, after = [], 0
     while page := read(streams, run_id, after).records:
         assert page[0].offset == after

@@ -11,7 +11,9 @@ from websockets.sync.client import ClientConnection
 from app.core.db import unit_of_work
 from app.identity import service as identity
 from app.identity.roles import Role
-from app.progress import endpoints
+from app.identity.schemas import UserChange
+from app.progress import guarding
+from app.progress import socket as socket_codes
 from tests.progress.conftest import Streams
 from tests.support import people
 
@@ -65,7 +67,7 @@ def test_follow_of_a_complete_stream_gives_it_whole(served: Streams) -> None:
 @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
 def test_follow_from_a_foreign_origin_is_refused(served: Streams, origin: str) -> None:
     with served.watch(served.new(), origin=origin) as socket:
-        assert frames(socket) == ([], endpoints.CLOSE_FORBIDDEN)
+        assert frames(socket) == ([], socket_codes.CLOSE_FORBIDDEN)
 
 
 def test_follow_from_our_own_origin_is_served(served: Streams) -> None:
@@ -79,18 +81,18 @@ def test_follow_without_a_credential_is_refused(served: Streams) -> None:
     run_id = served.new()
     for token in ("", "slc_wrong"):
         with served.watch(run_id, token=token) as socket:
-            assert frames(socket) == ([], endpoints.CLOSE_UNAUTHENTICATED)
+            assert frames(socket) == ([], socket_codes.CLOSE_UNAUTHENTICATED)
 
 
 def test_follow_another_tenant_s_run_does_not_exist(served: Streams) -> None:
     with unit_of_work() as session:
         stranger = people.person(session, people.organization(session, "other"), Role.ADMIN)
     with served.watch(served.new(), token=stranger.token) as socket:
-        assert frames(socket) == ([], endpoints.CLOSE_NOT_FOUND)
+        assert frames(socket) == ([], socket_codes.CLOSE_NOT_FOUND)
 
 
 def test_follow_is_cut_when_the_token_is_revoked(served: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "AUTHORIZATION_SECONDS", 0.2)
+    monkeypatch.setattr(guarding, "AUTHORIZATION_SECONDS", 0.2)
     run_id = served.new()
     with unit_of_work() as session:
         token_id = identity.list_tokens(session, served.viewer.actor, _page()).items[0].id
@@ -100,7 +102,25 @@ def test_follow_is_cut_when_the_token_is_revoked(served: Streams, monkeypatch: p
         with unit_of_work() as session:
             identity.revoke_token(session, served.viewer.actor, token_id)
         records, code = frames(socket)
-    assert code == endpoints.CLOSE_UNAUTHENTICATED
+    assert code == socket_codes.CLOSE_UNAUTHENTICATED
+    assert records == []
+
+
+@pytest.mark.parametrize("change", [{"is_disabled": True}, {"roles": []}], ids=["disabled", "right lost"])
+def test_follow_is_cut_when_its_person_may_no_longer(
+    served: Streams, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(guarding, "AUTHORIZATION_SECONDS", 0.2)
+    run_id = served.new()
+    with unit_of_work() as session:
+        admin = people.person(session, served.organization_id, Role.ADMIN)
+    with served.watch(run_id) as socket:
+        served.append(run_id, "before")
+        assert texts(json.loads(socket.recv(timeout=SECONDS))["records"]) == ["before"]
+        with unit_of_work() as session:
+            identity.update_user(session, admin.actor, served.viewer.actor.id, UserChange(**change))
+        records, code = frames(socket)
+    assert code == (socket_codes.CLOSE_UNAUTHENTICATED if "is_disabled" in change else socket_codes.CLOSE_FORBIDDEN)
     assert records == []
 
 

@@ -1171,6 +1171,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/runs/{run_id}/progress/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a run as server-sent events
+         * @description Replay a run's records from ``after``, then follow until the stream is complete; for where no WebSocket goes.
+         *
+         *     A comment comes at once and after each silence. The last page says `closed`. A `denied` event ends the answer when
+         *     the credential is revoked meanwhile or loses `runs:read`.
+         */
+        get: operations["follow_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/runs/{run_id}/recovery": {
         parameters: {
             query?: never;
@@ -9129,6 +9152,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProgressPage"];
+                };
+            };
+            /** @description No such run (`run_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The log is no longer kept (`log_removed`) */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    follow_progress: {
+        parameters: {
+            query?: {
+                /** @description First offset wanted. */
+                after?: number;
+                /** @description Seconds of silence before a comment. */
+                heartbeat?: number;
+            };
+            header?: {
+                /** @description Goes before `after`: what a browser sends when it connects again. */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `records` events, each with a page as its data and the offset to go on at as its id */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             /** @description No such run (`run_not_found`) */
