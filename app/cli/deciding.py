@@ -57,7 +57,7 @@ def approve(
     with connect() as client:
         run = client.send(calls.get_run(run_id))
         if not yes and not as_json:
-            _ask(client, run, "Approve exactly this plan?")
+            ask(client, run, "Approve exactly this plan?")
         signed = fingerprint or (run.fingerprint or {}).get("digest")
         run = _decide(client, run_id, "approve", comment, signed)
         code = DONE
@@ -66,7 +66,7 @@ def approve(
             code = DONE if run.status == "applied" else FAILED
         elif wait:
             code = CHANGES
-        _show(client, run, as_json=as_json)
+        show(client, run, as_json=as_json)
         raise typer.Exit(code)
 
 
@@ -76,7 +76,7 @@ def reject(run_id: RunId, comment: Comment = "", as_json: AsJson = False) -> Non
     Example: sluice reject run-01k… --comment "not in the change window"
     """
     with connect() as client:
-        _show(client, _decide(client, run_id, "reject", comment, None), as_json=as_json)
+        show(client, _decide(client, run_id, "reject", comment, None), as_json=as_json)
 
 
 def revoke(run_id: RunId, comment: Comment = "", as_json: AsJson = False) -> None:
@@ -85,7 +85,7 @@ def revoke(run_id: RunId, comment: Comment = "", as_json: AsJson = False) -> Non
     Example: sluice revoke run-01k…
     """
     with connect() as client:
-        _show(client, _decide(client, run_id, "revoke", comment, None), as_json=as_json)
+        show(client, _decide(client, run_id, "revoke", comment, None), as_json=as_json)
 
 
 def discard(run_id: RunId, reason: Reason = "", as_json: AsJson = False) -> None:
@@ -133,7 +133,7 @@ def apply(
         if wait:
             run = wait_for_apply(client, run, run.id, quiet=quiet, timeout_seconds=timeout, as_json=as_json)
             code = DONE if run.status == "applied" else FAILED
-        _show(client, run, as_json=as_json)
+        show(client, run, as_json=as_json)
         raise typer.Exit(code)
 
 
@@ -155,10 +155,10 @@ def _stop(run_id: str, how: str, reason: str, *, as_json: bool) -> None:
     from app.client import calls
 
     with connect() as client:
-        _show(client, client.send(calls.stop(run_id, how, reason=reason)), as_json=as_json)
+        show(client, client.send(calls.stop(run_id, how, reason=reason)), as_json=as_json)
 
 
-def _ask(client: "SluiceClient", run: "Run", question: str) -> None:
+def ask(client: "SluiceClient", run: "Run", question: str) -> None:
     """Show the run and ask, where a person is at both ends. Raises ``typer.Exit`` for a no."""
     from app.cli.report import print_run
 
@@ -170,7 +170,8 @@ def _ask(client: "SluiceClient", run: "Run", question: str) -> None:
         raise typer.Exit(FAILED)
 
 
-def _show(client: "SluiceClient", run: "Run", *, as_json: bool) -> None:
+def show(client: "SluiceClient", run: "Run", *, as_json: bool) -> None:
+    """Print a run that was decided on, and what can be done now."""
     from app.cli.output import print_json
     from app.cli.report import print_next_steps, print_run, run_document
 

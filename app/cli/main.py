@@ -10,6 +10,7 @@ from app.cli import (
     halting,
     keys,
     members,
+    overriding,
     planning,
     policies,
     queue,
@@ -52,6 +53,7 @@ register(app, "destroy", planning.destroy, PLAN)
 register(app, "refresh", planning.refresh, PLAN)
 register(app, "reject", deciding.reject, PLAN)
 register(app, "revoke", deciding.revoke, PLAN)
+register(app, "override", overriding.override, PLAN)
 register(app, "discard", deciding.discard, PLAN)
 register(app, "cancel", deciding.cancel, PLAN)
 

@@ -83,6 +83,7 @@ def print_run(client: "SluiceClient", run: "Run") -> None:
     _print_outputs_read(out, run)
     _print_losses(out, client, run)
     _print_policies(out, run)
+    _print_overrides(out, run)
     _print_failure(out, run)
     if run.status_reason and (run.failure is None or run.status == "cancelled"):
         out.print(f"  {clean(run.status_reason)}")
@@ -150,6 +151,17 @@ def _print_policies(out: "Console", run: "Run") -> None:
                 out.print(f"      {clean(str(finding['remedy']))}")
 
 
+def _print_overrides(out: "Console", run: "Run") -> None:
+    from app.cli.output import moment
+
+    for item in run.overrides:
+        who, sets = clean(str(item["actor"]["name"])), clean(", ".join(item["policy_set_uris"]))
+        ended = f"ended {moment(item['ended_at'])}: {item['end_reason']}" if item.get("ended_at") else None
+        until = ended or f"until {moment(item['expires_at'])}"
+        out.print(styled(f"  {sets} overridden by {who}, {clean(until)}", "yellow"))
+        out.print(f"    {clean(str(item['reason']))}")
+
+
 def _print_failure(out: "Console", run: "Run") -> None:
     if run.failure is None:
         return
@@ -180,7 +192,12 @@ def print_next_steps(run: "Run") -> None:
     steps = {
         "awaiting_approval": f"Waits for approval{f' ({have.have} of {have.need})' if have else ''}: "
         f"`sluice approve {run.id}`, or `sluice discard {run.id}`.",
-        "policy_blocked": f"A policy blocks it. Change the configuration and plan again, or `sluice discard {run.id}`.",
+        "policy_blocked": f"A policy blocks it. Change the configuration and plan again, or `sluice discard {run.id}`."
+        + (
+            f" A second person may `sluice override {run.id} --reason …`, since what denies it is soft-mandatory."
+            if run.verdict == "blocked_soft"
+            else ""
+        ),
         "approved": f"Approved; its apply is {run.child_run_id}: `sluice logs -f {run.id}`.",
         "queued": f"Queued: `sluice logs -f {run.id}` follows it, `sluice cancel {run.id}` takes it back.",
         "running": f"Runs: `sluice logs -f {run.id}` follows it, `sluice cancel {run.id}` interrupts it.",

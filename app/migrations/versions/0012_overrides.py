@@ -1,7 +1,7 @@
 """overrides of soft-mandatory policy failures, and the stable word for why a run ended
 
 Revision ID: 0012
-Revises: 0013
+Revises: 0015
 Create Date: 2026-11-21 11:00:00+00:00
 """
 
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0012"
-down_revision: str | Sequence[str] | None = "0013"
+down_revision: str | Sequence[str] | None = "0015"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
