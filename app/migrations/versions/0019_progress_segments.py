@@ -1,7 +1,7 @@
 """logs of complete runs lie in artifacts, and how long resources took is known by workspace
 
 Revision ID: 0019
-Revises: 0015
+Revises: 0012
 Create Date: 2026-11-21 11:10:00+00:00
 """
 
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0019"
-down_revision: str | Sequence[str] | None = "0015"
+down_revision: str | Sequence[str] | None = "0012"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
