@@ -26,7 +26,7 @@ from app.rehearsal.service import ADVANCE_TASK
 from app.runs import service as runs
 from app.runs.errors import PlanRemoved, RunNotFound
 
-FIRST_BATCH = 2
+FIRST_BATCH = 1
 MOST_AT_ONCE = 64
 BATCH_SECONDS = 2.0
 """A worker has one thread beside its runs; sweeps wait for it."""

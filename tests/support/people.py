@@ -1,12 +1,12 @@
 """Organizations and people for tests, made by the services themselves, and clients that speak for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
-from app.core.permissions import Actor, system_actor
+from app.core.permissions import Actor, Permission, system_actor
 from app.fence import service as fence
 from app.identity import service
 from app.identity.roles import Role
@@ -63,3 +63,8 @@ def client(member: Member | None = None) -> TestClient:
     """Return a client of the whole API that speaks for ``member``, or for nobody."""
     headers = {"Authorization": f"Bearer {member.token}"} if member is not None else {}
     return TestClient(create_app(), base_url="http://127.0.0.1:8080", headers=headers)
+
+
+def narrowed(actor: Actor, *permissions: Permission) -> Actor:
+    """Return the actor with these permissions alone, as a narrow token gives them."""
+    return replace(actor, permissions=frozenset(permissions))
