@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 
 from app import registry
+from app.audit import service as audit
 from app.core.artifacts import artifact_store
 from app.core.crypto import KeyFile, MasterKeyError, key_file, key_ring, new_key
 from app.core.db import unit_of_work
@@ -68,6 +69,7 @@ def usage() -> dict[str, int]:
 def reencrypt(say: Callable[[str, int], None] = lambda _place, _count: None) -> Report:
     """Seal everything anew that is not sealed with the present key, a batch a transaction; ``say`` hears of each batch.
 
+    Then the audit trail's checkpoints go on under the key that is derived from it, signed by the former one too.
     Safe beside a running system and beside itself; an interrupted pass goes on where it ended. What does not open is
     named in the report and left as it is.
     """
@@ -96,6 +98,7 @@ def reencrypt(say: Callable[[str, int], None] = lambda _place, _count: None) -> 
             report.damaged.append(f"artifact {key}: {error.detail}")
         if report.resealed["artifacts"] % BATCH == 0:
             say("artifacts", report.resealed["artifacts"])
+    audit.sign_under_present_key()
     return report
 
 
@@ -110,6 +113,8 @@ def remove(key_id: str) -> None:
         raise MasterKeyError(f"There is no key {key_id!r} in the ring; it has {', '.join(ring.ids)}.")
     if key_id == ring.ids[0]:
         raise KeyInUse(f"{key_id} is the key that seals now. Add another first: `sluice keys add`.")
+    # Nothing but a checkpoint under the present key vouches for what the key to be removed has signed.
+    audit.sign_under_present_key()
     with unit_of_work() as session:
         tables = sorted({column.model.__tablename__ for column in registry.SEALED})
         session.execute(text("SET LOCAL lock_timeout = '30s'"))

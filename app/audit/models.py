@@ -1,8 +1,9 @@
 """Rows of the audit trail."""
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DDL, BigInteger, Identity, Index, UniqueConstraint, event, text
+from sqlalchemy import DDL, BigInteger, Identity, Index, PrimaryKeyConstraint, UniqueConstraint, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, Created
@@ -31,6 +32,27 @@ class AuditEvent(Created, Base):
     chain_seq: Mapped[int | None]
     previous_hash: Mapped[str | None]
     hash: Mapped[str | None]
+
+
+class AuditCheckpoint(Created, Base):
+    """Where a signed checkpoint of an organization's chain stands, and what it says until the artifact store has it.
+
+    An index only: what is verified is read from the artifact store.
+    """
+
+    __tablename__ = "audit_checkpoints"
+    __table_args__ = (
+        PrimaryKeyConstraint("organization_id", "sequence"),
+        Index("ix_audit_checkpoints_position", "organization_id", "position"),
+        Index("ix_audit_checkpoints_unstored", "organization_id", postgresql_where=text("stored_at is null")),
+    )
+
+    organization_id: Mapped[str]
+    sequence: Mapped[int]
+    position: Mapped[int]
+    digest: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    stored_at: Mapped[datetime | None]
 
 
 APPEND_ONLY_UP = (

@@ -1,25 +1,38 @@
 """The audit trail: what happened, who did it, and a hash chain that shows when history was changed.
 
 Events are appended unchained in the transaction of what they tell; a chain in every transaction would put all of
-them, halts too, in one line. One sequencer an organization chains them after commit.
+them, halts too, in one line. One sequencer an organization chains them after commit (``sequencing``), and signs
+checkpoints of the head, which ``verifying`` holds the chain against.
 """
 
-from datetime import UTC
+from collections.abc import Iterator
 from typing import Any
 
 import rfc8785
 from sqlalchemy.orm import Session
 
-from app.audit import repository
+from app.audit import exporting, repository, sequencing, verifying
 from app.audit.errors import EvidenceInvalid
 from app.audit.models import AuditEvent
-from app.audit.schemas import AuditActor, AuditEventOut, AuditFilter, AuditTarget, ChainReport
+from app.audit.schemas import (
+    AuditActor,
+    AuditEventOut,
+    AuditFilter,
+    AuditTarget,
+    CheckpointOut,
+    ExportFilter,
+    KeysOut,
+)
 from app.core import clock
-from app.core.canonical import canonical_json, digest
+from app.core.canonical import canonical_json
+from app.core.checkpoints import SigningKeys
+from app.core.crypto import key_ring
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor
 
-_BATCH = 500
+chain = sequencing.chain
+sign_under_present_key = sequencing.sign_under_present_key
+verify_chain = verifying.verify_chain
 
 
 def record(
@@ -69,36 +82,38 @@ def unchained_organizations(session: Session) -> list[str]:
     return list(repository.unchained_organizations(session))
 
 
-def chain(session: Session, organization_id: str) -> int:
-    """Chain up to a batch of an organization's waiting events in the order they were written; return how many.
+def list_checkpoints(session: Session, organization_id: str, params: PageParams) -> Page[CheckpointOut]:
+    """Return one page of an organization's checkpoints, newest first. Raises ``Invalid`` for a foreign cursor."""
+    rows, cursor = repository.checkpoint_page(session, organization_id, params)
+    items = [
+        CheckpointOut(
+            sequence=row.sequence,
+            position=row.position,
+            head_hash=row.document["head_hash"],
+            at=row.document["at"],
+            digest=row.digest,
+            key_id=row.document["keys"][0]["id"],
+            is_stored=row.stored_at is not None,
+            document=row.document,
+        )
+        for row in rows
+    ]
+    return Page(items=items, next_cursor=cursor)
 
-    Does nothing when another sequencer is at it.
+
+def public_keys() -> KeysOut:
+    """Return the public keys that this installation signs checkpoints with, the present one first."""
+    return KeysOut(items=list(SigningKeys(key_ring()).public))
+
+
+def export(session: Session, actor: Actor, wanted: ExportFilter) -> Iterator[str]:
+    """Return the lines of an export of the actor's organization, read page by page after the session has committed.
+
+    That it was exported is an event itself. Raises ``ArtifactStoreUnavailable``.
     """
-    if not repository.become_sequencer(session, organization_id):
-        return 0
-    last = repository.head(session, organization_id)
-    position = last.chain_seq if last is not None and last.chain_seq is not None else 0
-    previous = last.hash if last is not None else None
-    rows = repository.unchained(session, organization_id, _BATCH)
-    for row in rows:
-        position += 1
-        row.chain_seq, row.previous_hash = position, previous
-        previous = row.hash = _link(row)
-    session.flush()
-    return len(rows)
-
-
-def verify_chain(session: Session, organization_id: str) -> ChainReport:
-    """Recompute an organization's chain from its first event and report the first position that does not fit."""
-    position, previous = 0, None
-    while rows := repository.chained_after(session, organization_id, position, _BATCH):
-        for row in rows:
-            position += 1
-            if row.chain_seq != position or row.previous_hash != previous or row.hash != _link(row):
-                return ChainReport(checked=position, head_hash=previous, broken_at=position, is_intact=False)
-            previous = row.hash
-        session.expunge_all()
-    return ChainReport(checked=position, head_hash=previous, broken_at=None, is_intact=True)
+    told = {key: value for key, value in wanted.model_dump(mode="json").items() if value}
+    record(session, actor, "audit.exported", ("organization", actor.organization_id), told)
+    return exporting.lines(actor.organization_id, wanted)
 
 
 def _has_wide_float(value: Any) -> bool:
@@ -107,23 +122,6 @@ def _has_wide_float(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_wide_float(item) for item in value.values())
     return isinstance(value, list | tuple) and any(_has_wide_float(item) for item in value)
-
-
-def _link(row: AuditEvent) -> str:
-    return digest(
-        {
-            "position": row.chain_seq,
-            "previous": row.previous_hash,
-            "id": row.id,
-            "organization_id": row.organization_id,
-            "at": row.created_at.astimezone(UTC).isoformat(),
-            "actor": row.actor,
-            "source_address": row.source_address,
-            "action": row.action,
-            "target": [row.target_kind, row.target_id],
-            "evidence": row.evidence,
-        }
-    )
 
 
 def _present(row: AuditEvent) -> AuditEventOut:

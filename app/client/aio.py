@@ -79,6 +79,23 @@ class AsyncSluiceClient:
                 delay = attempts.after(refused, has_arrived=True, retry_after=wire.retry_after(response))
             await asyncio.sleep(delay)
 
+    async def lines(self, call: Call[Any]) -> AsyncIterator[str]:
+        """Yield the lines of an answer as they come; see ``SluiceClient.lines``."""
+        try:
+            async with self._http.stream(**wire.request_arguments(call)) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise wire.api_error(response, self.url)
+                rest = ""
+                async for text in response.aiter_text():
+                    *whole, rest = (rest + text).split("\n")
+                    for line in whole:
+                        yield line
+                if rest:
+                    yield rest
+        except httpx.TransportError as error:
+            raise wire.failure(error, self.url)[0] from error
+
     async def items(
         self, page_call: Callable[[str | None], Call[Page[T]]], *, limit: int | None = None
     ) -> AsyncIterator[T]:

@@ -84,6 +84,20 @@ class SluiceClient:
                 delay = attempts.after(refused, has_arrived=True, retry_after=wire.retry_after(response))
             time.sleep(delay)
 
+    def lines(self, call: Call[Any]) -> Iterator[str]:
+        """Yield the lines of an answer as they come, without their ends. It is sent once.
+
+        Raises ``ApiError``, ``Unreachable`` (also in the middle) or ``UnexpectedAnswer``.
+        """
+        try:
+            with self._http.stream(**wire.request_arguments(call)) as response:
+                if not response.is_success:
+                    response.read()
+                    raise wire.api_error(response, self.url)
+                yield from wire.split_lines(response.iter_text())
+        except httpx.TransportError as error:
+            raise wire.failure(error, self.url)[0] from error
+
     def items(self, page_call: Callable[[str | None], Call[Page[T]]], *, limit: int | None = None) -> Iterator[T]:
         """Yield the items of all pages, at most ``limit``; ``page_call`` makes the call for a cursor."""
         cursor: str | None = None

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -111,6 +112,16 @@ def read_frame(text: str | bytes, cursor: int) -> ProgressPage | None:
     page = ProgressPage.model_validate(frame)
     page.records = [record for record in page.records if record.offset >= cursor]
     return page
+
+
+def split_lines(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a text that comes in pieces. A line ends with a line feed alone: JSON may hold the others."""
+    rest = ""
+    for text in texts:
+        *whole, rest = (rest + text).split("\n")
+        yield from whole
+    if rest:
+        yield rest
 
 
 def failure(error: Exception, url: str) -> tuple[ClientError, bool]:

@@ -95,6 +95,20 @@ class ArtifactStore:
         """Yield everything that is stored, in no promised order."""
         return self._blobs.blobs()
 
+    def of_kind(self, organization_id: str, kind: str) -> Iterator[ArtifactRef]:
+        """Yield what an organization has stored of a kind, by its listing; in no promised order, sealed sizes."""
+        for blob in self._blobs.blobs(f"{organization_id}/{kind}"):
+            parts = blob.key.split("/")
+            if len(parts) == 4:
+                yield ArtifactRef(
+                    key=blob.key,
+                    organization_id=organization_id,
+                    kind=kind,
+                    owner=parts[2],
+                    digest=parts[3],
+                    size=blob.size,
+                )
+
     def discard(self, key: str) -> None:
         """Remove what lies under a key that no row names; quiet when it is gone already."""
         self._blobs.delete(key)

@@ -66,8 +66,11 @@ class BlobStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove ``key``; quiet when it is not there."""
 
-    def blobs(self) -> Iterator[StoredBlob]:
-        """Yield everything that is stored, in no promised order; what is put or deleted meanwhile may be missed."""
+    def blobs(self, below: str = "") -> Iterator[StoredBlob]:
+        """Yield everything that is stored, in no promised order; what is put or deleted meanwhile may be missed.
+
+        ``below`` takes those alone whose key begins with it and a slash.
+        """
 
     def head(self, key: str, length: int) -> bytes:
         """Return the first ``length`` bytes of what lies under ``key``, or all of it; raises ``NotFound``."""
@@ -144,10 +147,10 @@ class FileBlobStore:
         except PermissionError as error:
             raise self._refused(error) from error
 
-    def blobs(self) -> Iterator[StoredBlob]:
+    def blobs(self, below: str = "") -> Iterator[StoredBlob]:
         """Walk the directory; files that are being written are left out."""
-        for directory, below, files in os.walk(self._root):
-            below.sort()
+        for directory, directories, files in os.walk(self._path(below) if below else self._root):
+            directories.sort()
             for name in sorted(files):
                 if name.startswith(HIDDEN):
                     continue
@@ -187,10 +190,10 @@ class MemoryBlobStore:
         """Forget ``key``."""
         self._blobs.pop(key, None)
 
-    def blobs(self) -> Iterator[StoredBlob]:
+    def blobs(self, below: str = "") -> Iterator[StoredBlob]:
         """Yield what was put."""
         for key, (data, modified_at) in sorted(self._blobs.items()):
-            if not key.rpartition("/")[2].startswith(HIDDEN):
+            if not key.rpartition("/")[2].startswith(HIDDEN) and (not below or key.startswith(f"{below}/")):
                 yield StoredBlob(key, len(data), modified_at)
 
     def head(self, key: str, length: int) -> bytes:

@@ -83,6 +83,12 @@ class KeyRing:
         self._refresh()
         return tuple(self._keys)
 
+    def derived(self, purpose: str) -> list[bytes]:
+        """Return 32 bytes derived for ``purpose`` from each key of the ring, the one that seals first."""
+        self._refresh()
+        keys = list(self._keys.values())
+        return [HKDF(hashes.SHA256(), 32, salt=None, info=purpose.encode()).derive(key) for key in keys]
+
     def seal(self, data: bytes, binding: Binding) -> bytes:
         """Return ``data`` as an envelope under the current key, bound to ``binding``."""
         self._refresh()

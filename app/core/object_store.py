@@ -75,12 +75,12 @@ class ObjectBlobStore:
         except NotFound:
             return
 
-    def blobs(self) -> Iterator[StoredBlob]:
+    def blobs(self, below: str = "") -> Iterator[StoredBlob]:
         """List page by page."""
         import obstore
 
         with self._translated(""):
-            pages = iter(obstore.list(self._store()))
+            pages = iter(obstore.list(self._store(), prefix=below or None))
         while True:
             with self._translated(""):
                 page = next(pages, None)

@@ -33,9 +33,74 @@ export interface paths {
         };
         /**
          * Verify Audit Chain
-         * @description Recompute the organization's hash chain and say whether it is intact.
+         * @description Check the organization's hash chain against its signed checkpoints, a page of events a request.
+         *
+         *     While `is_complete` is false, ask again with `after` and `previous` as `head_position` and `head_hash` say.
          */
         get: operations["verify_audit_chain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit Checkpoints
+         * @description List the signed checkpoints of the organization's chain, newest first.
+         */
+        get: operations["list_audit_checkpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Audit Events
+         * @description Stream the chained events as JSON Lines, in chain order, with the signed checkpoints between them.
+         *
+         *     Only an export without `since`, `until` and `action` has no gaps, so that it can be verified. The last line is of
+         *     type `end`: without it the export was cut short.
+         */
+        get: operations["export_audit_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit Keys
+         * @description Return the public keys that checkpoints are signed with, the present one first.
+         */
+        get: operations["list_audit_keys"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2241,18 +2306,77 @@ export interface components {
             kind: string;
         };
         /**
+         * BadRow
+         * @description The audit row that a finding is about, as it reads now.
+         */
+        BadRow: {
+            /** Action */
+            action: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Id */
+            id: number;
+            /** Position */
+            position: number;
+        };
+        /**
+         * ChainFinding
+         * @description One thing that is wrong: which, at which positions, the row where there is one, and in words.
+         */
+        ChainFinding: {
+            /**
+             * Finding
+             * @enum {string}
+             */
+            finding: "changed" | "missing" | "reordered" | "tail_cut" | "rewritten" | "checkpoint_forged" | "checkpoint_missing" | "unchained";
+            /** First Position */
+            first_position: number;
+            /** Last Position */
+            last_position: number;
+            /** Message */
+            message: string;
+            row?: components["schemas"]["BadRow"] | null;
+        };
+        /**
          * ChainReport
-         * @description What a check of one organization's chain found: events checked, the head's hash, the first broken position.
+         * @description What a check of an organization's chain found, or of one page of it.
+         *
+         *     ``checked`` counts events and ``checkpoints`` those that were held against them; ``checkpoint_position`` is how far
+         *     signed checkpoints agree. ``finding``, ``broken_at``, ``row`` and ``message`` tell of the first of ``findings``.
+         *     While ``is_complete`` is false, go on with ``?after=`` ``head_position`` and ``previous=`` ``head_hash``.
          */
         ChainReport: {
             /** Broken At */
             broken_at: number | null;
             /** Checked */
             checked: number;
+            /** Checkpoint Position */
+            checkpoint_position: number;
+            /** Checkpoints */
+            checkpoints: number;
+            /** Finding */
+            finding: ("changed" | "missing" | "reordered" | "tail_cut" | "rewritten" | "checkpoint_forged" | "checkpoint_missing" | "unchained") | null;
+            /** Findings */
+            findings: components["schemas"]["ChainFinding"][];
             /** Head Hash */
             head_hash: string | null;
+            /** Head Position */
+            head_position: number;
+            /** Is Complete */
+            is_complete: boolean;
             /** Is Intact */
             is_intact: boolean;
+            /** Message */
+            message: string;
+            row: components["schemas"]["BadRow"] | null;
+            /**
+             * Waiting
+             * @description Events that the sequencer has not chained for longer than five minutes.
+             */
+            waiting: number;
         };
         /**
          * Change
@@ -2270,6 +2394,33 @@ export interface components {
             op: "add" | "remove" | "change";
             /** Path */
             path: string;
+        };
+        /**
+         * CheckpointOut
+         * @description A signed checkpoint: how far the chain went, and its last hash. ``document`` is what is signed, as it is.
+         */
+        CheckpointOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Digest */
+            digest: string;
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /** Head Hash */
+            head_hash: string;
+            /** Is Stored */
+            is_stored: boolean;
+            /** Key Id */
+            key_id: string;
+            /** Position */
+            position: number;
+            /** Sequence */
+            sequence: number;
         };
         /**
          * ConfigurationRef
@@ -2999,6 +3150,19 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * KeysOut
+         * @description The public keys that sign checkpoints, the present one first. Keep one elsewhere, to verify exports with.
+         */
+        KeysOut: {
+            /**
+             * Algorithm
+             * @default ed25519
+             */
+            algorithm: string;
+            /** Items */
+            items: components["schemas"]["PublicKey"][];
+        };
+        /**
          * Kind
          * @description What a run does. All but ``apply`` plan.
          * @enum {string}
@@ -3411,6 +3575,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[CheckpointOut] */
+        Page_CheckpointOut_: {
+            /** Items */
+            items: components["schemas"]["CheckpointOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[ExperimentOut] */
         Page_ExperimentOut_: {
             /** Items */
@@ -3819,6 +3990,16 @@ export interface components {
             next: number;
             /** Records */
             records: components["schemas"]["Record"][];
+        };
+        /**
+         * PublicKey
+         * @description A key that signs checkpoints. ``id`` is the beginning of the SHA-256 of its 32 bytes, which are base64.
+         */
+        PublicKey: {
+            /** Id */
+            id: string;
+            /** Public Key */
+            public_key: string;
         };
         /**
          * PushAnswer
@@ -5972,7 +6153,14 @@ export interface operations {
     };
     verify_audit_chain: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Begin behind this position of the chain. */
+                after?: number;
+                /** @description Hash of the event at `after`; else the checkpoint of that position. */
+                previous?: string | null;
+                /** @description Events that are checked at most. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5986,6 +6174,190 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChainReport"];
+                };
+            };
+            /** @description Sign in first (`unauthenticated`) */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted (`forbidden`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid (`invalid`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The artifact store can't be reached (`artifact_store_unavailable`) */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit_checkpoints: {
+        parameters: {
+            query?: {
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CheckpointOut_"];
+                };
+            };
+            /** @description Sign in first (`unauthenticated`) */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted (`forbidden`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid (`invalid`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_audit_events: {
+        parameters: {
+            query?: {
+                /** @description Written at or after this moment. */
+                since?: string | null;
+                /** @description Written before this moment. */
+                until?: string | null;
+                /** @description An action, or a family of them: `run.approved`, `run.*`. */
+                action?: string | null;
+                /** @description Begin behind this position of the chain. */
+                after?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events, one JSON object a line */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
+                };
+            };
+            /** @description Sign in first (`unauthenticated`) */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not permitted (`forbidden`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid (`invalid`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The artifact store can't be reached (`artifact_store_unavailable`) */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysOut"];
                 };
             };
             /** @description Sign in first (`unauthenticated`) */

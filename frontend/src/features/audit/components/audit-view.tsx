@@ -44,7 +44,7 @@ export function AuditView({ search, onSearch }: { search: AuditSearch; onSearch:
         <h1 className="text-16 font-semibold">Audit</h1>
         {chain ? (
           <span className="flex items-center gap-1.5 text-12 text-ink-2">
-            {chain.is_intact ? <><ShieldCheck size={14} className="text-create" aria-hidden />Chain verified, {count(chain.checked)} events</> : <span className="flex items-center gap-1.5 text-destroy"><TriangleAlert size={14} aria-hidden />Chain broken at event {chain.broken_at}</span>}
+            {chain.is_intact ? <><ShieldCheck size={14} className="text-create" aria-hidden />{chain.is_complete ? `Chain verified, ${count(chain.checked)} events` : `Chain verified, the first ${count(chain.checked)} events`}</> : <span className="flex items-center gap-1.5 text-destroy"><TriangleAlert size={14} aria-hidden />{chain.message}</span>}
           </span>
         ) : null}
         <form className="ml-auto flex flex-wrap gap-2" onSubmit={(event) => { event.preventDefault(); submit(); }}>

@@ -99,7 +99,7 @@ export function OverviewView() {
           {chain ? (
             <p className={cx("flex items-center gap-2 px-5 py-3 text-12", !chain.is_intact && "text-destroy")}>
               {chain.is_intact ? <ShieldCheck size={14} className="text-create" aria-hidden /> : <TriangleAlert size={14} aria-hidden />}
-              {chain.is_intact ? `Audit chain verified, ${count(chain.checked)} events` : `Audit chain broken at event ${chain.broken_at ?? 0}`}
+              {chain.is_intact ? `Audit chain verified, ${chain.is_complete ? "" : "the first "}${count(chain.checked)} events` : `Audit chain: ${chain.message}`}
             </p>
           ) : null}
         </aside>
