@@ -33,6 +33,7 @@ from app.executor import discovery
 from app.executor.errors import ToolMissing
 from app.identity.resolver import resolve
 from app.identity.schemas import SESSION_COOKIE
+from app.policy import bundles
 from app.policy.engines import select_engine
 
 _log = logging.getLogger(__name__)
@@ -268,6 +269,7 @@ def create_app() -> FastAPI:
         default=_DEFAULT_BODY_BYTES,
         larger={
             "/terraform/configurations": settings.max_upload_bytes + 64 * 1024,
+            "/terraform/policy-bundles": bundles.MAX_BYTES + 64 * 1024,
             "/terraform/state/": settings.max_state_bytes,
             "/terraform/workspaces/*/state-import": settings.max_state_bytes,
         },

@@ -1,5 +1,6 @@
-"""`sluice policy sets|attach|list|sync|detach`."""
+"""`sluice policy sets|upload|attach|list|sync|detach`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -30,9 +31,38 @@ def sets(as_json: AsJson = False) -> None:
     print_table(("Policy set", "What", "Files", "Error"), rows, "No policy sets under the policies directory.")
 
 
+def upload(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A directory with .rego files, or one.", show_default=False)
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="What people call it; else the path's own name.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a policy set, to be attached by the address that is printed. Tests stay out.
+
+    Example: sluice policy upload ./my-policies
+    """
+    from app.cli.output import print_json
+    from app.client import calls
+    from app.client.packing import pack_policies
+
+    archive = pack_policies(path)
+    with connect() as client:
+        made = client.send(calls.upload_policies(archive.data, name or path.resolve().name))
+    if as_json:
+        print_json(made)
+    else:
+        typer.echo(made["uri"])
+
+
 def attach(
     policy_set: Annotated[
-        str, typer.Argument(metavar="POLICY_SET", help="Such as policies/blast_radius.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="POLICY_SET", help="Such as policies/blast_radius, or upload:sha256:…", show_default=False
+        ),
     ],
     level: Annotated[Level, typer.Option("--level", help="What a failure does.")] = "hard-mandatory",
     workspace: MaybeWorkspace = None,
@@ -56,19 +86,17 @@ def attach(
     from app.cli.output import print_json
     from app.client import calls
 
-    body = {
-        "policy_set_uri": policy_set,
-        "enforcement_level": level,
-        "workspace": workspace,
-        "tag": tag,
-        "waives_unevaluable": waives_unevaluable,
-    }
     with connect() as client:
-        made = client.send(calls.post("/terraform/policy-attachments", body))
+        made = client.send(
+            calls.attach_policies(
+                policy_set, level, workspace=workspace, tag=tag, waives_unevaluable=waives_unevaluable
+            )
+        )
     if as_json:
         print_json(made)
     else:
-        typer.echo(f"Attached {made['policy_set_uri']} ({made['enforcement_level']}): {made['id']}.")
+        commit = f" at commit {made['commit_id'][:12]}" if made["commit_id"] else ""
+        typer.echo(f"Attached {made['policy_set_uri']}{commit} ({made['enforcement_level']}): {made['id']}.")
 
 
 def list_attachments(workspace: MaybeWorkspace = None, limit: Limit = 100, as_json: AsJson = False) -> None:
@@ -112,7 +140,7 @@ def sync(attachment: Attachment, as_json: AsJson = False) -> None:
     from app.client import calls
 
     with connect() as client:
-        answer = client.send(calls.post(f"/terraform/policy-attachments/{attachment}/sync", is_repeatable=True))
+        answer = client.send(calls.sync_policies(attachment))
     if as_json:
         print_json(answer)
     else:
@@ -138,6 +166,7 @@ def detach(attachment: Attachment, as_json: AsJson = False) -> None:
 
 
 register(commands, "sets", sets)
+register(commands, "upload", upload)
 register(commands, "attach", attach)
 register(commands, "list", list_attachments)
 register(commands, "sync", sync)

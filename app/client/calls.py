@@ -16,6 +16,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 Params = Mapping[str, Any]
 MAX_PAGE = 200
+_SOURCE_SECONDS = 330.0
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,54 @@ def upload_configuration(archive: bytes) -> Call[Configuration]:
         content_type="application/gzip",
         is_repeatable=True,
         timeout_seconds=300.0,
+    )
+
+
+def upload_policies(archive: bytes, name: str) -> Call[Any]:
+    """Upload a policy set as tar, tar.gz or one Rego file; the same content again gives the `uri` that is there."""
+    return Call(
+        "POST",
+        "/terraform/policy-bundles",
+        _same,
+        params={"name": name},
+        content=archive,
+        content_type="application/octet-stream",
+        is_repeatable=True,
+        timeout_seconds=120.0,
+    )
+
+
+def attach_policies(
+    policy_set_uri: str,
+    enforcement_level: str,
+    *,
+    workspace: str | None = None,
+    tag: str | None = None,
+    waives_unevaluable: bool = False,
+) -> Call[Any]:
+    """Attach a policy set to a workspace, to a tag, or, with neither, to the organization.
+
+    Reading a git source may take a while, so the time-out is long.
+    """
+    body = {
+        "policy_set_uri": policy_set_uri,
+        "enforcement_level": enforcement_level,
+        "workspace": workspace,
+        "tag": tag,
+        "waives_unevaluable": waives_unevaluable,
+    }
+    return Call("POST", "/terraform/policy-attachments", _same, json=body, timeout_seconds=_SOURCE_SECONDS)
+
+
+def sync_policies(attachment_id: str) -> Call[Any]:
+    """Pin an attachment to what lies at its source now."""
+    return Call(
+        "POST",
+        _path("terraform", "policy-attachments", attachment_id, "sync"),
+        _same,
+        json={},
+        is_repeatable=True,
+        timeout_seconds=_SOURCE_SECONDS,
     )
 
 

@@ -54,6 +54,31 @@ def pack(directory: Path) -> Archive:
     return Archive(_tar(found), len(found), tuple(modules))
 
 
+def pack_policies(path: Path) -> Archive:
+    """Return a directory's policy set, its Rego files and `data.json`, or one Rego file, as an archive.
+
+    Tests (`*_test.rego`) stay out. Raises ``LocalProblem`` as ``pack`` does, or when there is no Rego file.
+    """
+    if path.is_file():
+        found = {path.name: path}
+    elif path.is_dir():
+        root = path.resolve()
+        walked = _walk(root, root, PurePosixPath(), _ignores(root), ())
+        found = {name: place for name, place in walked if name.endswith(".rego") or _is_policy_data(name)}
+    else:
+        raise LocalProblem(f"{path} does not exist. Name a directory with .rego files, or one.", "directory_invalid")
+    rego = [name for name in found if name.endswith(".rego") and not name.endswith("_test.rego")]
+    if not rego:
+        raise LocalProblem(f"{path} holds no .rego file other than tests. Name the policy set.", "no_policy_files")
+    kept = {name: place for name, place in found.items() if not name.endswith("_test.rego")}
+    return Archive(_tar(kept), len(kept), ())
+
+
+def _is_policy_data(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.name in {"data.json", "data.yaml", "data.yml"} and "fixtures" not in path.parts
+
+
 def _unless_ignored(root: Path) -> str:
     return f" that {IGNORE_FILE} does not leave out" if (root / IGNORE_FILE).is_file() else ""
 

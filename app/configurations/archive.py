@@ -24,17 +24,27 @@ _MODULE_SUFFIXES = (".tf", ".tofu", ".tf.json", ".tofu.json")
 _LINK_HOPS = 20
 _LINKS = 500
 _CHUNK = 64 * 1024
+_TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may cost. ``ratio`` counts only beyond ``ratio_free_bytes`` of unpacked content."""
+    """What an archive may cost. ``ratio`` counts only beyond ``ratio_free_bytes`` of unpacked content.
+
+    ``remedy`` is what is said of one that is too large, ``packing`` how to pack one that can't be read; with
+    ``may_link`` False links are refused even when they stay inside; with ``may_be_plain`` a tar that is not compressed
+    is read, too.
+    """
 
     packed_bytes: int
     unpacked_bytes: int
     entries: int = 20_000
     ratio: int = 200
     ratio_free_bytes: int = 16 * 1024 * 1024
+    remedy: str = "Leave files out with a .terraformignore."
+    packing: str = "`sluice plan DIR` or `tar -czf`"
+    may_link: bool = True
+    may_be_plain: bool = False
 
     @classmethod
     def for_upload(cls, packed_bytes: int) -> "Limits":
@@ -73,14 +83,12 @@ class _Bounded(io.RawIOBase):
         self._given += len(data)
         if self._given > self._limits.unpacked_bytes:
             raise ArchiveTooLarge(
-                f"The archive unpacks to more than {self._limits.unpacked_bytes} bytes. Leave large files out with a "
-                ".terraformignore.",
+                f"The archive unpacks to more than {self._limits.unpacked_bytes} bytes. {self._limits.remedy}",
                 limit_bytes=self._limits.unpacked_bytes,
             )
         if self._given > self._by_ratio:
             raise ArchiveTooLarge(
-                f"The archive unpacks to more than {self._limits.ratio} times its size. Leave large generated files "
-                "out with a .terraformignore.",
+                f"The archive unpacks to more than {self._limits.ratio} times its size. {self._limits.remedy}",
                 limit_bytes=self._by_ratio,
             )
         return data
@@ -133,8 +141,7 @@ class _Reader:
         for count, member in enumerate(archive, 1):
             if count > self._limits.entries:
                 raise ArchiveTooLarge(
-                    f"The archive has more than {self._limits.entries} entries. Leave directories out with a "
-                    ".terraformignore.",
+                    f"The archive has more than {self._limits.entries} entries. {self._limits.remedy}",
                     limit_entries=self._limits.entries,
                 )
             self._take_member(archive, member)
@@ -143,6 +150,8 @@ class _Reader:
         path = clean_path(member.name)
         if member.isdir() or not path:
             return
+        if (member.issym() or member.islnk()) and not self._limits.may_link:
+            raise _refused(member.name, "is a link; put a copy of the file in its place")
         if member.issym() or member.islnk():
             self._take_link(path, member)
         elif not member.isreg() or member.issparse():
@@ -214,29 +223,34 @@ class _Reader:
 
 
 def read_archive(data: bytes, limits: Limits) -> list[Entry]:
-    """Return the regular files of a tar.gz, by path, links copied.
+    """Return the regular files of a tar.gz, or of a plain tar, by path, links copied.
 
     Local state (``*.tfstate``), ``.terraform`` and ``.git`` are left out: an uploaded state must never become a
     workspace's. Raises ``ArchiveRefused`` or ``ArchiveTooLarge``, naming the entry and the remedy.
     """
     if len(data) > limits.packed_bytes:
         raise ArchiveTooLarge(
-            f"The archive has {len(data)} bytes and may have {limits.packed_bytes}. Leave files out with a "
-            ".terraformignore.",
+            f"The archive has {len(data)} bytes and may have {limits.packed_bytes}. {limits.remedy}",
             limit_bytes=limits.packed_bytes,
         )
     reader = _Reader(limits)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as unzipped:
+        with _opened(data, limits) as unzipped:
             bounded = _Bounded(unzipped, len(data), limits)
             with tarfile.open(fileobj=bounded, mode="r|", bufsize=_CHUNK) as archive:
                 reader.take(archive)
             while bounded.read(_CHUNK):
                 pass
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, UnicodeError, ValueError, OverflowError) as error:
-        message = f"is not a whole tar.gz ({error}); pack it with `sluice plan DIR` or `tar -czf`"
+        message = f"is not a whole tar.gz ({error}); pack it with {limits.packing}"
         raise ArchiveRefused(f"The archive {message}.", errors=[{"field": "archive", "message": message}]) from None
     return reader.entries()
+
+
+def _opened(data: bytes, limits: Limits) -> gzip.GzipFile | io.BytesIO:
+    packed = io.BytesIO(data)
+    is_plain = limits.may_be_plain and data[_TAR_MARK_AT : _TAR_MARK_AT + len(_TAR_MARK)] == _TAR_MARK
+    return packed if is_plain else gzip.GzipFile(fileobj=packed)
 
 
 def check_entries(entries: list[Entry], module_path: str | None) -> None:

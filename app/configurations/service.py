@@ -96,6 +96,23 @@ def for_spec(session: Session, actor: Actor, spec: NamesCode) -> ConfigurationOu
     return from_module(session, actor, spec.operator_module, pinned_digest=spec.module_digest)
 
 
+def unpack(data: bytes, *, packed_bytes: int, unpacked_bytes: int, most_entries: int, packing: str) -> dict[str, bytes]:
+    """Return the regular files of a tar or tar.gz that holds no links, by path.
+
+    ``packing`` says how such an archive is made. Raises ``ArchiveRefused`` or ``ArchiveTooLarge``.
+    """
+    limits = Limits(
+        packed_bytes=packed_bytes,
+        unpacked_bytes=unpacked_bytes,
+        entries=most_entries,
+        remedy="Pack fewer files.",
+        packing=packing,
+        may_link=False,
+        may_be_plain=True,
+    )
+    return {entry.path: entry.data for entry in read_archive(data, limits)}
+
+
 def get(session: Session, organization_id: str, configuration_id: str) -> ConfigurationOut:
     """Return a configuration. Raises ``ConfigurationNotFound``, for another organization's too."""
     row = repository.by_id(session, organization_id, configuration_id)

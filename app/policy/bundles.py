@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from app.policy import rego
 from app.policy.errors import PolicySetInvalid, PolicySetNotFound, PolicySetUriRefused
@@ -14,6 +14,7 @@ MAX_FILES = 200
 MAX_BYTES = 4 * 1024 * 1024
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*(:|::)|^git@")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_DATA = "data.json"
 _TITLE = re.compile(r"^#\s*title:\s*(.+)$", re.MULTILINE)
 
 
@@ -60,6 +61,26 @@ def draft(files: Mapping[str, str], data: str | None) -> PolicyBundle:
     return bundle
 
 
+def of_files(contents: Mapping[str, bytes], uri: str) -> PolicyBundle:
+    """Return the policy set in a tree's files (path to content): its Rego files without tests, and its ``data.json``.
+
+    Whatever else lies there is left out. Raises ``PolicySetInvalid``.
+    """
+    for name in sorted(contents):
+        _check_data_place(PurePosixPath(name), uri)
+    files = {
+        name: _text(name, content, uri)
+        for name, content in sorted(contents.items())
+        if name.endswith(".rego") and not name.endswith("_test.rego")
+    }
+    data = contents.get(_DATA)
+    bundle = PolicyBundle(files=files, data=_text(_DATA, data, uri) if data is not None else None)
+    reason = refusal(bundle) if files else "it holds no .rego file other than tests"
+    if reason is not None:
+        raise _invalid(uri, reason)
+    return bundle
+
+
 def refusal(bundle: PolicyBundle) -> str | None:
     """Return why a bundle's names, number of files or size can't be taken; None when they can."""
     if len(bundle.files) > MAX_FILES:
@@ -93,6 +114,21 @@ def shipped(policies_dir: Path) -> list[PolicySetOut]:
     return [_describe(policies_dir, name) for name in names]
 
 
+def describe(uri: str, name: str, bundle: PolicyBundle) -> PolicySetOut:
+    """Return what people see of a policy set before they attach it."""
+    review = rego.review(bundle.files, bundle.data)
+    titles = [found.group(1).strip() for text in bundle.files.values() if (found := _TITLE.search(text))]
+    return PolicySetOut(
+        uri=uri,
+        name=name,
+        title=titles[0] if titles else name,
+        files=sorted(bundle.files),
+        packages=[rego.dotted(package) for package in review.packages],
+        bundle_digest=bundle.digest,
+        error="; ".join(review.errors) or None,
+    )
+
+
 def _describe(policies_dir: Path, name: str) -> PolicySetOut:
     uri = PREFIX + name
     try:
@@ -101,17 +137,7 @@ def _describe(policies_dir: Path, name: str) -> PolicySetOut:
         return PolicySetOut(
             uri=uri, name=name, title=name, files=[], packages=[], bundle_digest=None, error=error.detail
         )
-    review = rego.review(bundle.files, bundle.data)
-    titles = [found.group(1).strip() for text in bundle.files.values() if (found := _TITLE.search(text))]
-    return PolicySetOut(
-        uri=uri,
-        name=name.removesuffix(".rego"),
-        title=titles[0] if titles else name,
-        files=sorted(bundle.files),
-        packages=[rego.dotted(package) for package in review.packages],
-        bundle_digest=bundle.digest,
-        error="; ".join(review.errors) or None,
-    )
+    return describe(uri, name.removesuffix(".rego"), bundle)
 
 
 def _resolve(root: Path, uri: str) -> Path:
@@ -133,13 +159,23 @@ def _rego_files(directory: Path) -> Iterator[Path]:
 
 
 def _data(root: Path, target: Path, uri: str) -> str | None:
-    misplaced = [path for path in sorted(target.rglob("data.*")) if path.suffix in {".json", ".yaml", ".yml"}]
-    for path in misplaced:
-        inside = path.relative_to(target)
-        if "fixtures" not in inside.parts and inside != Path("data.json"):
-            raise _invalid(uri, f"{inside} would be left out: data goes into one data.json at the top of the set")
-    path = target / "data.json"
+    for path in sorted(target.rglob("data.*")):
+        _check_data_place(PurePosixPath(path.relative_to(target).as_posix()), uri)
+    path = target / _DATA
     return _read(root, path, uri) if path.is_file() else None
+
+
+def _check_data_place(inside: PurePosixPath, uri: str) -> None:
+    is_data = inside.stem == "data" and inside.suffix in {".json", ".yaml", ".yml"}
+    if is_data and "fixtures" not in inside.parts and inside != PurePosixPath(_DATA):
+        raise _invalid(uri, f"{inside} would be left out: data goes into one data.json at the top of the set")
+
+
+def _text(name: str, content: bytes, uri: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise _invalid(uri, f"{name} is not UTF-8 text") from None
 
 
 def _read(root: Path, path: Path, uri: str) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from app.configurations.errors import ArchiveRefused, ArchiveTooLarge
 from app.core.db import SessionDep
 from app.core.errors import NotFound
 from app.core.http import error_responses
@@ -21,10 +22,12 @@ from app.policy.errors import (
 from app.policy.schemas import (
     PolicyAttachmentIn,
     PolicyAttachmentOut,
+    PolicyBundleOut,
     PolicySetOut,
     PolicySourceOut,
     PolicySyncOut,
 )
+from app.policy.upload import REQUEST_BODY, bundle_body
 
 router = APIRouter(prefix="/terraform", tags=["policy"])
 Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
@@ -32,9 +35,30 @@ Writer = Annotated[Actor, requires(Permission.POLICIES_WRITE)]
 
 
 @router.get("/policy-sets", operation_id="list_policy_sets", summary="List policy sets that can be attached")
-def list_policy_sets(actor: Reader) -> list[PolicySetOut]:  # noqa: ARG001 - the permission is the point
-    """Return the policy sets under `policies/`, with their packages. A broken one says why in `error`."""
-    return service.policy_sets()
+def list_policy_sets(session: SessionDep, actor: Reader) -> list[PolicySetOut]:
+    """Return the policy sets under `policies/`, then the hundred newest uploads. A broken one says why in `error`."""
+    return service.policy_sets(session, actor)
+
+
+@router.post(
+    "/policy-bundles",
+    operation_id="upload_policy_bundle",
+    summary="Upload a policy set",
+    status_code=201,
+    responses=error_responses(ArchiveRefused, ArchiveTooLarge, PolicySetInvalid),
+    openapi_extra=REQUEST_BODY,
+)
+def upload_policy_bundle(
+    session: SessionDep,
+    actor: Writer,
+    data: Annotated[bytes, Depends(bundle_body)],
+    name: Annotated[str, Query(min_length=1, max_length=100, description="What people call it.")] = "policy",
+) -> PolicyBundleOut:
+    """Store a tar, a tar.gz or one Rego file, once it compiles; `uri` is what an attachment names it by.
+
+    The same content again gives the same `uri`, with `is_new` false.
+    """
+    return service.upload(session, actor, data, name)
 
 
 @router.get(
@@ -44,11 +68,11 @@ def list_policy_sets(actor: Reader) -> list[PolicySetOut]:  # noqa: ARG001 - the
     responses=error_responses(PolicySetNotFound, PolicySetUriRefused, PolicySetInvalid),
 )
 def read_policy_set_source(
-    actor: Reader,  # noqa: ARG001 - the permission is the point
+    actor: Reader,
     policy_set_uri: Annotated[str, Query(min_length=1, max_length=500, description="As an attachment names it.")],
 ) -> PolicySourceOut:
     """Return the Rego files and the data of a policy set as it is now, tests left out."""
-    return service.source_of_set(policy_set_uri)
+    return service.source_of_set(actor, policy_set_uri)
 
 
 @router.get(

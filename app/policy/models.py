@@ -10,7 +10,10 @@ from app.core.db import Base, Created, Id, OrganizationOwned
 
 
 class TerraformPolicyBundle(OrganizationOwned, Created, Base):
-    """The Rego files of a policy set as they were when it was synced, named by their digest."""
+    """The Rego files of a policy set as they were when it was synced or uploaded, named by their digest.
+
+    ``uploaded_at``, ``uploaded_by`` and ``name`` are set when, and only when, somebody uploaded it.
+    """
 
     __tablename__ = "terraform_policy_bundles"
     __table_args__ = (UniqueConstraint("organization_id", "digest"),)
@@ -18,10 +21,18 @@ class TerraformPolicyBundle(OrganizationOwned, Created, Base):
     id: Mapped[Id]
     digest: Mapped[str]
     files: Mapped[dict[str, Any]]
+    name: Mapped[str | None]
+    uploaded_at: Mapped[datetime | None]
+    uploaded_by: Mapped[dict[str, Any] | None]
 
 
 class TerraformPolicyAttachment(OrganizationOwned, Created, Base):
-    """Binds a policy set to a workspace, to a tag, or (both null) to the organization."""
+    """Binds a policy set to a workspace, to a tag, or (both null) to the organization.
+
+    ``commit_id`` is the commit of a git source. ``looked_at`` is when its source was last looked at without a sync;
+    ``newer_digest`` (and ``newer_commit_id``) what lay there, when it was another; ``look_error`` why it couldn't be
+    read.
+    """
 
     __tablename__ = "terraform_policy_attachments"
     __table_args__ = (
@@ -42,7 +53,12 @@ class TerraformPolicyAttachment(OrganizationOwned, Created, Base):
     waives_unevaluable: Mapped[bool] = mapped_column(default=False)
     bundle_id: Mapped[str] = mapped_column(ForeignKey("terraform_policy_bundles.id"))
     bundle_digest: Mapped[str]
+    commit_id: Mapped[str | None]
     synced_at: Mapped[datetime]
+    looked_at: Mapped[datetime | None]
+    newer_digest: Mapped[str | None]
+    newer_commit_id: Mapped[str | None]
+    look_error: Mapped[str | None]
     created_by: Mapped[dict[str, Any]]
     deleted_at: Mapped[datetime | None]
 

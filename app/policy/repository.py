@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, delete, or_, select
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -104,6 +104,43 @@ def keep_bundle(session: Session, organization_id: str, digest: str, files: dict
     return session.scalars(
         select(TerraformPolicyBundle.id).filter_by(organization_id=organization_id, digest=digest)
     ).one()
+
+
+def note_upload(session: Session, organization_id: str, digest: str, name: str, by: dict[str, Any]) -> bool:
+    """Mark a kept bundle as uploaded; who uploads it again changes nothing. Return whether it was new."""
+    found = session.execute(
+        update(TerraformPolicyBundle)
+        .where(
+            TerraformPolicyBundle.organization_id == organization_id,
+            TerraformPolicyBundle.digest == digest,
+            TerraformPolicyBundle.uploaded_at.is_(None),
+        )
+        .values(name=name, uploaded_at=clock.now(), uploaded_by=by)
+        .returning(TerraformPolicyBundle.id)
+    )
+    return found.first() is not None
+
+
+def find_uploaded(session: Session, organization_id: str, digest: str) -> TerraformPolicyBundle | None:
+    """Return the bundle of that digest, if somebody uploaded it."""
+    return session.scalars(_uploads(organization_id).where(TerraformPolicyBundle.digest == digest)).one_or_none()
+
+
+def newest_uploads(session: Session, organization_id: str, limit: int) -> Sequence[TerraformPolicyBundle]:
+    """Return the bundles that were uploaded last."""
+    return session.scalars(
+        _uploads(organization_id)
+        .order_by(TerraformPolicyBundle.uploaded_at.desc(), TerraformPolicyBundle.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def _uploads(organization_id: str) -> Select[TerraformPolicyBundle]:
+    return (
+        select(TerraformPolicyBundle)
+        .where(TerraformPolicyBundle.organization_id == organization_id, TerraformPolicyBundle.uploaded_at.is_not(None))
+        .execution_options(populate_existing=True)
+    )
 
 
 def add(session: Session, row: TerraformPolicyAttachment | TerraformPolicyCheck) -> None:

@@ -123,7 +123,8 @@ class PolicyAttachmentIn(BaseModel):
     policy_set_uri: str = Field(
         min_length=1,
         max_length=500,
-        description="A file or directory under `policies/`, such as `policies/blast_radius`.",
+        description="A file or directory under `policies/`, such as `policies/blast_radius`; or an uploaded set, "
+        "`upload:sha256:…`.",
     )
     enforcement_level: EnforcementLevel
     workspace: str | None = Field(None, min_length=1, max_length=200, description="Id or name of the workspace.")
@@ -151,6 +152,7 @@ class PolicyAttachmentOut(BaseModel):
     workspace: WorkspaceRef | None
     tag: str | None
     bundle_digest: str
+    commit_id: str | None = Field(description="The commit that the files are of, where they come from git.")
     files: list[str]
     synced_at: datetime
     created_by: WhoOut
@@ -165,7 +167,7 @@ class PolicySyncOut(BaseModel):
 
 
 class PolicySetOut(BaseModel):
-    """A policy set that lies under the policies directory, ready to be attached."""
+    """A policy set that can be attached: one that lies under the policies directory, or was uploaded."""
 
     uri: str
     name: str
@@ -174,6 +176,14 @@ class PolicySetOut(BaseModel):
     packages: list[str]
     bundle_digest: str | None
     error: str | None = Field(description="Why the set can't be used; null when it can.")
+    uploaded_at: datetime | None = Field(None, description="When it was uploaded; null of one under `policies/`.")
+    uploaded_by: WhoOut | None = None
+
+
+class PolicyBundleOut(PolicySetOut):
+    """An uploaded policy set; ``is_new`` is false when the same content had been uploaded before."""
+
+    is_new: bool
 
 
 class PolicySourceOut(BaseModel):

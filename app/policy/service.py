@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from app.audit import service as audit
 from app.core import clock, events
+from app.core.db import unit_of_work
 from app.core.ids import new_id
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor, system_actor
 from app.core.settings import get_settings
 from app.fence import service as fence
-from app.policy import bundles, findings, repository
+from app.policy import bundles, findings, repository, sources
 from app.policy.checker import PolicyChecker
 from app.policy.errors import PolicyAttachmentExists, PolicyAttachmentInvalid, PolicyAttachmentNotFound
 from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle, TerraformPolicyCheck
@@ -31,6 +32,7 @@ from app.policy.schemas import (
     PolicyAttachmentIn,
     PolicyAttachmentOut,
     PolicyBundle,
+    PolicyBundleOut,
     PolicyCheckOut,
     PolicyDocument,
     PolicySetOut,
@@ -42,6 +44,8 @@ from app.policy.schemas import (
     WorkspaceRef,
 )
 from app.workspaces import service as workspaces
+
+_UPLOADS_LISTED = 100
 
 __all__ = [
     "SENSITIVE_MARKER",
@@ -65,13 +69,39 @@ __all__ = [
     "source_of_set",
     "store_checks",
     "sync",
+    "upload",
     "verdict_of",
 ]
 
 
-def policy_sets() -> list[PolicySetOut]:
-    """Return the policy sets that can be attached, with their packages; broken ones say why."""
-    return bundles.shipped(get_settings().policies_dir)
+def policy_sets(session: Session, actor: Actor) -> list[PolicySetOut]:
+    """Return the policy sets that can be attached, with their packages: shipped ones, then the newest uploads.
+
+    Broken ones say why.
+    """
+    uploaded = repository.newest_uploads(session, actor.organization_id, _UPLOADS_LISTED)
+    return [*bundles.shipped(get_settings().policies_dir), *(_describe_upload(row) for row in uploaded)]
+
+
+def upload(session: Session, actor: Actor, data: bytes, name: str) -> PolicyBundleOut:
+    """Store a policy set that somebody sent: a tar, a tar.gz or one Rego file; ``name`` is what people call it.
+
+    Raises ``ArchiveRefused``, ``ArchiveTooLarge`` and ``PolicySetInvalid``.
+    """
+    bundle = sources.of_upload(data, name)
+    _keep(session, actor.organization_id, bundle)
+    is_new = repository.note_upload(session, actor.organization_id, bundle.digest, name, actor.describe())
+    row = repository.find_uploaded(session, actor.organization_id, bundle.digest)
+    assert row is not None
+    if is_new:
+        evidence = {"policy_set_uri": sources.upload_uri(bundle.digest), "name": name, "files": sorted(bundle.files)}
+        audit.record(session, actor, "policy.uploaded", ("policy_bundle", row.id), evidence)
+    return PolicyBundleOut(**_describe_upload(row).model_dump(), is_new=is_new)
+
+
+def compiled_set(organization_id: str, uri: str) -> PolicyBundle:
+    """Return the policy set at ``uri`` as it is now, compiled; nothing is kept. Raises as ``attach`` does."""
+    return sources.read(organization_id, sources.normal(uri)).bundle
 
 
 def engine_name() -> str:
@@ -85,11 +115,6 @@ def compile_draft(files: Mapping[str, str], data: str | None = None) -> PolicyBu
     Raises ``PolicySetInvalid`` with the reason, and ``ToolMissing`` when the engine that is asked for is missing.
     """
     return PolicyChecker().compile(bundles.draft(files, data))
-
-
-def compiled_set(uri: str) -> PolicyBundle:
-    """Return the policy set at ``uri`` as it is now, compiled; nothing is kept. Raises as ``attach`` does."""
-    return _read_and_compile(uri.removeprefix("./").rstrip("/"))
 
 
 def verdict_of(outcome: Outcome, level: EnforcementLevel, *, waives_unevaluable: bool = False) -> Verdict:
@@ -111,9 +136,9 @@ def attach(session: Session, actor: Actor, body: PolicyAttachmentIn) -> PolicyAt
     contradiction, ``PolicyAttachmentExists`` when it is bound there already, ``NotFound`` for an unknown workspace.
     """
     _check_consistent(body)
-    uri = body.policy_set_uri.removeprefix("./").rstrip("/")
-    # Before the first query: no transaction is open while the child compiles.
-    bundle = _read_and_compile(uri)
+    uri = sources.normal(body.policy_set_uri)
+    # Before the first query: no transaction is open while the source is read and compiled.
+    found = sources.read(actor.organization_id, uri)
     workspace_id = workspaces.get(session, actor.organization_id, body.workspace).id if body.workspace else None
     _lock(session, actor.organization_id, workspace_id)
     known = repository.find_equal(session, actor.organization_id, uri, workspace_id, body.tag)
@@ -131,8 +156,9 @@ def attach(session: Session, actor: Actor, body: PolicyAttachmentIn) -> PolicyAt
         policy_set_uri=uri,
         enforcement_level=body.enforcement_level,
         waives_unevaluable=body.waives_unevaluable,
-        bundle_id=_keep(session, actor.organization_id, bundle),
-        bundle_digest=bundle.digest,
+        bundle_id=_keep(session, actor.organization_id, found.bundle),
+        bundle_digest=found.bundle.digest,
+        commit_id=found.commit_id,
         synced_at=clock.now(),
         created_by=actor.describe(),
     )
@@ -147,8 +173,11 @@ def sync(session: Session, actor: Actor, attachment_id: str) -> PolicySyncOut:
     Nothing moves when it is unchanged. Raises ``PolicyAttachmentNotFound``, and as ``attach`` does for a set that can't
     be used; the attachment then stays pinned to what it had.
     """
-    row = _get(session, actor, attachment_id)
-    bundle = _read_and_compile(row.policy_set_uri)
+    with unit_of_work() as reading:
+        row = _get(reading, actor, attachment_id)
+    # No transaction is open while the source is read.
+    found = sources.read(actor.organization_id, row.policy_set_uri)
+    bundle = found.bundle
     _lock(session, actor.organization_id, row.workspace_id)
     fresh = repository.find_refreshed(session, actor.organization_id, attachment_id)
     if fresh is None:
@@ -156,6 +185,8 @@ def sync(session: Session, actor: Actor, attachment_id: str) -> PolicySyncOut:
     is_changed = bundle.digest != fresh.bundle_digest
     before = fresh.bundle_digest
     fresh.synced_at = clock.now()
+    fresh.commit_id = found.commit_id
+    fresh.newer_digest = fresh.newer_commit_id = fresh.look_error = None
     if is_changed:
         fresh.bundle_id = _keep(session, actor.organization_id, bundle)
         fresh.bundle_digest = bundle.digest
@@ -200,10 +231,10 @@ def source_of_attachment(session: Session, actor: Actor, attachment_id: str) -> 
     return _source(row.policy_set_uri, PolicyBundle.model_validate(kept.files))
 
 
-def source_of_set(policy_set_uri: str) -> PolicySourceOut:
-    """Return the text of a policy set as it is now. Raises what reading it for an attachment raises."""
-    uri = policy_set_uri.removeprefix("./").rstrip("/")
-    return _source(uri, bundles.load(get_settings().policies_dir, uri))
+def source_of_set(actor: Actor, policy_set_uri: str) -> PolicySourceOut:
+    """Return the text of a policy set as it is now, not compiled. Raises what reading it for an attachment raises."""
+    uri = sources.normal(policy_set_uri)
+    return _source(uri, sources.text_of(actor.organization_id, uri))
 
 
 def attachments_for(
@@ -305,8 +336,12 @@ def _check_consistent(body: PolicyAttachmentIn) -> None:
         )
 
 
-def _read_and_compile(uri: str) -> PolicyBundle:
-    return PolicyChecker().compile(bundles.load(get_settings().policies_dir, uri))
+def _describe_upload(row: TerraformPolicyBundle) -> PolicySetOut:
+    bundle = PolicyBundle.model_validate(row.files)
+    described = bundles.describe(sources.upload_uri(row.digest), row.name or row.digest[:12], bundle)
+    return described.model_copy(
+        update={"uploaded_at": row.uploaded_at, "uploaded_by": WhoOut.model_validate(row.uploaded_by)}
+    )
 
 
 def _keep(session: Session, organization_id: str, bundle: PolicyBundle) -> str:
@@ -367,6 +402,7 @@ def _present(session: Session, rows: Sequence[TerraformPolicyAttachment]) -> lis
             ),
             tag=row.tag,
             bundle_digest=row.bundle_digest,
+            commit_id=row.commit_id,
             files=sorted(kept[row.bundle_id].files["files"]),
             synced_at=row.synced_at,
             created_by=WhoOut.model_validate(row.created_by),

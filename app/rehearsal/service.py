@@ -35,7 +35,7 @@ def request(session: Session, actor: Actor, wanted: RehearsalIn, key: str | None
     actor.require(Permission.RUNS_READ)
     _check(wanted)
     # Before the first query: no transaction is open while the child compiles.
-    bundle = _bundle(wanted)
+    bundle = _bundle(actor.organization_id, wanted)
 
     def act() -> BaseModel:
         return _present(_queue(session, actor, wanted, bundle))
@@ -52,10 +52,10 @@ def _check(wanted: RehearsalIn) -> None:
         raise _invalid("waives_unevaluable", "only an advisory attachment may let pass what can't be evaluated")
 
 
-def _bundle(wanted: RehearsalIn) -> PolicyBundle:
+def _bundle(organization_id: str, wanted: RehearsalIn) -> PolicyBundle:
     if wanted.draft is not None:
         return drafts.compiled(wanted.draft.files, wanted.draft.data, "draft")
-    return policy.compiled_set(wanted.policy_set_uri or "")
+    return policy.compiled_set(organization_id, wanted.policy_set_uri or "")
 
 
 def _queue(session: Session, actor: Actor, wanted: RehearsalIn, bundle: PolicyBundle) -> Rehearsal:

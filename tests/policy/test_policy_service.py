@@ -13,7 +13,7 @@ from app.core.errors import NotFound
 from app.core.pages import PageParams
 from app.core.permissions import Actor
 from app.core.settings import Settings, get_settings
-from app.policy import service
+from app.policy import service, sources
 from app.policy.errors import (
     PolicyAttachmentExists,
     PolicyAttachmentInvalid,
@@ -41,6 +41,7 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "example" / "policy.rego").write_text(DENY)
     settings = Settings(policies_dir=root)
     monkeypatch.setattr(service, "get_settings", lambda: settings)
+    monkeypatch.setattr(sources, "get_settings", lambda: settings)
     return root
 
 
@@ -235,8 +236,8 @@ def test_list_by_workspace_gives_what_binds_it(session: Session, actor: Actor, w
     assert page.next_cursor is not None
 
 
-def test_policy_sets_lists_the_directory(policies: Path) -> None:
-    (found,) = service.policy_sets()
+def test_policy_sets_lists_the_directory(session: Session, actor: Actor, policies: Path) -> None:
+    (found,) = service.policy_sets(session, actor)
     assert (found.uri, found.packages, found.error) == (URI, ["example"], None)
 
 

@@ -655,6 +655,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/policy-bundles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a policy set
+         * @description Store a tar, a tar.gz or one Rego file, once it compiles; `uri` is what an attachment names it by.
+         *
+         *     The same content again gives the same `uri`, with `is_new` false.
+         */
+        post: operations["upload_policy_bundle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/policy-sets": {
         parameters: {
             query?: never;
@@ -664,7 +686,7 @@ export interface paths {
         };
         /**
          * List policy sets that can be attached
-         * @description Return the policy sets under `policies/`, with their packages. A broken one says why in `error`.
+         * @description Return the policy sets under `policies/`, then the hundred newest uploads. A broken one says why in `error`.
          */
         get: operations["list_policy_sets"];
         put?: never;
@@ -3774,7 +3796,7 @@ export interface components {
             enforcement_level: "advisory" | "soft-mandatory" | "hard-mandatory";
             /**
              * Policy Set Uri
-             * @description A file or directory under `policies/`, such as `policies/blast_radius`.
+             * @description A file or directory under `policies/`, such as `policies/blast_radius`; or an uploaded set, `upload:sha256:…`.
              */
             policy_set_uri: string;
             /**
@@ -3801,6 +3823,11 @@ export interface components {
         PolicyAttachmentOut: {
             /** Bundle Digest */
             bundle_digest: string;
+            /**
+             * Commit Id
+             * @description The commit that the files are of, where they come from git.
+             */
+            commit_id: string | null;
             /**
              * Created At
              * Format: date-time
@@ -3830,6 +3857,37 @@ export interface components {
             /** Waives Unevaluable */
             waives_unevaluable: boolean;
             workspace: components["schemas"]["app__policy__schemas__WorkspaceRef"] | null;
+        };
+        /**
+         * PolicyBundleOut
+         * @description An uploaded policy set; ``is_new`` is false when the same content had been uploaded before.
+         */
+        PolicyBundleOut: {
+            /** Bundle Digest */
+            bundle_digest: string | null;
+            /**
+             * Error
+             * @description Why the set can't be used; null when it can.
+             */
+            error: string | null;
+            /** Files */
+            files: string[];
+            /** Is New */
+            is_new: boolean;
+            /** Name */
+            name: string;
+            /** Packages */
+            packages: string[];
+            /** Title */
+            title: string;
+            /**
+             * Uploaded At
+             * @description When it was uploaded; null of one under `policies/`.
+             */
+            uploaded_at?: string | null;
+            uploaded_by?: components["schemas"]["WhoOut"] | null;
+            /** Uri */
+            uri: string;
         };
         /**
          * PolicyCheckOut
@@ -3907,7 +3965,7 @@ export interface components {
         };
         /**
          * PolicySetOut
-         * @description A policy set that lies under the policies directory, ready to be attached.
+         * @description A policy set that can be attached: one that lies under the policies directory, or was uploaded.
          */
         PolicySetOut: {
             /** Bundle Digest */
@@ -3925,6 +3983,12 @@ export interface components {
             packages: string[];
             /** Title */
             title: string;
+            /**
+             * Uploaded At
+             * @description When it was uploaded; null of one under `policies/`.
+             */
+            uploaded_at?: string | null;
+            uploaded_by?: components["schemas"]["WhoOut"] | null;
             /** Uri */
             uri: string;
         };
@@ -8070,6 +8134,56 @@ export interface operations {
                 };
             };
             /** @description The policy set is not valid (`policy_set_invalid`) */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_policy_bundle: {
+        parameters: {
+            query?: {
+                /** @description What people call it. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A tar.gz or tar of Rego files, or one Rego file, as the body itself. */
+        requestBody: {
+            content: {
+                "application/gzip": string;
+                "application/octet-stream": string;
+                "application/x-tar": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyBundleOut"];
+                };
+            };
+            /** @description The archive is too large (`archive_too_large`) */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The archive is refused (`archive_refused`); The policy set is not valid (`policy_set_invalid`) */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,0 +1,88 @@
+"""Where policy sets come from: the policies directory and uploads. Reads and compiles them; pins nothing."""
+
+from dataclasses import dataclass
+
+from app.configurations import service as configurations
+from app.core.db import unit_of_work
+from app.core.settings import get_settings
+from app.policy import bundles, repository
+from app.policy.checker import PolicyChecker
+from app.policy.errors import PolicySetNotFound, PolicySetUriRefused
+from app.policy.schemas import PolicyBundle
+
+UPLOAD_PREFIX = "upload:sha256:"
+_HEX = frozenset("0123456789abcdef")
+_DIGEST_LENGTH = 64
+_ARCHIVE_ENTRIES = 2000
+_GZIP = b"\x1f\x8b"
+_TAR = b"ustar"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A policy set as it lies at its source now; ``commit_id`` names the commit of a git source."""
+
+    bundle: PolicyBundle
+    commit_id: str | None = None
+
+
+def normal(uri: str) -> str:
+    """Return a policy set's address in the form in which it is kept."""
+    return uri.removeprefix("./").rstrip("/")
+
+
+def read(organization_id: str, uri: str) -> Found:
+    """Return the policy set at ``uri`` as it is now, compiled.
+
+    Call it before the first query: it takes its own time, and a transaction of its own where it needs one. Raises
+    ``PolicySetUriRefused``, ``PolicySetNotFound``, ``PolicySetInvalid``, and ``ToolMissing`` without an engine.
+    """
+    if uri.startswith("upload:"):
+        return Found(_uploaded(organization_id, uri))
+    return Found(PolicyChecker().compile(bundles.load(get_settings().policies_dir, uri)))
+
+
+def text_of(organization_id: str, uri: str) -> PolicyBundle:
+    """Return the policy set at ``uri`` as it is now, not compiled, where that takes no time: not of git."""
+    if uri.startswith("upload:"):
+        return _uploaded(organization_id, uri)
+    return bundles.load(get_settings().policies_dir, uri)
+
+
+def of_upload(data: bytes, name: str) -> PolicyBundle:
+    """Return the policy set in an upload, compiled: a tar or tar.gz without links, or one Rego file called ``name``.
+
+    Raises ``ArchiveRefused``, ``ArchiveTooLarge``, ``PolicySetInvalid``, and ``ToolMissing`` without an engine.
+    """
+    if data.startswith(_GZIP) or data[257:262] == _TAR:
+        contents = configurations.unpack(
+            data,
+            packed_bytes=bundles.MAX_BYTES,
+            unpacked_bytes=2 * bundles.MAX_BYTES,
+            most_entries=_ARCHIVE_ENTRIES,
+            packing="`sluice policy upload DIR` or `tar -czf`",
+        )
+    else:
+        contents = {name if name.endswith(".rego") else "policy.rego": data}
+    return PolicyChecker().compile(bundles.of_files(contents, "upload"))
+
+
+def upload_uri(digest: str) -> str:
+    """Return the address of an uploaded policy set by the digest of its files."""
+    return UPLOAD_PREFIX + digest
+
+
+def _uploaded(organization_id: str, uri: str) -> PolicyBundle:
+    digest = uri.removeprefix(UPLOAD_PREFIX)
+    if not uri.startswith(UPLOAD_PREFIX) or len(digest) != _DIGEST_LENGTH or not _HEX.issuperset(digest):
+        reason = f"{uri!r} is no address of an upload: it is {UPLOAD_PREFIX} and 64 hexadecimal digits"
+        raise PolicySetUriRefused(f"{reason}.", errors=[{"field": "policy_set_uri", "message": reason}])
+    with unit_of_work() as session:
+        found = repository.find_uploaded(session, organization_id, digest)
+        if found is None:
+            raise PolicySetNotFound(
+                f"There is no uploaded policy set {uri}. Upload it with `sluice policy upload`, or POST "
+                "/terraform/policy-bundles.",
+                policy_set_uri=uri,
+            )
+        return PolicyBundle.model_validate(found.files)
