@@ -1,7 +1,7 @@
 """policy sets are uploaded, or read from git; a look at their sources says when something newer lies there
 
 Revision ID: 0014
-Revises: 0019
+Revises: 0016
 Create Date: 2026-11-21 11:20:00+00:00
 """
 
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0014"
-down_revision: str | Sequence[str] | None = "0019"
+down_revision: str | Sequence[str] | None = "0016"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
