@@ -84,6 +84,21 @@ const stack = createRoute({
   component: lazyRouteComponent(() => import("@/routes/stack"), "StackPage"),
 });
 
+const policies = createRoute({
+  getParentRoute: () => shell,
+  path: "/infra/terraform/policies",
+  validateSearch: (search) => only({ tab: text(search.tab), set: text(search.set), attachment: text(search.attachment), rehearsal: text(search.rehearsal) }),
+  component: lazyRouteComponent(() => import("@/routes/policies"), "PoliciesPage"),
+});
+
+const policyDraft = createRoute({
+  getParentRoute: () => shell,
+  path: "/infra/terraform/policies/draft",
+  staticData: { foldNav: true },
+  validateSearch: (search) => only({ draft: text(search.draft), side: text(search.side), run: text(search.run), rehearsal: text(search.rehearsal) }),
+  component: lazyRouteComponent(() => import("@/routes/policy-draft"), "PolicyDraftPage"),
+});
+
 const state = createRoute({ getParentRoute: () => shell, path: "/infra/terraform/state", component: lazyRouteComponent(() => import("@/routes/state"), "StatePage") });
 
 const workspaceState = createRoute({ getParentRoute: () => shell, path: "/infra/terraform/state/$workspace", component: lazyRouteComponent(() => import("@/routes/state"), "WorkspaceStatePage") });
@@ -102,7 +117,7 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import("@/routes/settings"), "SettingsPage"),
 });
 
-const tree = root.addChildren([login, shell.addChildren([inbox, infra, workspaces, workspace, run, stacks, stack, state, workspaceState, audit, settings])]);
+const tree = root.addChildren([login, shell.addChildren([inbox, infra, workspaces, workspace, run, stacks, stack, policies, policyDraft, state, workspaceState, audit, settings])]);
 
 export function makeRouter(queryClient: QueryClient) {
   return createRouter({

@@ -24,6 +24,7 @@ export function Shell() {
     "g i": () => void navigate({ to: "/" }),
     "g w": () => void navigate({ to: "/infra/terraform" }),
     "g s": () => void navigate({ to: "/infra/terraform/stacks" }),
+    "g p": () => void navigate({ to: "/infra/terraform/policies" }),
     "g t": () => void navigate({ to: "/infra/terraform/state" }),
     "g o": () => void navigate({ to: "/infra" }),
     "g a": () => void navigate({ to: "/audit" }),

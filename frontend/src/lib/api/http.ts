@@ -55,6 +55,8 @@ export interface RequestOptions {
   body?: unknown;
   /** Sent as it is in the place of a body that is written as JSON: a file keeps every byte. */
   raw?: Blob | undefined;
+  /** What the raw body is; JSON unless it is said. */
+  rawType?: string;
   /** For requests that create a run: the same key gives the first answer again. */
   idempotencyKey?: string | undefined;
   signal?: AbortSignal | undefined;
@@ -97,7 +99,7 @@ export function setTransport(next: typeof fetch): void {
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-Sluice-CSRF"] = "1";
-  if (options.body !== undefined || options.raw) headers["Content-Type"] = "application/json";
+  if (options.body !== undefined || options.raw) headers["Content-Type"] = options.rawType ?? "application/json";
   if (options.idempotencyKey) headers["Idempotency-Key"] = options.idempotencyKey;
   let response: Response;
   try {

@@ -20,5 +20,8 @@ export const keys = {
   teams: ["teams"] as const,
   tokens: ["tokens"] as const,
   audit: ["audit"] as const,
+  attachments: ["policy-attachments"] as const,
+  policySets: ["policy-sets"] as const,
+  rehearsals: ["rehearsals"] as const,
   overview: ["overview"] as const,
 };

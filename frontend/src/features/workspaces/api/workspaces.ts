@@ -42,7 +42,7 @@ export const outputsQuery = (workspace: string) =>
   });
 
 export const attachmentsQuery = queryOptions({
-  queryKey: ["policy-attachments"],
+  queryKey: keys.attachments,
   queryFn: ({ signal }) => http.get<Page<PolicyAttachment>>("/terraform/policy-attachments", { limit: 200 }, signal),
 });
 

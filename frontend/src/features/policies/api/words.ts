@@ -1,0 +1,45 @@
+import type { PolicyAttachment } from "@/lib/api/types";
+
+/** `blast_radius` of `policies/blast_radius`; of an upload its digest's beginning; of git the repository and its path. */
+export function setName(uri: string): string {
+  if (uri.startsWith("upload:")) return `upload ${uri.slice(-64, -56)}`;
+  if (uri.startsWith("git")) {
+    const [address = "", query = ""] = uri.replace(/^git(\+\w+)?:\/\/|^git::/, "").split("?");
+    const ref = new URLSearchParams(query).get("ref");
+    return `${address.replace(/\.git\/\//, "//")}${ref ? ` at ${ref}` : ""}`;
+  }
+  return uri.replace(/^policies\//, "").replace(/\/$/, "");
+}
+
+export type SourceKind = "shipped" | "uploaded" | "git";
+
+export function sourceKind(uri: string): SourceKind {
+  if (uri.startsWith("upload:")) return "uploaded";
+  return uri.startsWith("git") ? "git" : "shipped";
+}
+
+/** What an attachment binds, in words. */
+export function bound(attachment: Pick<PolicyAttachment, "workspace" | "tag">): string {
+  if (attachment.workspace) return `workspace ${attachment.workspace.name}`;
+  return attachment.tag ? `tag ${attachment.tag}` : "the organization";
+}
+
+export interface Standing {
+  state: "newest" | "newer" | "fixed" | "ask" | "gone";
+  /** The digest of what a sync would pin, where it is known. */
+  newest: string | null;
+}
+
+/**
+ * Whether there is something newer than what an attachment is pinned to. An upload never moves; of git only a sync
+ * knows; a set that lies on the server is compared by its digest.
+ */
+export function standing(attachment: Pick<PolicyAttachment, "policy_set_uri" | "bundle_digest">, sets: readonly { uri: string; bundle_digest: string | null }[]): Standing {
+  const kind = sourceKind(attachment.policy_set_uri);
+  if (kind === "uploaded") return { state: "fixed", newest: null };
+  if (kind === "git") return { state: "ask", newest: null };
+  const set = sets.find((each) => each.uri === attachment.policy_set_uri);
+  if (!set) return { state: attachment.policy_set_uri.split("/").length > 2 ? "ask" : "gone", newest: null };
+  if (set.bundle_digest === null) return { state: "gone", newest: null };
+  return set.bundle_digest === attachment.bundle_digest ? { state: "newest", newest: set.bundle_digest } : { state: "newer", newest: set.bundle_digest };
+}
