@@ -1,8 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { http, type Page, request } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
-import type { PolicyAttachment, PolicySet, PolicySource, RunListItem, WorkspaceRow } from "@/lib/api/types";
-import type { Evaluation, Rehearsal, RehearsalResult } from "./rehearsals";
+import type { Evaluation, PolicyAttachment, PolicySet, PolicySource, Rehearsal, RehearsalResult, RunListItem, WorkspaceRow } from "@/lib/api/types";
 
 export type Level = PolicyAttachment["enforcement_level"];
 export const LEVELS: readonly Level[] = ["hard-mandatory", "soft-mandatory", "advisory"];

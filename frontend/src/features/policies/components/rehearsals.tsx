@@ -4,7 +4,7 @@ import { ChevronLeft } from "lucide-react";
 import { Ring } from "@/components/domain/status";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { rehearsalEnded, rehearsalsQuery } from "@/features/policies/api/policies";
-import type { Rehearsal } from "@/features/policies/api/rehearsals";
+import type { Rehearsal } from "@/lib/api/types";
 import { setName } from "@/features/policies/api/words";
 import { scopeOf, sentenceOf } from "@/features/policies/rehearsal/order";
 import { RehearsalReport } from "@/features/policies/rehearsal/report";
@@ -30,8 +30,8 @@ export function Rehearsals({ chosen }: { chosen: string | undefined }) {
   const now = useNow();
   const query = useQuery(rehearsalsQuery);
   if (query.isPending) return <Skeleton rows={6} height={48} />;
-  if (query.error && !query.data) return <Empty title="The rehearsals could not be read."><p role="alert">{explain(query.error)}</p></Empty>;
-  const rows = query.data?.items ?? [];
+  if (query.error) return <Empty title="The rehearsals could not be read."><p role="alert">{explain(query.error)}</p></Empty>;
+  const rows = query.data.items;
   const open = chosen ?? rows[0]?.id;
   if (rows.length === 0 && !chosen) return <Empty title="No rehearsal yet.">A rehearsal evaluates a draft, or a policy set, over plans of the past and says what it would have blocked. Start one beside a draft, or with <code>sluice policy rehearse</code>.</Empty>;
   return (

@@ -7,7 +7,7 @@ import { Button, IconButton } from "@/components/ui/button";
 import { Menu, MenuItem, MenuLine } from "@/components/ui/menu";
 import { LinkTabs } from "@/components/ui/tabs";
 import { plannedRunsQuery, uploadBundle } from "@/features/policies/api/policies";
-import type { DraftProblem } from "@/features/policies/api/rehearsals";
+import type { DraftProblem } from "@/lib/api/types";
 import { setName } from "@/features/policies/api/words";
 import { AttachDialog } from "@/features/policies/components/attach-dialog";
 import { Code } from "@/features/policies/editor/code";

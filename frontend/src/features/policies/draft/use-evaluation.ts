@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { evaluate } from "@/features/policies/api/policies";
-import type { DraftProblem, Evaluation } from "@/features/policies/api/rehearsals";
+import type { DraftProblem, Evaluation } from "@/lib/api/types";
 import type { Mark } from "@/features/policies/editor/setup";
 import { bodyOf, type Draft } from "./store";
 

@@ -1,4 +1,4 @@
-import type { Rehearsal, RehearsalResult } from "@/features/policies/api/rehearsals";
+import type { Rehearsal, RehearsalResult } from "@/lib/api/types";
 import { plural } from "@/lib/format";
 
 const RANK: Record<RehearsalResult["effect"], number> = { newly_blocks: 0, blocks: 1, warns: 2, passes: 3, removed: 4 };

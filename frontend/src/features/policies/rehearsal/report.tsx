@@ -3,7 +3,7 @@ import { useEffect, useMemo } from "react";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { cancelRehearsal, rehearsalEnded, rehearsalQuery, resultsQuery } from "@/features/policies/api/policies";
-import type { Rehearsal } from "@/features/policies/api/rehearsals";
+import type { Rehearsal } from "@/lib/api/types";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import { cx } from "@/lib/cx";

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronDown, ChevronRight, CircleCheck, CircleSlash, ShieldX, TriangleAlert } from "lucide-react";
 import { useRef, useState } from "react";
-import type { RehearsalResult } from "@/features/policies/api/rehearsals";
+import type { RehearsalResult } from "@/lib/api/types";
 import { FindingText } from "@/features/policies/components/findings";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
