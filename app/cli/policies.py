@@ -1,10 +1,11 @@
-"""`sluice policy sets|upload|attach|list|sync|detach`."""
+"""`sluice policy sets|upload|attach|list|sync|detach`; rehearsing lies in `rehearsing`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from app.cli import rehearsing
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit, MaybeWorkspace
 from app.cli.program import group, register
@@ -169,5 +170,8 @@ register(commands, "sets", sets)
 register(commands, "upload", upload)
 register(commands, "attach", attach)
 register(commands, "list", list_attachments)
+register(commands, "rehearse", rehearsing.rehearse)
+register(commands, "try", rehearsing.try_policy)
+register(commands, "input", rehearsing.policy_input)
 register(commands, "sync", sync)
 register(commands, "detach", detach)

@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from app.client.aio import AsyncSluiceClient
     from app.client.errors import ApiError, ClientError, LocalProblem, UnexpectedAnswer, Unreachable, WaitTimeout
-    from app.client.models import Configuration, Page, ProgressPage, Record, Run, Stack, Workspace, ended, settled
+    from app.client.models import (
+        Configuration,
+        Evaluation,
+        Page,
+        ProgressPage,
+        Record,
+        Rehearsal,
+        RehearsalResult,
+        Run,
+        Stack,
+        Workspace,
+        ended,
+        settled,
+    )
     from app.client.sync import SluiceClient
 
 __all__ = [
@@ -18,10 +31,13 @@ __all__ = [
     "AsyncSluiceClient",
     "ClientError",
     "Configuration",
+    "Evaluation",
     "LocalProblem",
     "Page",
     "ProgressPage",
     "Record",
+    "Rehearsal",
+    "RehearsalResult",
     "Run",
     "SluiceClient",
     "Stack",

@@ -233,3 +233,69 @@ def page_of(read: Callable[[Any], T]) -> Callable[[Any], Page[T]]:
         return Page(items=[read(item) for item in data["items"]], next_cursor=data.get("next_cursor"))
 
     return read_page
+
+
+class Finding(BaseModel):
+    """One thing that a policy said."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    rule: str
+    kind: str
+    message: str
+    address: str | None = None
+    remedy: str | None = None
+    severity: str | None = None
+
+
+class Rehearsal(Document):
+    """A policy set that is evaluated over past plans."""
+
+    id: str
+    status: str
+    status_reason: str | None = None
+    total: int
+    done: int
+    removed: int = 0
+    newly_blocked: int = 0
+    would_block: int = 0
+    would_warn: int = 0
+    would_pass: int = 0
+    not_evaluable: int = 0
+    seconds: float | None = None
+    plans_per_second: float | None = None
+    policy_engine: str | None = None
+    assumptions: list[str] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is evaluated."""
+        return self.status not in BUSY
+
+
+class RehearsalResult(Document):
+    """What a rehearsed policy set says about one plan."""
+
+    run_id: str
+    workspace: Named
+    kind: str
+    planned_at: datetime
+    effect: str
+    outcome: str | None = None
+    verdict: str | None = None
+    verdict_then: str | None = None
+    findings: list[Finding] = []
+    error: str | None = None
+
+
+class Evaluation(Document):
+    """What a draft policy says about one input."""
+
+    outcome: str
+    findings: list[Finding] = []
+    error: str | None = None
+    problems: list[dict[str, Any]] = []
+    values: dict[str, Any] = {}
+    policy_engine: str
+    duration_ms: int
+    assumptions: list[str] = []
