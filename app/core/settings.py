@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.artifacts_address import Bucket, Directory, parse
+from app.core.outgoing_addresses import Allowed
 
 StateBackend = Literal["managed", "local", "s3", "azurerm", "gcs", "hcp"]
 
@@ -157,15 +158,27 @@ class Settings(BaseSettings):
         "otherwise; `sluice up` sets it.",
     )
     halt_endpoints: str = Field("", description="Sibling systems that a halt is fanned out to, as JSON.")
+    outgoing_allowed: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="What Sluice itself may send to beyond the public internet (notifications), comma separated: "
+        "names and `*.` with a domain for their private addresses, addresses, ranges, each with `:port` if it is for "
+        "that port only. Loopback and link-local ones by their number alone.",
+    )
     trusted_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Further origins that may open the WebSocket, comma separated."
     )
 
-    @field_validator("trusted_origins", "hcp_import_hosts", "egress_hosts", mode="before")
+    @field_validator("trusted_origins", "hcp_import_hosts", "egress_hosts", "outgoing_allowed", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("outgoing_allowed")
+    @classmethod
+    def _is_permitted(cls, value: list[str]) -> list[str]:
+        Allowed.parse(value)
         return value
 
     @field_validator("url", "runner_url", "hcp_url")
