@@ -13,6 +13,7 @@ import typer
 
 from app.cli.options import AsJson
 
+_MOST_FILES = 65_536
 parts = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -63,6 +64,16 @@ def _check_artifacts() -> None:
         raise _refuse(error.detail) from None
 
 
+def _allow_connections() -> None:
+    """Let this process hold as many connections as the machine allows it: each watcher of a run is one."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if most == resource.RLIM_INFINITY else min(most, _MOST_FILES)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 @parts.command("api")
 def api(
     host: Annotated[str, typer.Option(envvar="SLUICE_HOST", help="Address to listen on.")] = "127.0.0.1",
@@ -71,6 +82,7 @@ def api(
     """Serve the API and the web UI."""
     _start(checks_schema=True)
     _check_artifacts()
+    _allow_connections()
     import uvicorn
 
     uvicorn.run(

@@ -1,9 +1,33 @@
 """What progress looks like from outside."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+
+class Unplaced(Protocol):
+    """What can be appended: `NewRecord`, and a runner's own records without a copy of each."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def kind(self) -> str:
+        """`line`, `event` or `phase`."""
+
+    @property
+    def stream(self) -> str:
+        """`stdout`, `stderr` or `system`."""
+
+    @property
+    def text(self) -> str:
+        """What people read."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """An event's fields."""
 
 
 class NewRecord(BaseModel):

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import zstandard
-from pydantic import TypeAdapter
+from pydantic_core import to_json
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -19,7 +19,7 @@ from app.progress.doorbell import doorbell
 from app.progress.errors import StreamNotFound
 from app.progress.models import ProgressStream
 from app.progress.reading import MAX_BYTES, MAX_RECORDS, EncodedPage, binding
-from app.progress.schemas import NewRecord, ProgressPage, Record
+from app.progress.schemas import ProgressPage, Record, Unplaced
 
 __all__ = [
     "MAX_BYTES",
@@ -39,7 +39,6 @@ __all__ = [
     "read_encoded",
     "remove",
 ]
-_RECORDS = TypeAdapter(list[NewRecord])
 _LONGEST_ADDRESS = 1000
 
 
@@ -61,7 +60,7 @@ def open_stream(session: Session, *, run_id: str, organization_id: str, workspac
     session.flush()
 
 
-def append(session: Session, run_id: str, records: list[NewRecord]) -> int:
+def append(session: Session, run_id: str, records: Sequence[Unplaced]) -> int:
     """Append ``records`` in order and return the offset after the last.
 
     They become readable at commit, together; watchers are told then. Control characters in them are made neutral,
@@ -73,7 +72,7 @@ def append(session: Session, run_id: str, records: list[NewRecord]) -> int:
     if taken is None:
         raise StreamNotFound(f"There is no run {run_id}.")
     first = taken.next_offset - len(records)
-    body = _RECORDS.dump_json([_harmless(record) for record in records], exclude_defaults=True)
+    body = to_json([_stored(record) for record in records])
     sealed = key_ring().seal(zstandard.compress(body, 3), binding(taken.organization_id, run_id, first))
     repository.add_chunk(session, run_id, first, taken.next_offset - 1, sealed)
     if timed := _timed(run_id, taken.workspace_id, records):
@@ -82,15 +81,19 @@ def append(session: Session, run_id: str, records: list[NewRecord]) -> int:
     return taken.next_offset
 
 
-def _harmless(record: NewRecord) -> NewRecord:
-    text = neutral(record.text)
-    data = neutral_value(record.data) if record.data else record.data
-    if text is record.text and data == record.data:
-        return record
-    return record.model_copy(update={"text": text, "data": data})
+def _stored(record: Unplaced) -> dict[str, Any]:
+    """Return a record as it is stored: without what is as usual, harmless to look at."""
+    item: dict[str, Any] = {"at": record.at, "kind": record.kind}
+    if record.stream != "system":
+        item["stream"] = record.stream
+    if record.text:
+        item["text"] = neutral(record.text)
+    if record.data:
+        item["data"] = neutral_value(record.data)
+    return item
 
 
-def _timed(run_id: str, workspace_id: str, records: list[NewRecord]) -> list[dict[str, Any]]:
+def _timed(run_id: str, workspace_id: str, records: Sequence[Unplaced]) -> list[dict[str, Any]]:
     """Return what these records tell of resources that are done."""
     found = []
     for record in records:

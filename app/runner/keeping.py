@@ -102,7 +102,7 @@ def _pull(context: "Context", *, is_done: bool) -> bytes | None:
         if is_done:
             raise
         job = context.job
-        data: dict[str, JsonValue] = {"code": error.code, "message": context.masker.text(error.detail)}
+        data: dict[str, JsonValue] = {"code": error.code, "message": context.masker.shown(error.detail)}
         with contextlib.suppress(AppError):
             context.port.evidence(job.run_id, job.fencing_token, "state_not_copied", data)
         return None

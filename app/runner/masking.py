@@ -1,4 +1,4 @@
-"""Masks the values of sensitive variables wherever they appear, also JSON- or base64-encoded, also split by chunks.
+"""Masks the values of sensitive variables wherever they appear, also encoded (JSON, base64, hex, URL) or split.
 
 It is a net, not a proof: a program may encode a value in ways that nobody thought of.
 """
@@ -8,7 +8,9 @@ import json
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
+
+from app.core.texts import neutral, neutral_value
 
 MASK = "***"
 # A shorter value is masked only where it stands alone: otherwise a one-letter secret would blank every line and so
@@ -16,6 +18,9 @@ MASK = "***"
 _ANYWHERE_LENGTH = 3
 _ENCODED_LENGTH = 4
 _BASE64_CORE_LENGTH = 6
+# A terminal sequence whose end is in the next piece, and what may be half of a line end.
+_UNFINISHED = re.compile(r"(?:\x1b(?:[\[\]PX^_(]?[^\x1b\x07a-zA-Z\n]{0,80})?|\r+)\Z")
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.){4,})"')
 
 
@@ -25,8 +30,14 @@ class Masker:
     def __init__(self, values: Iterable[str]) -> None:
         patterns: set[str] = set()
         longest = 0
+        forms: set[str] = set()
         for value in values:
-            for form in _forms(value):
+            if len(value) >= _ENCODED_LENGTH:
+                spelled = _hex_pattern(value.encode())
+                patterns.add(spelled)
+                longest = max(longest, 4 * len(value.encode()))
+            for form in _forms(value) | {neutral(form) for form in _forms(value)}:
+                forms.add(form)
                 longest = max(longest, len(form))
                 if len(form) >= _ANYWHERE_LENGTH:
                     patterns.add(re.escape(form))
@@ -35,10 +46,23 @@ class Masker:
         ordered = sorted(patterns, key=len, reverse=True)
         self._pattern = re.compile("|".join(ordered)) if ordered else None
         self.longest = longest
+        self.forms = tuple(sorted(forms, key=len, reverse=True))
+        """Every spelling that is looked for, the longest first."""
 
     def text(self, text: str) -> str:
         """Return ``text`` with every sensitive value replaced."""
         return text if self._pattern is None else self._pattern.sub(MASK, text)
+
+    def shown(self, text: str) -> str:
+        """Return text of an engine as people may see it: control characters neutral, sensitive values replaced.
+
+        In this order: what a terminal would not show must not hide a value.
+        """
+        return self.text(neutral(text))
+
+    def shown_value(self, value: Any) -> Any:
+        """Return a JSON value with every string in it as people may see it."""
+        return self.value(neutral_value(value))
 
     def value(self, value: Any) -> Any:
         """Return a JSON value with every string in it masked; also object keys."""
@@ -64,10 +88,15 @@ class StreamMasker:
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
         self._held = ""
+        self._unfinished = ""
 
     def piece(self, text: str, *, is_last: bool) -> str:
         """Return what of the text so far is safe to show; with ``is_last`` all that is left."""
-        text = self._held + text
+        text = self._unfinished + text
+        self._unfinished = ""
+        if not is_last and (found := _UNFINISHED.search(text)):
+            self._unfinished, text = found[0], text[: found.start()]
+        text = neutral(self._held + text)
         keep = max(0, self._masker.longest - 1)
         if is_last or not keep:
             self._held = ""
@@ -114,10 +143,18 @@ def _forms(value: str) -> set[str]:
             .replace("<", "\\u003c")
             .replace(">", "\\u003e")
         )
-        forms |= {quote(value, safe=""), quote(value)}
+        # JSON within JSON, as in the value of an output that is itself a document.
+        forms.add(json.dumps(json.dumps(value)[1:-1])[1:-1])
+        for quoted in (quote(value, safe=""), quote(value), quote_plus(value)):
+            forms |= {quoted, _PERCENT.sub(lambda found: found[0].lower(), quoted)}
         forms |= _base64_forms(value.encode())
     forms.discard("")
     return forms
+
+
+def _hex_pattern(value: bytes) -> str:
+    """Return a pattern of the value in hexadecimal, upper or lower case, its bytes apart or not."""
+    return r"(?i:" + r"[ :\-]?".join(f"{byte:02x}" for byte in value) + ")"
 
 
 def _base64_forms(value: bytes) -> set[str]:

@@ -1,6 +1,7 @@
 """Turns the engine's output into masked progress records."""
 
-from typing import Literal
+import time
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -14,6 +15,11 @@ from app.runner.port import ProgressRecord
 _MAX_TEXT = 64 * 1024
 
 
+def _short(data: dict[str, Any]) -> dict[str, Any]:
+    """Return an event's fields with long texts cut: the record's own text holds all of them."""
+    return {key: item[:_MAX_TEXT] if isinstance(item, str) else item for key, item in data.items()}
+
+
 class Reporter:
     """Masks each line before it leaves the process, and counts what the engine says it has done."""
 
@@ -23,6 +29,7 @@ class Reporter:
         self._streams = {name: StreamMasker(masker) for name in ("stdout", "stderr")}
         self.resources_applied = 0
         self._planned: set[str] = set()
+        self._started: dict[tuple[str, str, str], float] = {}
 
     @property
     def resources_total(self) -> int | None:
@@ -32,29 +39,57 @@ class Reporter:
     def take(self, output: Output | Notice) -> None:
         """Take one line or notice."""
         if isinstance(output, Notice):
-            data = {"type": "notice", "command": output.command, **self._masker.value(output.data)}
-            self._add("event", "system", self._masker.text(output.message)[:_MAX_TEXT], data)
+            data = {"type": "notice", "command": output.command, **self._masker.shown_value(output.data)}
+            self._add("event", "system", self._masker.shown(output.message)[:_MAX_TEXT], data)
             return
         event = output.event
         self._count(event)
         if isinstance(event, PlainText):
             # Only plain text comes in pieces: a line that long is no event any more.
             text = self._streams[output.stream].piece(event.message, is_last=not output.is_partial)
-            for start in range(0, max(len(text), 1), _MAX_TEXT):
-                self._add("line", output.stream, text[start : start + _MAX_TEXT], {})
+            self._add_text("line", output.stream, text, {})
             return
-        text = self._masker.text(event.text() if isinstance(event, Diagnostic) else event.message)
+        text = self._masker.shown(event.text() if isinstance(event, Diagnostic) else event.message)
         if type(event) is Log:
-            self._add("line", output.stream, text[:_MAX_TEXT], {"level": event.level} if event.level != "info" else {})
+            self._add_text("line", output.stream, text, {"level": event.level} if event.level != "info" else {})
             return
-        data = {"type": event.kind, "level": event.level, "command": output.command, **self._masker.value(event.data())}
-        self._add("event", output.stream, text[:_MAX_TEXT], data)
+        own = {**event.data(), **self._seconds(event)}
+        data = {
+            "type": event.kind,
+            "level": event.level,
+            "command": output.command,
+            **_short(self._masker.shown_value(own)),
+        }
+        self._add_text("event", output.stream, text, data)
+
+    def _seconds(self, event: Event) -> dict[str, float]:
+        """Return how long a step took that is over; the engine itself says whole seconds."""
+        if not isinstance(event, ResourceStep):
+            return {}
+        key = (event.operation, event.address, event.action)
+        if event.step == "start":
+            self._started[key] = time.monotonic()
+        elif event.step in {"complete", "errored"} and (started := self._started.pop(key, None)) is not None:
+            return {"seconds": round(time.monotonic() - started, 3)}
+        return {}
 
     def _count(self, event: Event) -> None:
         if isinstance(event, PlannedChange) and not event.is_drift and event.action != "read":
             self._planned.add(event.address)
         elif isinstance(event, ResourceStep) and event.kind == "apply_complete":
             self.resources_applied += 1
+
+    def _add_text(
+        self,
+        kind: Literal["line", "event"],
+        stream: Literal["stdout", "stderr", "system"],
+        text: str,
+        data: dict[str, JsonValue],
+    ) -> None:
+        """Add a record; what is too long for one goes on in lines."""
+        self._add(kind, stream, text[:_MAX_TEXT], data)
+        for start in range(_MAX_TEXT, len(text), _MAX_TEXT):
+            self._add("line", stream, text[start : start + _MAX_TEXT], data if kind == "line" else {})
 
     def _add(
         self,

@@ -41,6 +41,7 @@ from app.runner.port import (
     Timing,
 )
 from app.runner.reporting import Reporter
+from app.runner.seams import Seams
 from app.runner.steadfast import insist
 
 _log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Supervisor:
         self._account: accounts.Account | None = None
         self._state_is_safe = True
         self._masker = fitting.masker(job)
-        self._feed = Feed(self._append, self._keep_tail)
+        self._feed = Feed(self._append, self._keep_tail, seams=Seams(self._masker))
         self._reporter = Reporter(self._feed, self._masker)
         self._lease = LeaseKeeper(
             self._beat, self._stop, heartbeat_seconds=job.heartbeat_seconds, lease_seconds=job.lease_seconds
@@ -271,7 +272,7 @@ class Supervisor:
             ProgressRecord(
                 at=clock.now(),
                 kind="event",
-                text=self._masker.text(error.detail if error.detail.startswith("Error") else f"Error: {error.detail}"),
+                text=self._masker.shown(error.detail if error.detail.startswith("Error") else f"Error: {error.detail}"),
                 data={"type": "run.error", "level": "error", "code": error.code},
             )
         )
@@ -296,9 +297,9 @@ class Supervisor:
         return Failure(
             phase=phase,
             code=error.code,
-            message=self._masker.text(error.detail),
+            message=self._masker.shown(error.detail),
             exit_code=found.get("exit_code"),
-            diagnostics=tuple(self._masker.value(list(found.get("diagnostics", ())))),
+            diagnostics=tuple(self._masker.shown_value(list(found.get("diagnostics", ())))),
             resources_applied=self._reporter.resources_applied if self._job.kind == "apply" else None,
             resources_total=self._reporter.resources_total if self._job.kind == "apply" else None,
             timings=self.timings,
@@ -349,7 +350,10 @@ class Supervisor:
             self.insist(
                 "evidence",
                 lambda: self._port.evidence(
-                    self._job.run_id, self._job.fencing_token, kind, self._masker.value(json.loads(json.dumps(data)))
+                    self._job.run_id,
+                    self._job.fencing_token,
+                    kind,
+                    self._masker.shown_value(json.loads(json.dumps(data))),
                 ),
             )
         except Exception as error:

@@ -13,7 +13,6 @@ from app.core.errors import IntegrityError
 from app.core.settings import get_settings
 from app.policy import service as policy
 from app.progress import service as progress
-from app.progress.schemas import NewRecord
 from app.runner.port import (
     ApplyOutcome,
     ApplySteps,
@@ -78,7 +77,7 @@ class InProcessPort:
             phases = [record.data.get("phase") for record in records if record.kind == "phase"]
             if phases:
                 repository.enter_phase(session, run_id, str(phases[-1]))
-            progress.append(session, run_id, [NewRecord.model_construct(**dict(record)) for record in records])
+            progress.append(session, run_id, records)
 
     def get_artifact(self, run_id: str, token: int, reference: ArtifactRef) -> bytes:
         """Return an artifact that the job names. Raises ``LeaseLost``, ``NotFound`` and ``IntegrityError``.

@@ -1,10 +1,14 @@
 import base64
+import itertools
 import json
+import re
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from app.core.texts import neutral
 from app.runner.masking import MASK, Masker, StreamMasker, sensitive_texts
 
 secrets = st.text(min_size=4, max_size=40).filter(lambda text: len(text.strip()) >= 4 and MASK not in text)
@@ -62,7 +66,7 @@ def test_stream_without_a_value_is_unchanged(text: str, cuts: list[int]) -> None
     for cut in sorted(cut % (len(text) + 1) for cut in cuts):
         out += stream.piece(text[start:cut], is_last=False)
         start = cut
-    assert out + stream.piece(text[start:], is_last=True) == text
+    assert out + stream.piece(text[start:], is_last=True) == neutral(text)
 
 
 def test_several_values_are_masked_and_the_longest_wins() -> None:
@@ -95,3 +99,58 @@ def test_json_values_and_keys_are_masked_and_others_kept() -> None:
 @pytest.mark.parametrize("values", [[], [""], [" "]])
 def test_without_values_nothing_changes(values: list[str]) -> None:
     assert Masker(values).text("a b  c") == "a b  c"
+
+
+_SECRETS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x24F, exclude_characters="*"), min_size=6, max_size=40
+)
+_ENCODINGS = {
+    "plain": lambda value: value,
+    "json": json.dumps,
+    "json in json": lambda value: json.dumps(json.dumps({"a": value})),
+    "json of Go": lambda value: json.dumps(value, ensure_ascii=False).replace("&", "\\u0026").replace("<", "\\u003c"),
+    "hex": lambda value: value.encode().hex(),
+    "HEX": lambda value: value.encode().hex().upper(),
+    "hex apart": lambda value: value.encode().hex(":"),
+    "url": lambda value: quote(value, safe=""),
+    "url of a path": quote,
+    "form": quote_plus,
+    "url in lower case": lambda value: re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quote(value, safe="")),
+    "base64": lambda value: base64.b64encode(value.encode()).decode(),
+    "base64 for URLs": lambda value: base64.urlsafe_b64encode(value.encode()).decode().rstrip("="),
+    "coloured": lambda value: value[:2] + "\x1b[1m" + value[2:],
+    "with what is not seen": lambda value: value[:3] + "\x1b]0;t\x07" + value[3:],
+}
+
+
+@pytest.mark.parametrize("name", _ENCODINGS)
+@given(value=_SECRETS, before=st.text("abc 123", max_size=8))
+def test_masker_finds_a_value_however_it_is_encoded(name: str, value: str, before: str) -> None:
+    encoded = _ENCODINGS[name](value)
+    shown = Masker([value]).shown(f"{before} {encoded} after")
+    assert MASK in shown
+    assert value not in shown
+    assert neutral(encoded).strip('"\\') not in shown or len(value) < 6
+
+
+@given(value=_SECRETS, before=st.binary(max_size=7), after=st.binary(max_size=7))
+def test_masker_finds_base64_at_every_alignment(value: str, before: bytes, after: bytes) -> None:
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(before + value.encode() + after).decode()
+        assert MASK in Masker([value]).shown(whole)
+
+
+@given(value=_SECRETS, cuts=st.lists(st.integers(0, 120), max_size=6), before=st.text("ab ", max_size=60))
+def test_stream_masker_finds_a_value_across_pieces(value: str, cuts: list[int], before: str) -> None:
+    text = f"{before}{value} after"
+    places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    stream = StreamMasker(Masker([value]))
+    pieces = [text[start:end] for start, end in itertools.pairwise(places)]
+    shown = "".join(stream.piece(piece, is_last=place == len(pieces) - 1) for place, piece in enumerate(pieces))
+    assert shown == Masker([value]).shown(text)
+
+
+def test_stream_masker_finds_a_value_whose_colour_is_cut_in_two() -> None:
+    stream = StreamMasker(Masker(["hunter2-secret"]))
+    shown = stream.piece("see hun\x1b[1", is_last=False) + stream.piece(";31mter2-secret\r", is_last=False)
+    assert shown + stream.piece("next", is_last=True) == f"see {MASK}\nnext"
