@@ -6,7 +6,8 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,7 @@ from app.core.settings import Settings, get_settings
 from app.core.webui import PageFirst, WebUI
 from app.executor import discovery
 from app.executor.errors import ToolMissing
+from app.halt.tasks import Caretaker
 from app.identity.resolver import resolve
 from app.identity.schemas import SESSION_COOKIE
 from app.policy import bundles
@@ -247,11 +249,25 @@ def _document(application: FastAPI) -> dict[str, Any]:
     return document
 
 
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """Look after halts for as long as the process serves."""
+    caretaker = Caretaker()
+    caretaker.start()
+    yield
+    caretaker.stop()
+
+
 def create_app() -> FastAPI:
     """Return the application by this process's settings."""
     settings = get_settings()
     application = FastAPI(
-        title="Sluice", version=_version(), description=DESCRIPTION, openapi_tags=TAGS, openapi_url=None
+        title="Sluice",
+        version=_version(),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        openapi_url=None,
+        lifespan=_lifespan,
     )
     registry.connect()
     registry.connect()

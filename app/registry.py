@@ -10,8 +10,10 @@ from app.core.events import subscribe
 from app.experiments import endpoints as experiments_endpoints
 from app.experiments import models as experiments_models
 from app.fence import models as fence_models
+from app.halt import drill_endpoints as halt_drill_endpoints
 from app.halt import endpoints as halt_endpoints
 from app.halt import models as halt_models
+from app.halt import watching as halt_watching
 from app.identity import auth_endpoints
 from app.identity import endpoints as identity_endpoints
 from app.identity import models as identity_models
@@ -105,7 +107,9 @@ ROUTERS = (
     recovery_endpoints.router,
     recovery_resource_endpoints.router,
     state_backend_endpoints.router,
+    halt_drill_endpoints.router,
     halt_endpoints.router,
+    halt_watching.router,
 )
 """Every slice's router, in the order of the API's document."""
 

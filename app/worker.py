@@ -23,6 +23,7 @@ from app.core.installation import claim_artifacts
 from app.core.settings import get_settings
 from app.executor import control_group, measures
 from app.executor.nursery import Child, Nursery
+from app.halt import tasks as halt_tasks
 from app.progress import tasks as progress_tasks
 from app.recovery import tasks as recovery_tasks
 from app.rehearsal import tasks as rehearsal_tasks
@@ -166,6 +167,7 @@ def create_worker() -> Celery:
     progress_tasks.register(application)
     recovery_tasks.register(application)
     rehearsal_tasks.register(application)
+    halt_tasks.register(application)
     return application
 
 

@@ -1,4 +1,4 @@
-"""`sluice halt`, `sluice halts`, `sluice resume`."""
+"""`sluice halt`, `sluice halts`, `sluice resume`; drills are in `drilling`."""
 
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,6 +18,7 @@ ScopeOption = Annotated[
     Scope | None,
     typer.Option("--scope", help="Default: organization; workspace with --workspace.", show_default=False),
 ]
+WORDS = {"pending": "asking", "answered": "answered", "failed": "failed", "timed_out": "not known"}
 NO_REASON = "no reason given"
 _DEAD_BY_SECONDS = 120.0
 
@@ -37,6 +38,9 @@ def halt(
         bool, typer.Option("--latch/--no-latch", help="--no-latch stops what is there, and lets new runs start.")
     ] = True,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until every process is proven dead.")] = False,
+    is_drill: Annotated[
+        bool, typer.Option("--drill", help="Halt nothing but the canary, or --workspace: prove that the switch works.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stop everything: nothing new starts, what waits is cancelled, what runs is interrupted, then killed.
@@ -47,7 +51,15 @@ def halt(
       sluice halt --reason "wrong account" --wait
 
       sluice halt --workspace prod-network --reason "provider outage"
+
+      sluice halt --drill
     """
+    if is_drill:
+        from app.cli.drilling import drill
+
+        if scope not in {None, "workspace"} or not latch:
+            raise LocalProblem("--drill takes --workspace and --json only: it halts one workspace.", "usage")
+        raise typer.Exit(drill(workspace, as_json=as_json))
     from app.cli.output import print_json
     from app.client import calls
 
@@ -71,11 +83,7 @@ def _wait_dead(client: "SluiceClient", raised: dict[str, Any]) -> tuple[dict[str
     until = time.monotonic() + _DEAD_BY_SECONDS
     while raised["runs"]["dying"] and time.monotonic() < until:
         time.sleep(0.5)
-        standing = client.send(calls.standing_halts(), patience_seconds=60)["active"]
-        found = next((item for item in standing if item["id"] == raised["id"]), None)
-        if found is None:
-            break
-        raised = found
+        raised = client.send(calls.get_halt(raised["id"]), patience_seconds=60)
     return raised, FAILED if raised["runs"]["dying"] else DONE
 
 
@@ -91,10 +99,10 @@ def halts(as_json: AsJson = False) -> None:
         found = client.send(calls.standing_halts())
     if as_json:
         print_json(found)
-    elif found["active"]:
-        _print(found["active"])
     else:
-        say("No halt stands: runs may start.")
+        _print([*found["active"], *found["ending"]])
+        if not found["active"]:
+            say("No halt stands: runs may start.")
 
 
 def resume(
@@ -117,6 +125,10 @@ def resume(
         print_json(lifted)
     else:
         typer.echo(f"Lifted the halt {lifted['id']} ({lifted['scope']}). New runs may start.")
+        dying = lifted["runs"]["dying"]
+        if dying:
+            typer.echo(f"{dying} of its runs {'is' if dying == 1 else 'are'} still dying:")
+            _print_runs([run for run in lifted["runs"]["items"] if run["state"] == "dying"])
 
 
 def _print(found: list[dict[str, Any]]) -> None:
@@ -132,12 +144,30 @@ def _print(found: list[dict[str, Any]]) -> None:
         )
         out.print(
             f"  {runs['marked']} runs stopped: {runs['dying']} dying, {runs['dead']} dead, "
-            f"{runs['never_started']} never started."
+            + (f"{runs['presumed']} presumed dead, " if runs["presumed"] else "")
+            + f"{runs['never_started']} never started."
         )
         if runs["dying"]:
             out.print(f"  All dead by {moment(item['dead_by'])}.")
-        rows = (
-            (run["run_id"], run["kind"], run["state"], (run.get("proof") or {}).get("kind")) for run in runs["items"]
-        )
         if runs["items"]:
-            print_table(("Run", "Kind", "State", "Proof of death"), rows, "")
+            _print_runs(runs["items"])
+        if item["fanout"]:
+            rows = ((call["name"], WORDS[call["status"]], call["detail"]) for call in item["fanout"])
+            print_table(("Sibling system", "Answer", ""), rows, "")
+
+
+def _print_runs(runs: list[dict[str, Any]]) -> None:
+    from app.cli.output import print_table
+
+    rows = (
+        (run["run_id"], run["kind"], run["state"], (run.get("proof") or {}).get("kind"), _kept(run), run["lock"])
+        for run in runs
+    )
+    print_table(("Run", "Kind", "State", "Proof of death", "State written", "Lock"), rows, "")
+
+
+def _kept(run: dict[str, Any]) -> str | None:
+    left = run.get("state_written")
+    if left is None:
+        return None
+    return f"{left['id']} (quarantine)" if left["is_quarantined"] else f"{left['id']} (serial {left['serial']})"

@@ -74,6 +74,16 @@ def _allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
+def _check_siblings() -> None:
+    """Refuse to start with a sibling system of SLUICE_HALT_ENDPOINTS whose token can't be read."""
+    from app.core.halt_endpoints import check_tokens
+    from app.core.settings import get_settings
+
+    wrong = check_tokens(get_settings().siblings)
+    if wrong:
+        raise _refuse(f"SLUICE_HALT_ENDPOINTS: {'; '.join(wrong)}.")
+
+
 @parts.command("api")
 def api(
     host: Annotated[str, typer.Option(envvar="SLUICE_HOST", help="Address to listen on.")] = "127.0.0.1",
@@ -81,6 +91,7 @@ def api(
 ) -> None:
     """Serve the API and the web UI."""
     _start(checks_schema=True)
+    _check_siblings()
     _check_artifacts()
     _allow_connections()
     import uvicorn

@@ -386,8 +386,23 @@ def halt(reason: str, *, scope: str = "organization", workspace: str | None = No
 
 
 def standing_halts() -> Call[Any]:
-    """Read the halts that stand."""
+    """Read the halts that stand, and lifted ones that still end runs."""
     return get("/terraform/halt")
+
+
+def get_halt(halt_id: str) -> Call[Any]:
+    """Read one halt, whether it stands or not."""
+    return get(_path("terraform", "halt", halt_id))
+
+
+def begin_drill(workspace: str | None = None) -> Call[Any]:
+    """Begin a drill of the kill switch, in the canary or the workspace named."""
+    return post("/terraform/halt/drills", _given(workspace=workspace))
+
+
+def get_drill(drill_id: str) -> Call[Any]:
+    """Read one drill, step by step."""
+    return get(_path("terraform", "halt", "drills", drill_id))
 
 
 def resume(reason: str, *, scope: str = "organization", workspace: str | None = None) -> Call[Any]:

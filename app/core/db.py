@@ -4,12 +4,13 @@ One transaction a request, committed at the edge before the answer leaves; one a
 slice commits.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
+from anyio import CancelScope
 from fastapi import Depends
 from sqlalchemy import BigInteger, DateTime, Engine, ForeignKey, MetaData, String, create_engine
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -17,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from app.core import clock
 from app.core.errors import Unavailable
+from app.core.lifeline import on_lifeline
 from app.core.settings import Settings, get_settings
 
 NAMING = {
@@ -62,6 +64,11 @@ CONNECTION_OPTIONS = "-c timezone=UTC -c idle_in_transaction_session_timeout=120
 """Given when a connection is made, which costs no round trip: UTC, and an end to what a lost client holds."""
 
 
+APPLICATION, HALT_APPLICATION = "sluice", "sluice-halt"
+"""What connections call themselves, so that a halt can tell its own kind from what it may end."""
+HALT_CONNECTIONS = 4
+
+
 def sqlalchemy_url(settings: Settings) -> str:
     """Return the database address for SQLAlchemy's psycopg 3 driver. Raises ``Unavailable`` when none is set."""
     if settings.database_url is None:
@@ -84,14 +91,18 @@ def limit_connections(most: int) -> None:
 def engine(pool: Pool = "default") -> Engine:
     """Return this process's engine. The ``halt`` pool is apart, so that a full pool can't queue a halt."""
     settings = get_settings()
-    size = (_most_connections or settings.database_pool_size) if pool == "default" else 2
+    size = (_most_connections or settings.database_pool_size) if pool == "default" else HALT_CONNECTIONS
     return create_engine(
         sqlalchemy_url(settings),
         pool_size=min(size, 5),
         max_overflow=max(0, size - 5),
         pool_pre_ping=True,
         pool_timeout=15,
-        connect_args={"application_name": "sluice", "connect_timeout": 10, "options": CONNECTION_OPTIONS},
+        connect_args={
+            "application_name": APPLICATION if pool == "default" else HALT_APPLICATION,
+            "connect_timeout": 10,
+            "options": CONNECTION_OPTIONS,
+        },
     )
 
 
@@ -174,10 +185,18 @@ def request_session() -> Iterator[Session]:
         yield session
 
 
-def halt_session() -> Iterator[Session]:
-    """FastAPI dependency: a unit of work on the connections that are kept for halts."""
-    with unit_of_work("halt") as session:
+async def halt_session() -> AsyncIterator[Session]:
+    """FastAPI dependency: a unit of work on the connections, and in the threads, that are kept for halts."""
+    work = unit_of_work("halt")
+    session = await on_lifeline(work.__enter__)
+    try:
         yield session
+    except BaseException as error:
+        # Shielded, so that the connection goes back also when the request was given up.
+        with CancelScope(shield=True):
+            await on_lifeline(work.__exit__, type(error), error, error.__traceback__)
+        raise
+    await on_lifeline(work.__exit__, None, None, None)
 
 
 SessionDep = Annotated[Session, Depends(request_session, scope="function")]

@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
 from fastapi.params import Depends as DependsMarker
+from starlette.concurrency import run_in_threadpool
 
 from app.core.errors import Forbidden, Unauthenticated
+from app.core.lifeline import is_urgent, on_lifeline
 
 
 class Permission(StrEnum):
@@ -51,6 +53,7 @@ class Permission(StrEnum):
     HALT_READ = "halt:read"
     HALT_RAISE = "halt:raise"
     HALT_RESUME = "halt:resume"
+    HALT_DRILL = "halt:drill"
 
 
 PERSON_ONLY = frozenset({Permission.RUNS_APPROVE, Permission.RUNS_OVERRIDE, Permission.WORKSPACES_RULES})
@@ -108,11 +111,12 @@ def set_resolver(resolver: Resolver) -> None:
     _resolver = resolver
 
 
-def current_actor(request: Request) -> Actor:
+async def current_actor(request: Request) -> Actor:
     """FastAPI dependency: the request's actor. Raises ``Unauthenticated``."""
     actor: Actor | None = getattr(request.state, "actor", None)
     if actor is None:
-        actor = _resolver(request) if _resolver is not None else None
+        in_thread = on_lifeline if is_urgent(request) else run_in_threadpool
+        actor = await in_thread(_resolver, request) if _resolver is not None else None
         if actor is None:
             raise Unauthenticated("Sign in, or send a valid token: Authorization: Bearer <token>.")
         request.state.actor = actor
@@ -129,7 +133,7 @@ class PermissionCheck:
         self.permission = permission
         self.unless_person = unless_person
 
-    def __call__(self, actor: ActorDep) -> Actor:
+    async def __call__(self, actor: ActorDep) -> Actor:
         """Return the actor when it holds the permission; raise ``Forbidden`` otherwise."""
         if self.unless_person is not None and actor.kind != "person":
             # A role or another token, which Forbidden asks for, would not help them.

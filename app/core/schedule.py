@@ -21,6 +21,7 @@ BEAT_SCHEDULE: dict[str, Entry] = {
     "recheck-runs": _entry("runs.recheck", 30.0),
     "sweep-recovery": _entry("recovery.sweep", 5.0),
     "sweep-rehearsals": _entry("rehearsal.sweep", 5.0),
+    "sweep-halts": _entry("halt.sweep", 5.0),
     "chain-audit": _entry("audit.chain", 10.0),
     "sweep-states": _entry("state.sweep", 600.0),
     "compact-progress": _entry("progress.compact", 20.0),

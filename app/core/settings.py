@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.artifacts_address import Bucket, Directory, parse
+from app.core.halt_endpoints import HaltEndpoint
+from app.core.halt_endpoints import parse as parse_endpoints
 from app.core.outgoing_addresses import Allowed
 
 StateBackend = Literal["managed", "local", "s3", "azurerm", "gcs", "hcp"]
@@ -157,12 +159,16 @@ class Settings(BaseSettings):
         description="New workspaces of an organization with one person let the requester approve, unless they say "
         "otherwise; `sluice up` sets it.",
     )
-    halt_endpoints: str = Field("", description="Sibling systems that a halt is fanned out to, as JSON.")
     outgoing_allowed: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="What Sluice itself may send to beyond the public internet (notifications), comma separated: "
         "names and `*.` with a domain for their private addresses, addresses, ranges, each with `:port` if it is for "
         "that port only. Loopback and link-local ones by their number alone.",
+    )
+    halt_endpoints: SecretStr | None = Field(
+        None,
+        description="Sibling systems that a halt is fanned out to, a JSON list: "
+        '[{"name": "bots", "url": "https://bots.internal/bots/halt-all", "token_file": "/run/secrets/bots"}].',
     )
     trusted_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Further origins that may open the WebSocket, comma separated."
@@ -193,6 +199,13 @@ class Settings(BaseSettings):
             parse(value)
         return value
 
+    @field_validator("halt_endpoints")
+    @classmethod
+    def _are_endpoints(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_endpoints(value.get_secret_value())
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
@@ -202,6 +215,11 @@ class Settings(BaseSettings):
     @classmethod
     def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
         return _of_scheme(value, "redis", "rediss", "unix")
+
+    @property
+    def siblings(self) -> tuple[HaltEndpoint, ...]:
+        """The sibling systems of ``halt_endpoints``."""
+        return parse_endpoints(self.halt_endpoints.get_secret_value()) if self.halt_endpoints is not None else ()
 
     @property
     def artifacts_place(self) -> Directory | Bucket:

@@ -87,6 +87,14 @@ def lower_fence(session: Session, fence_id: str, *, halt_id: str) -> bool:
     return True
 
 
+def lower_if_raised_by(session: Session, fence_id: str, halt_id: str) -> bool:
+    """Lower a fence if this halt holds it up; return whether it did. What is gone needs no lowering."""
+    try:
+        return lower_fence(session, fence_id, halt_id=halt_id)
+    except FenceMissing:
+        return False
+
+
 def standing(session: Session, organization_id: str) -> list[FenceOut]:
     """Return the raised fences that concern an organization, outermost first; takes no lock."""
     return repository.raised(session, organization_id)

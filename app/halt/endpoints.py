@@ -1,42 +1,63 @@
-"""Halt and resume over HTTP, on database connections of their own."""
+"""Halt and resume over HTTP, on database connections and threads of their own."""
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 
 from app.core.db import HaltSessionDep, SessionDep
 from app.core.http import error_responses
+from app.core.lifeline import on_lifeline
 from app.core.permissions import Actor, Permission, requires
 from app.halt import service
-from app.halt.errors import NotHalted, ScopeForbidden
+from app.halt.errors import HaltNotFound, NotHalted, ScopeForbidden
 from app.halt.schemas import HaltOut, HaltRequest, HaltsOut, ResumeRequest
 
 router = APIRouter(prefix="/terraform", tags=["halt"])
+GivenId = Annotated[
+    str | None,
+    Header(
+        alias="X-Halt-Id",
+        pattern=r"^[A-Za-z0-9._:-]{1,100}$",
+        description="Id of the halt that a sibling system fans out. A halt with an id that is known is not fanned out "
+        "again, so a circle of systems comes to its end.",
+    ),
+]
 
 
 @router.post(
     "/halt", operation_id="halt", summary="Stop everything in a scope", responses=error_responses(ScopeForbidden)
 )
-def halt(
-    wanted: HaltRequest, session: HaltSessionDep, actor: Annotated[Actor, requires(Permission.HALT_RAISE)]
+async def halt(
+    wanted: HaltRequest,
+    session: HaltSessionDep,
+    actor: Annotated[Actor, requires(Permission.HALT_RAISE)],
+    given_id: GivenId = None,
 ) -> HaltOut:
     """Raise the fence and cancel every queued, running, waiting, blocked and approved run of the scope.
 
     The answer is immediate and counts what was stopped. Engines get SIGINT, and SIGKILL after the grace period;
-    `GET /terraform/halt` shows who is still dying. Sending it again is harmless.
+    `GET /terraform/halt` and the WebSocket `/terraform/ws/halt` show who is still dying. Sending it again is harmless.
     """
-    return service.halt(session, actor, wanted)
+    return await on_lifeline(service.halt, session, actor, wanted, given_id)
 
 
 @router.get("/halt", operation_id="get_halt", summary="Read the standing halts")
 def get_halt(session: SessionDep, actor: Annotated[Actor, requires(Permission.HALT_READ)]) -> HaltsOut:
-    """Return the halts that stand over the caller's organization, with the proof of death of each run."""
+    """Return the halts over the caller's organization: what each stopped, how each death is known, what was kept."""
     return service.standing(session, actor)
 
 
+@router.get(
+    "/halt/{halt_id}", operation_id="get_one_halt", summary="Read one halt", responses=error_responses(HaltNotFound)
+)
+def get_one_halt(halt_id: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.HALT_READ)]) -> HaltOut:
+    """Return one halt, whether it stands or not."""
+    return service.get(session, actor, halt_id)
+
+
 @router.post("/resume", operation_id="resume", summary="Lift a halt", responses=error_responses(NotHalted))
-def resume(
+async def resume(
     wanted: ResumeRequest, session: HaltSessionDep, actor: Annotated[Actor, requires(Permission.HALT_RESUME)]
 ) -> HaltOut:
-    """Lower the fence of a scope. Runs that were halted stay cancelled: plan again."""
-    return service.resume(session, actor, wanted)
+    """Lower the fence of a scope. Runs that were halted stay cancelled: plan again. Sibling systems are not resumed."""
+    return await on_lifeline(service.resume, session, actor, wanted)

@@ -1,8 +1,9 @@
 """Queries of halts."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.halt.models import Halt
@@ -16,3 +17,29 @@ def by_ids(session: Session, ids: Sequence[str]) -> Sequence[Halt]:
 def lock(session: Session, halt_id: str) -> Halt | None:
     """Return one halt, its row locked until commit."""
     return session.scalars(select(Halt).filter_by(id=halt_id).with_for_update()).one_or_none()
+
+
+def knows(session: Session, given_id: str) -> bool:
+    """Whether a halt has this id, or came with it. The caller holds the fence, so that of two the second sees it."""
+    query = select(Halt.id).where(or_(Halt.id == given_id, Halt.origin_id == given_id)).limit(1)
+    return session.scalar(query) is not None
+
+
+def lifted_since(session: Session, organization_id: str, since: datetime) -> Sequence[Halt]:
+    """Return the halts over an organization that were raised after ``since`` and stand no more, oldest first."""
+    return session.scalars(
+        select(Halt)
+        .where(
+            Halt.created_at > since,
+            Halt.resumed_at.is_not(None),
+            or_(Halt.organization_id == organization_id, Halt.scope == "everything"),
+        )
+        .order_by(Halt.id)
+    ).all()
+
+
+def get(session: Session, organization_id: str, halt_id: str) -> Halt | None:
+    """Return one halt over the organization, whether it stands or not."""
+    return session.scalars(
+        select(Halt).where(Halt.id == halt_id, or_(Halt.organization_id == organization_id, Halt.scope == "everything"))
+    ).one_or_none()

@@ -1,6 +1,7 @@
 """The kill switch: one transaction raises the fence and marks every run in scope; supervisors do the rest."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -8,142 +9,154 @@ from app.audit import service as audit
 from app.core import clock
 from app.core.ids import new_id
 from app.core.permissions import Actor
-from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.schemas import EVERYTHING, FenceOut, Scope
-from app.halt import repository
-from app.halt.errors import NotHalted, ScopeForbidden
+from app.halt import call_repository, fanout, repository
+from app.halt.errors import HaltNotFound, NotHalted, ScopeForbidden
+from app.halt.impatience import impatient
 from app.halt.models import Halt
-from app.halt.schemas import HaltedRun, HaltOut, HaltRequest, HaltRuns, HaltsOut, ResumeRequest
+from app.halt.presenting import present
+from app.halt.schemas import HaltOut, HaltRequest, HaltsOut, ResumeRequest
 from app.identity import service as identity
 from app.runs import service as runs
-from app.runs.schemas import RunMark
 from app.workspaces import service as workspaces
 
+ENDING_HOURS = 1
+"""For how long a lifted halt is shown while some run of it is still dying: far beyond any grace period."""
 
-def halt(session: Session, actor: Actor, wanted: HaltRequest) -> HaltOut:
+
+class _Place(NamedTuple):
+    """Where a halt is raised: its fence, and whose runs are in scope. ``is_operators``: it is fanned out."""
+
+    fence_id: str
+    organization_id: str | None
+    workspace_id: str | None
+    is_operators: bool = False
+
+
+def halt(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | None = None) -> HaltOut:
     """Raise the fence of the scope and cancel every run in it that is not final; return what was stopped.
 
     From this commit on nothing starts in the scope, on any machine. A halt of what is halted already marks what is
-    left and returns the standing halt. Raises ``ScopeForbidden`` and ``WorkspaceNotFound``.
+    left and returns the standing halt. ``given_id`` is the X-Halt-Id that a sibling system sent: a halt with an id that
+    is known is not fanned out again. Raises ``ScopeForbidden`` and ``WorkspaceNotFound``.
     """
-    scope_id, organization_id, workspace_id = _scope(session, actor, wanted.scope, wanted.workspace)
-    halt_id = new_id("halt")
-    raised = fence.raise_fence(session, scope_id, halt_id=halt_id, actor=actor, reason=wanted.reason)
-    standing = _standing_halt(session, raised.halt_id) if raised.halt_id != halt_id else None
-    row = standing or Halt(
-        id=halt_id,
-        organization_id=organization_id,
-        scope=wanted.scope,
-        scope_id=scope_id,
-        reason=wanted.reason,
-        latch=wanted.latch,
-        actor=actor.describe(),
-        runs_marked={},
-    )
-    marked = runs.mark_halted(
-        session,
-        actor,
-        halt_id=row.id,
-        organization_id=organization_id,
-        workspace_id=workspace_id,
-        reason=wanted.reason,
-    )
-    row.runs_marked = {"count": int(row.runs_marked.get("count", 0)) + len(marked)}
-    session.add(row)
-    if not wanted.latch and standing is None:
-        fence.lower_fence(session, scope_id, halt_id=halt_id)
-        row.resumed_at = clock.now()
-        row.resume_reason = "It did not latch."
+    place = _place(session, actor, wanted.scope, wanted.workspace)
+    with impatient(session):
+        row, marked = _raise(session, actor, wanted, place, given_id)
+    evidence = {"scope": wanted.scope, "scope_id": place.fence_id, "reason": wanted.reason, "runs": marked}
+    came = {"origin_id": given_id} if given_id is not None else {}
+    audit.record(session, actor, "halt.raised", ("halt", row.id), {**evidence, "latch": wanted.latch, **came})
     session.flush()
-    evidence = {"scope": wanted.scope, "scope_id": scope_id, "reason": wanted.reason, "runs": len(marked)}
-    audit.record(session, actor, "halt.raised", ("halt", row.id), {**evidence, "latch": wanted.latch})
-    return _present(session, row)
+    [shown] = present(session, actor, [row])
+    return shown
 
 
 def resume(session: Session, actor: Actor, wanted: ResumeRequest) -> HaltOut:
-    """Lower the fence of the scope; runs may start again. Raises ``NotHalted`` when none is raised there."""
-    scope_id, _, _ = _scope(session, actor, wanted.scope, wanted.workspace)
-    raised: FenceOut = fence.hold_exclusive(session, scope_id)
+    """Lower the fence of the scope; runs may start again. The answer shows who is still dying.
+
+    Raises ``NotHalted`` when none is raised there.
+    """
+    place = _place(session, actor, wanted.scope, wanted.workspace)
+    with impatient(session):
+        raised: FenceOut = fence.hold_exclusive(session, place.fence_id)
     if raised.halt_id is None:
         raise NotHalted(f"No halt of scope {wanted.scope} stands. GET /terraform/halt lists those that do.")
-    fence.lower_fence(session, scope_id, halt_id=raised.halt_id)
+    fence.lower_fence(session, place.fence_id, halt_id=raised.halt_id)
     row = repository.lock(session, raised.halt_id)
     if row is None:
         raise NotHalted("The halt that raised this fence is gone; the fence was lowered.")
     row.resumed_at = clock.now()
     row.resumed_by = actor.describe()
     row.resume_reason = wanted.reason
+    call_repository.give_up(
+        session, row.id, detail="Not known: the halt was lifted before an answer came.", at=row.resumed_at
+    )
     audit.record(session, actor, "halt.resumed", ("halt", row.id), {"scope": row.scope, "reason": wanted.reason})
     session.flush()
-    return _present(session, row)
+    [shown] = present(session, actor, [row])
+    return shown
 
 
 def standing(session: Session, actor: Actor) -> HaltsOut:
-    """Return the halts that stand over the actor's organization."""
+    """Return the halts that stand over the actor's organization, and lifted ones that still end runs."""
     fences = fence.standing(session, actor.organization_id)
     rows = {row.id: row for row in repository.by_ids(session, [f.halt_id for f in fences if f.halt_id is not None])}
+    lifted = repository.lifted_since(session, actor.organization_id, clock.now() - timedelta(hours=ENDING_HOURS))
     return HaltsOut(
-        active=[
-            _present(session, rows[f.halt_id], actor) for f in fences if f.halt_id is not None and f.halt_id in rows
-        ]
-    )
-
-
-def _standing_halt(session: Session, halt_id: str | None) -> Halt | None:
-    return next(iter(repository.by_ids(session, [halt_id])), None) if halt_id is not None else None
-
-
-def _scope(session: Session, actor: Actor, scope: Scope, workspace: str | None) -> tuple[str, str | None, str | None]:
-    """Return the fence's id, and the organization and workspace whose runs are in scope."""
-    if scope == "everything":
-        if not identity.get_organization(session, actor.organization_id).is_operator:
-            raise ScopeForbidden("Only the operator organization halts everything. Halt your organization instead.")
-        return EVERYTHING, None, None
-    if scope == "organization":
-        return actor.organization_id, actor.organization_id, None
-    found = workspaces.get(session, actor.organization_id, workspace or "")
-    return found.id, actor.organization_id, found.id
-
-
-def _present(session: Session, row: Halt, viewer: Actor | None = None) -> HaltOut:
-    settings = get_settings()
-    marks = [
-        mark
-        for mark in runs.marks_of_halt(session, row.id)
-        if viewer is None or mark.organization_id == viewer.organization_id
-    ]
-    items = [_run(mark) for mark in marks]
-    states = [item.state for item in items]
-    latest = timedelta(seconds=settings.lease_seconds + settings.grace_seconds)
-    return HaltOut(
-        id=row.id,
-        scope=row.scope,  # type: ignore[arg-type]  # the column holds a Scope
-        scope_id=row.scope_id,
-        reason=row.reason,
-        latch=row.latch,
-        actor=row.actor,
-        created_at=row.created_at,
-        resumed_at=row.resumed_at,
-        resumed_by=row.resumed_by,
-        resume_reason=row.resume_reason,
-        dead_by=row.created_at + latest,
-        runs=HaltRuns(
-            marked=len(items),
-            dying=states.count("dying"),
-            dead=states.count("dead"),
-            never_started=states.count("never_started"),
-            items=items,
+        active=present(
+            session, actor, [rows[f.halt_id] for f in fences if f.halt_id is not None and f.halt_id in rows]
         ),
+        ending=[shown for shown in present(session, actor, lifted) if shown.runs.dying],
     )
 
 
-def _run(mark: RunMark) -> HaltedRun:
-    dead = mark.quiesced_at is not None
-    return HaltedRun(
-        run_id=mark.id,
-        workspace_id=mark.workspace_id,
-        kind=mark.kind,
-        state="never_started" if mark.claimed_at is None else "dead" if dead else "dying",
-        proof=mark.proof_of_death,
+def get(session: Session, actor: Actor, halt_id: str) -> HaltOut:
+    """Return one halt over the actor's organization, whether it stands or not. Raises ``HaltNotFound``."""
+    row = repository.get(session, actor.organization_id, halt_id)
+    if row is None:
+        raise HaltNotFound(f"There is no halt {halt_id}.")
+    [shown] = present(session, actor, [row])
+    return shown
+
+
+def note_lifted(session: Session, actor: Actor, halt_id: str, reason: str) -> None:
+    """Note on a halt whose fence the caller has lowered that it stands no more."""
+    row = repository.lock(session, halt_id)
+    if row is not None and row.resumed_at is None:
+        row.resumed_at, row.resumed_by, row.resume_reason = clock.now(), actor.describe(), reason
+        audit.record(session, actor, "halt.resumed", ("halt", halt_id), {"scope": row.scope, "reason": reason})
+        session.flush()
+
+
+def _raise(
+    session: Session, actor: Actor, wanted: HaltRequest, place: _Place, given_id: str | None
+) -> tuple[Halt, int]:
+    """Raise the fence and mark the runs; return the halt, old or new, and how many runs were marked now."""
+    halt_id = new_id("halt")
+    raised = fence.raise_fence(session, place.fence_id, halt_id=halt_id, actor=actor, reason=wanted.reason)
+    standing = next(iter(repository.by_ids(session, [raised.halt_id or ""])), None)
+    is_known = given_id is not None and repository.knows(session, given_id)
+    row = standing or Halt(
+        id=halt_id,
+        created_at=clock.now(),
+        organization_id=place.organization_id,
+        scope=wanted.scope,
+        scope_id=place.fence_id,
+        reason=wanted.reason,
+        latch=wanted.latch,
+        actor=actor.describe(),
+        runs_marked={},
+        origin_id=given_id,
     )
+    marked = runs.mark_halted(
+        session,
+        actor,
+        halt_id=row.id,
+        organization_id=place.organization_id,
+        workspace_id=place.workspace_id,
+        reason=wanted.reason,
+    )
+    row.runs_marked = {"count": int(row.runs_marked.get("count", 0)) + len(marked)}
+    session.add(row)
+    if not wanted.latch and standing is None:
+        fence.lower_fence(session, place.fence_id, halt_id=halt_id)
+        row.resumed_at = clock.now()
+        row.resume_reason = "It did not latch."
+    session.flush()
+    if standing is None and place.is_operators and not is_known:
+        fanout.want(session, row)
+    return row, len(marked)
+
+
+def _place(session: Session, actor: Actor, scope: Scope, workspace: str | None) -> _Place:
+    own = actor.organization_id
+    if scope == "workspace":
+        found = workspaces.get(session, own, workspace or "")
+        return _Place(found.id, own, found.id)
+    is_operator = identity.get_organization(session, own).is_operator
+    if scope == "organization":
+        return _Place(own, own, None, is_operator)
+    if not is_operator:
+        raise ScopeForbidden("Only the operator organization halts everything. Halt your organization instead.")
+    return _Place(EVERYTHING, None, None, is_operators=True)

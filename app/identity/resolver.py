@@ -3,6 +3,7 @@
 from fastapi import Request
 
 from app.core.db import unit_of_work
+from app.core.lifeline import is_urgent
 from app.core.permissions import Actor
 from app.identity import service
 from app.identity.errors import CsrfHeaderMissing
@@ -19,7 +20,7 @@ def resolve(request: Request) -> Actor | None:
     """
     if "authorization" not in request.headers and SESSION_COOKIE not in request.cookies:
         return None
-    with unit_of_work() as session:
+    with unit_of_work("halt" if is_urgent(request) else "default") as session:
         actor = service.resolve_connection(session, request)
     if actor is None:
         return None

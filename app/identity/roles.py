@@ -58,6 +58,7 @@ _OPERATOR = _PLANNER | {
     Permission.STATE_UNLOCK,
     Permission.HALT_RAISE,
     Permission.HALT_RESUME,
+    Permission.HALT_DRILL,
 }
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {

@@ -1,7 +1,9 @@
 """Redis as a doorbell: says that a stream has grown. Losing a ring costs a poll interval, never a record."""
 
 import logging
+import threading
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 
 import redis
@@ -40,6 +42,15 @@ class Doorbell:
         except redis.RedisError as error:
             self._silent_until = time.monotonic() + _SILENCE_SECONDS
             _log.warning("doorbell not rung; watchers poll", extra={"run_id": run_id, "error": str(error)})
+
+    def ring_all(self, offsets: Mapping[str, int]) -> None:
+        """Tell the watchers of many runs, from a thread of its own: the caller waits for nothing."""
+        if self._client is not None and offsets:
+            threading.Thread(target=self._ring_each, args=(dict(offsets),), name="doorbell", daemon=True).start()
+
+    def _ring_each(self, offsets: Mapping[str, int]) -> None:
+        for run_id, next_offset in offsets.items():
+            self.ring(run_id, next_offset)
 
 
 @lru_cache(maxsize=1)

@@ -40,6 +40,37 @@ def take_offsets(session: Session, run_id: str, count: int) -> Taken | None:
     return Taken(*row) if row is not None else None
 
 
+def take_one_of_each(session: Session, run_ids: Sequence[str]) -> Sequence[tuple[str, str, int]]:
+    """Advance each of the streams by one offset; return (run, organization, the offset after) of those that exist."""
+    taken = (
+        update(_STREAMS)
+        .where(_STREAMS.c.run_id.in_(run_ids))
+        .values(next_offset=_STREAMS.c.next_offset + 1)
+        .returning(_STREAMS.c.run_id, _STREAMS.c.organization_id, _STREAMS.c.next_offset)
+    )
+    return [(row.run_id, row.organization_id, row.next_offset) for row in session.connection().execute(taken)]
+
+
+def add_single_chunks(session: Session, sealed: Sequence[tuple[str, int, bytes]]) -> None:
+    """Add to each stream one record: (run, offset, envelope)."""
+    at = clock.now()
+    rows = [
+        {"run_id": run_id, "first_offset": offset, "last_offset": offset, "sealed": envelope, "created_at": at}
+        for run_id, offset, envelope in sealed
+    ]
+    session.connection().execute(insert(_CHUNKS).values(rows))
+
+
+def close_each(session: Session, run_ids: Sequence[str], at: datetime) -> None:
+    """Mark the streams as complete; twice is once."""
+    session.execute(
+        update(ProgressStream)
+        .where(ProgressStream.run_id.in_(run_ids), ProgressStream.closed_at.is_(None))
+        .values(closed_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def add_chunk(session: Session, run_id: str, first_offset: int, last_offset: int, sealed: bytes) -> None:
     """Add the records from ``first_offset`` to ``last_offset``."""
     session.connection().execute(

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from app.approvals import service as approvals
 from app.core import clock
 from app.core.jobs import enqueue
-from app.core.permissions import Actor
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.errors import Halted
@@ -203,30 +202,6 @@ def quiesce(session: Session, run_id: str, token: int, proof: ProofOfDeath) -> N
     close(session, run, proof)
     state.unlock(session, run.workspace_id, run.id)
     dispatch(session, run.workspace_id)
-
-
-def mark_halted(
-    session: Session, actor: Actor, *, halt_id: str, organization_id: str | None, workspace_id: str | None, reason: str
-) -> list[TerraformRun]:
-    """Cancel every run in a halt's scope that is not final, plans before applies; return them. The fence is held.
-
-    Returned runs that have a process (claimed, not quiesced) are still dying: their supervisors hear of it at their
-    next heartbeat.
-    """
-    marked = list(repository.lock_live_in_scope(session, organization_id, workspace_id))
-    for run in marked:
-        run.halted = True
-        run.halt_id = halt_id
-        transition(
-            session,
-            run,
-            Trigger.HALT,
-            Facts(is_in_halt_scope=True),
-            actor=actor if actor.organization_id == run.organization_id else None,
-            reason=f"Halted by {actor.name}: {reason}",
-            evidence={"halt_id": halt_id},
-        )
-    return marked
 
 
 def expire(session: Session, run_id: str) -> None:

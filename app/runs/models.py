@@ -47,6 +47,7 @@ class TerraformRun(OrganizationOwned, Created, Base):
             postgresql_where=text("finished_at is not null and artifacts_removed_at is null"),
         ),
         Index("ix_runs_configuration", "configuration_id"),
+        Index("ix_runs_halt", "halt_id", postgresql_where=text("halt_id is not null")),
         Index("ix_runs_served", "workspace_id", "claimed_at", postgresql_where=text("claimed_at is not null")),
         Index(
             "ix_runs_organization_served",

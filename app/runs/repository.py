@@ -228,26 +228,6 @@ def readers_of(session: Session, workspace_id: str) -> Sequence[str]:
     return session.scalars(query.order_by(TerraformRun.workspace_id)).all()
 
 
-def lock_live_in_scope(
-    session: Session, organization_id: str | None, workspace_id: str | None
-) -> Sequence[TerraformRun]:
-    """Return every run in a halt's scope that is not final, locked: plans before applies, each in id order."""
-    query: Select[TerraformRun] = select(TerraformRun).where(TerraformRun.status.in_(LIVE_VALUES))
-    if organization_id is not None:
-        query = query.where(TerraformRun.organization_id == organization_id)
-    if workspace_id is not None:
-        query = query.where(TerraformRun.workspace_id == workspace_id)
-    is_apply = TerraformRun.kind == Kind.APPLY
-    locked: list[TerraformRun] = []
-    for part in (query.where(~is_apply), query.where(is_apply)):
-        locked.extend(
-            session.scalars(
-                part.order_by(TerraformRun.id).with_for_update().execution_options(populate_existing=True)
-            ).all()
-        )
-    return locked
-
-
 def expired(session: Session, at: datetime) -> Sequence[str]:
     """Return the runs whose lease has run out while they were not proven dead."""
     return session.scalars(
@@ -319,11 +299,6 @@ def latest_of_workspaces(session: Session, workspace_ids: Sequence[str]) -> Sequ
         .ext(distinct_on(TerraformRun.workspace_id))
         .order_by(TerraformRun.workspace_id, TerraformRun.id.desc())
     ).all()
-
-
-def halted_by(session: Session, halt_id: str) -> Sequence[TerraformRun]:
-    """Return what a halt marked, in id order."""
-    return session.scalars(select(TerraformRun).filter_by(halt_id=halt_id).order_by(TerraformRun.id)).all()
 
 
 def counts_by_status(session: Session, organization_id: str, since: datetime) -> dict[str, int]:

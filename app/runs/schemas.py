@@ -312,6 +312,22 @@ class RunOut(RunListItem):
     evidence: list[dict[str, Any]]
 
 
+class RunLook(BaseModel):
+    """Where one run is, at a glance."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    status: str
+    phase: str | None
+    status_reason: str | None
+    claimed_at: datetime | None
+    finished_at: datetime | None
+    quiesced_at: datetime | None
+    proof_of_death: dict[str, Any] | None
+    child_run_id: str | None = None
+
+
 class RunMark(BaseModel):
     """What a halt needs to know of a run that it marked."""
 
@@ -321,6 +337,8 @@ class RunMark(BaseModel):
     organization_id: str
     workspace_id: str
     kind: str
+    halt_id: str
     claimed_at: datetime | None
     quiesced_at: datetime | None
     proof_of_death: dict[str, Any] | None
+    state_version_id: str | None

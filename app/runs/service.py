@@ -18,7 +18,7 @@ from app.core.settings import get_settings
 from app.runs import (
     claiming,
     deciding,
-    ending,
+    halting,
     migrating,
     moving,
     overriding,
@@ -40,6 +40,7 @@ from app.runs.schemas import (
     OverrideRequest,
     RollbackRequest,
     RunListItem,
+    RunLook,
     RunMark,
     RunOut,
     RunRequest,
@@ -204,15 +205,24 @@ def mark_halted(
     session: Session, actor: Actor, *, halt_id: str, organization_id: str | None, workspace_id: str | None, reason: str
 ) -> list[str]:
     """Cancel every live run in a halt's scope, in the transaction that raised the fence; return their ids."""
-    marked = ending.mark_halted(
+    return halting.mark_halted(
         session, actor, halt_id=halt_id, organization_id=organization_id, workspace_id=workspace_id, reason=reason
     )
-    return [run.id for run in marked]
 
 
-def marks_of_halt(session: Session, halt_id: str) -> list[RunMark]:
-    """Return what a halt marked, and how far each run's death is proven."""
-    return [RunMark.model_validate(run) for run in repository.halted_by(session, halt_id)]
+def marks_of_halts(session: Session, halt_ids: Sequence[str]) -> list[RunMark]:
+    """Return what halts marked, and how far each run's death is proven."""
+    return halting.marks_of(session, halt_ids)
+
+
+def look(session: Session, run_id: str) -> RunLook | None:
+    """Return where a run is now; None when it is gone."""
+    return halting.look(session, run_id)
+
+
+def live_in_workspace(session: Session, organization_id: str, workspace_id: str) -> int:
+    """Return how many runs of a workspace are not over."""
+    return halting.live_in_workspace(session, organization_id, workspace_id)
 
 
 def counts_by_status(session: Session, organization_id: str) -> dict[str, int]:

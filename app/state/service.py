@@ -5,6 +5,7 @@ from app.state.credentials import issue_run_credential, revoke_run_credentials, 
 from app.state.hcp_importing import import_from_hcp
 from app.state.holding import HeldInstance, Holdings, InstancePlace, held_now, held_of_run
 from app.state.importing import import_state
+from app.state.left_by import StateLeft, left_by_runs
 from app.state.listing import changes, diff, diff_quarantined, facets, quarantined_resources, resources
 from app.state.locks import (
     beat,
@@ -57,6 +58,7 @@ __all__ = [
     "HeldInstance",
     "Holdings",
     "InstancePlace",
+    "StateLeft",
     "address_steps",
     "adopt",
     "beat",
@@ -84,6 +86,7 @@ __all__ = [
     "issue_run_credential",
     "kept_out",
     "left_by_first_apply",
+    "left_by_runs",
     "lock",
     "lock_manually",
     "lock_of",

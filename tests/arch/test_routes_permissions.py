@@ -273,4 +273,4 @@ def test_websockets_are_the_known_ones() -> None:
         for route in iter_route_contexts(create_app().routes)
         if isinstance(route.original_route, WebSocketRoute)
     }
-    assert found <= {"/terraform/ws/runs/{run_id}"}
+    assert found == {"/terraform/ws/runs/{run_id}", "/terraform/ws/halt"}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.core.db import unit_of_work
-from app.runs import repository
+from app.runs import halt_repository
 from app.state import service as state
 from tests.factories.scene import Scene, second_workspace
 from tests.support.races import ROUNDS
@@ -18,7 +18,7 @@ def rounds(tenant: Scene, **rules: Any) -> Iterator[tuple[Scene, tuple[float, ..
 
 def live(scene: Scene) -> list[str]:
     with unit_of_work() as session:
-        rows = repository.lock_live_in_scope(session, scene.organization_id, scene.workspace.id)
+        rows = halt_repository.lock_live_in_scope(session, scene.organization_id, scene.workspace.id)
         return [row.id for row in rows]
 
 

@@ -11,7 +11,7 @@ from app.core import clock
 from app.core.db import unit_of_work
 from app.core.errors import AppError
 from app.fence.errors import Halted
-from app.runs import ending, repository
+from app.runs import ending, halt_repository
 from app.runs.errors import IllegalTransition
 from app.runs.machine import FINAL, Status
 from app.runs.models import TerraformRun
@@ -297,7 +297,7 @@ def test_halt_lets_nothing_slip_in(tenant: Scene) -> None:
             delays=delays,
         )
         with unit_of_work() as session:
-            rows = repository.lock_live_in_scope(session, scene.organization_id, None)
+            rows = halt_repository.lock_live_in_scope(session, scene.organization_id, None)
             assert [row.id for row in rows] == []
         for run_id in (queued, gate, plan, apply):
             assert scene.run(run_id).halted

@@ -9,6 +9,8 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from app.core import clock
+from app.halt import drill_repository
 from app.identity.roles import Role
 from app.state import service as state
 from tests.factories import recovery
@@ -33,6 +35,8 @@ PARAMETERS = {
     "/runs/{run_id}": "run",
     "/policy-attachments/{attachment_id}": "policy_attachment",
     "/rehearsals/{rehearsal_id}": "rehearsal",
+    "/halt/{halt_id}": "halt",
+    "/drills/{drill_id}": "drill",
     "/state/{workspace}": "workspace",
     "/state-versions/{version_id}": "state_version",
     "/diff/{other_id}": "state_version",
@@ -131,6 +135,11 @@ def new_tenant(session: Session, name: str) -> Tenant:
     )
     assert quarantined is not None
     things["quarantined_state"] = quarantined.id
+    at = clock.now()
+    ended = {"organization_id": organization_id, "actor": admin.actor.describe(), "created_at": at, "beat_at": at}
+    things["drill"] = f"drill-{name}"
+    drill_repository.add(session, id=things["drill"], workspace_id=things["workspace"], workspace_name="prod", **ended)
+    drill_repository.note(session, things["drill"], status="failed", failed_step="start", ended_at=at)
     things["recovery_item"] = recovery.item(session, tenant.organization_id, things["workspace"], things["run"])
     session.commit()
     return tenant
@@ -151,6 +160,8 @@ def _configuration_to_run(tenant: Tenant) -> None:
     things["spec_version"], things["newer_spec_version"] = first.json()["version"]["id"], second["version"]["id"]
     things["stack"], things["stack_name"] = second["stack"]["id"], "net"
     things["workspace"] = post("/terraform/workspaces", {"name": "prod", "stack": "net"})["id"]
+    stopped = {"scope": "workspace", "workspace": "prod", "reason": "nothing runs yet", "latch": False}
+    things["halt"] = post("/terraform/halt", stopped)["id"]
     things["variable_kind"], things["variable_key"] = "terraform", "region"
     put = client.put(
         f"/terraform/workspaces/{things['workspace']}/variables/terraform/region", json={"value": "eu-central-1"}

@@ -484,7 +484,7 @@ export interface paths {
         };
         /**
          * Read the standing halts
-         * @description Return the halts that stand over the caller's organization, with the proof of death of each run.
+         * @description Return the halts over the caller's organization: what each stopped, how each death is known, what was kept.
          */
         get: operations["get_halt"];
         put?: never;
@@ -493,9 +493,76 @@ export interface paths {
          * @description Raise the fence and cancel every queued, running, waiting, blocked and approved run of the scope.
          *
          *     The answer is immediate and counts what was stopped. Engines get SIGINT, and SIGKILL after the grace period;
-         *     `GET /terraform/halt` shows who is still dying. Sending it again is harmless.
+         *     `GET /terraform/halt` and the WebSocket `/terraform/ws/halt` show who is still dying. Sending it again is harmless.
          */
         post: operations["halt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/halt/drills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List drills
+         * @description Return the organization's drills, newest first.
+         */
+        get: operations["list_halt_drills"];
+        put?: never;
+        /**
+         * Prove that the kill switch works
+         * @description Begin a drill: a run is started, its workspace alone is halted, its death awaited, a start refused, resumed.
+         *
+         *     The answer comes at once; `GET /terraform/halt/drills/{drill_id}` shows how far it is. No other workspace's runs are
+         *     touched, and no sibling system is called.
+         */
+        post: operations["begin_halt_drill"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/halt/drills/{drill_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one drill
+         * @description Return one drill, step by step.
+         */
+        get: operations["get_halt_drill"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terraform/halt/{halt_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read one halt
+         * @description Return one halt, whether it stands or not.
+         */
+        get: operations["get_one_halt"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1040,7 +1107,7 @@ export interface paths {
         put?: never;
         /**
          * Lift a halt
-         * @description Lower the fence of a scope. Runs that were halted stay cancelled: plan again.
+         * @description Lower the fence of a scope. Runs that were halted stay cancelled: plan again. Sibling systems are not resumed.
          */
         post: operations["resume"];
         delete?: never;
@@ -2639,6 +2706,77 @@ export interface components {
             message: string;
         };
         /**
+         * DrillOut
+         * @description A drill: whether the switch works, step by step, with the seconds that each took.
+         */
+        DrillOut: {
+            /** Actor */
+            actor: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Detail */
+            detail: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Failed Step */
+            failed_step: ("plan" | "start" | "halt" | "death" | "refusal" | "resume") | null;
+            /** Halt Id */
+            halt_id: string | null;
+            /** Id */
+            id: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Seconds */
+            seconds: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "running" | "passed" | "failed";
+            /** Steps */
+            steps: components["schemas"]["DrillStep"][];
+            /** Workspace Id */
+            workspace_id: string;
+            /** Workspace Name */
+            workspace_name: string;
+        };
+        /**
+         * DrillRequest
+         * @description Where to drill.
+         */
+        DrillRequest: {
+            /**
+             * Workspace
+             * @description Name or id of a workspace that has no run under way and whose plan takes a while; left out, the canary, which the first drill makes
+             */
+            workspace?: string | null;
+        };
+        /**
+         * DrillStep
+         * @description One step of a drill, and what was seen.
+         */
+        DrillStep: {
+            /** Detail */
+            detail: string;
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "plan" | "start" | "halt" | "death" | "refusal" | "resume";
+            /** Seconds */
+            seconds: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "passed" | "failed";
+        };
+        /**
          * EngineConstraint
          * @description Which engine a stack needs. ``any`` takes the worker's first: tofu, then terraform.
          */
@@ -2893,6 +3031,11 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
+             * All Dead At
+             * @description When the last of its processes was known to be dead
+             */
+            all_dead_at: string | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -2903,6 +3046,11 @@ export interface components {
              * @description Latest moment at which a process of these runs can be alive
              */
             dead_by: string;
+            /**
+             * Fanout
+             * @description For the operator organization; empty for others
+             */
+            fanout: components["schemas"]["SiblingCall"][];
             /** Id */
             id: string;
             /** Latch */
@@ -2925,6 +3073,11 @@ export interface components {
             scope: "everything" | "organization" | "workspace";
             /** Scope Id */
             scope_id: string;
+            /**
+             * Seconds Left
+             * @description From this answer to `dead_by`; 0 once no run is dying
+             */
+            seconds_left: number;
         };
         /**
          * HaltRequest
@@ -2954,27 +3107,48 @@ export interface components {
         };
         /**
          * HaltRuns
-         * @description What a halt stopped.
+         * @description What a halt stopped: ``marked`` is the sum of the four counts behind it.
          */
         HaltRuns: {
-            /** Dead */
+            /**
+             * Dead
+             * @description Proven dead
+             */
             dead: number;
             /** Dying */
             dying: number;
-            /** Items */
+            /**
+             * Items
+             * @description At most 500, the dying first
+             */
             items: components["schemas"]["HaltedRun"][];
             /** Marked */
             marked: number;
             /** Never Started */
             never_started: number;
+            /**
+             * Presumed
+             * @description Presumed dead, by lease: nothing else proves it
+             */
+            presumed: number;
         };
         /**
          * HaltedRun
          * @description One run that a halt marked. ``proof``: how its process is known to be dead; null while it is dying.
+         *
+         *     ``state``: `dying`; `dead`, proven; `presumed` dead, since its lease ran out and nobody answers; `never_started`.
          */
         HaltedRun: {
+            /** Dead At */
+            dead_at: string | null;
             /** Kind */
             kind: string;
+            /**
+             * Lock
+             * @description The workspace's state lock: `orphaned` waits for a person, who looks whether the state is whole
+             * @enum {string}
+             */
+            lock: "never_held" | "held" | "released" | "orphaned";
             /** Proof */
             proof: {
                 [key: string]: unknown;
@@ -2985,17 +3159,24 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "dying" | "dead" | "never_started";
+            state: "dying" | "dead" | "presumed" | "never_started";
+            /** @description The last state that the run wrote; null when it wrote none */
+            state_written: components["schemas"]["StateLeft"] | null;
             /** Workspace Id */
             workspace_id: string;
         };
         /**
          * HaltsOut
-         * @description The halts that stand over the caller's organization, outermost first.
+         * @description The halts that stand over the caller's organization, outermost first, and lifted ones that still end runs.
          */
         HaltsOut: {
             /** Active */
             active: components["schemas"]["HaltOut"][];
+            /**
+             * Ending
+             * @description Halts that do not stand, of which some run is still dying
+             */
+            ending: components["schemas"]["HaltOut"][];
         };
         /**
          * HcpImportOut
@@ -3604,6 +3785,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[DrillOut] */
+        Page_DrillOut_: {
+            /** Items */
+            items: components["schemas"]["DrillOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[ExperimentOut] */
         Page_ExperimentOut_: {
             /** Items */
@@ -3748,7 +3936,7 @@ export interface components {
          * @description Every right there is. Roles are sets of these; a token may be narrowed to some of them.
          * @enum {string}
          */
-        Permission: "organization:read" | "organization:manage" | "members:manage" | "tokens:own" | "tokens:manage" | "audit:read" | "stacks:read" | "stacks:write" | "workspaces:read" | "workspaces:write" | "workspaces:rules" | "variables:read" | "variables:write" | "configurations:read" | "configurations:upload" | "runs:read" | "runs:plan" | "runs:destroy" | "runs:apply" | "runs:cancel" | "runs:discard" | "runs:approve" | "runs:override" | "policies:read" | "policies:write" | "state:read" | "state:read-sensitive" | "state:download" | "state:write" | "state:unlock" | "halt:read" | "halt:raise" | "halt:resume";
+        Permission: "organization:read" | "organization:manage" | "members:manage" | "tokens:own" | "tokens:manage" | "audit:read" | "stacks:read" | "stacks:write" | "workspaces:read" | "workspaces:write" | "workspaces:rules" | "variables:read" | "variables:write" | "configurations:read" | "configurations:upload" | "runs:read" | "runs:plan" | "runs:destroy" | "runs:apply" | "runs:cancel" | "runs:discard" | "runs:approve" | "runs:override" | "policies:read" | "policies:write" | "state:read" | "state:read-sensitive" | "state:download" | "state:write" | "state:unlock" | "halt:read" | "halt:raise" | "halt:resume" | "halt:drill";
         /**
          * PlanRequest
          * @description What to plan from, and why. Without ``configuration_id`` and ``spec`` the workspace's head is planned.
@@ -5081,6 +5269,32 @@ export interface components {
             roles: string[];
         };
         /**
+         * SiblingCall
+         * @description What a sibling system said to a halt. Only `answered` says that it took it; all else is not known.
+         */
+        SiblingCall: {
+            /** Attempts */
+            attempts: number;
+            /** Detail */
+            detail: string | null;
+            /** Http Status */
+            http_status: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Seconds
+             * @description From the halt to the end of the last attempt
+             */
+            seconds: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "answered" | "failed" | "timed_out";
+            /** Url */
+            url: string;
+        };
+        /**
          * SignedIn
          * @description Answer to a login; the session is in the cookie.
          */
@@ -5208,6 +5422,32 @@ export interface components {
             outputs: components["schemas"]["OutputChange"][];
             /** Removed */
             removed: number;
+        };
+        /**
+         * StateLeft
+         * @description The last state that a run wrote: a version, or, where it could not become one, what lies in quarantine.
+         */
+        StateLeft: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Id */
+            id: string;
+            /**
+             * Is Quarantined
+             * @default false
+             */
+            is_quarantined: boolean;
+            /** Kind */
+            kind: string;
+            /** Number */
+            number: number | null;
+            /** Resource Count */
+            resource_count: number | null;
+            /** Serial */
+            serial: number | null;
         };
         /**
          * StateResource
@@ -7738,7 +7978,10 @@ export interface operations {
     halt: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Id of the halt that a sibling system fans out. A halt with an id that is known is not fanned out again, so a circle of systems comes to its end. */
+                "X-Halt-Id"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7759,6 +8002,165 @@ export interface operations {
             };
             /** @description This scope is not yours to halt (`halt_scope_forbidden`) */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_halt_drills: {
+        parameters: {
+            query?: {
+                /** @description Items a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DrillOut_"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    begin_halt_drill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrillRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrillOut"];
+                };
+            };
+            /** @description No drill there now (`drill_not_possible`); A halt stands (`halted`) */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_halt_drill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                drill_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrillOut"];
+                };
+            };
+            /** @description No such drill (`drill_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_one_halt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                halt_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HaltOut"];
+                };
+            };
+            /** @description No such halt (`halt_not_found`) */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

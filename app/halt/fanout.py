@@ -1,0 +1,183 @@
+"""Fan-out: a halt calls the sibling systems that SLUICE_HALT_ENDPOINTS names, each once, in parallel.
+
+The calls are rows, written in the halt's own transaction. After its commit the process that took the halt makes them, a
+thread each, without broker: so they work with Redis down, and a system that hangs holds up neither the answer nor the
+other systems. Each attempt claims its row by compare-and-swap, and what a dead process left is taken over.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+import httpx
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.db import after_commit, unit_of_work
+from app.core.halt_endpoints import HaltEndpoint
+from app.core.ids import new_id
+from app.core.settings import get_settings
+from app.halt import call_repository
+from app.halt.call_repository import Claimed
+from app.halt.models import Halt, HaltCall
+from app.halt.schemas import REASON_CHARACTERS
+
+HEADER = "X-Halt-Id"
+ATTEMPTS = 4
+PAUSES_SECONDS = (0.5, 1.0, 2.0)
+CONNECT_SECONDS = 3.0
+GRACE_SECONDS = 5.0
+"""How long after its time-out a call stays its claimer's, before anybody takes it over."""
+GIVE_UP_SECONDS = 600.0
+_DETAIL_CHARACTERS = 200
+_ANSWER_BYTES = 8192
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_log = logging.getLogger(__name__)
+
+
+def want(session: Session, halt: Halt) -> None:
+    """Write a call for each sibling system, and make them once the halt has committed."""
+    rows = [
+        HaltCall(id=new_id("hcall"), halt_id=halt.id, name=endpoint.name, url=endpoint.shown_url)
+        for endpoint in get_settings().siblings
+    ]
+    if rows:
+        call_repository.add(session, rows)
+        after_commit(session, partial(start, [row.id for row in rows]))
+
+
+def start(call_ids: Sequence[str]) -> None:
+    """Make calls, each in a thread of its own; returns at once."""
+    for call_id in call_ids:
+        threading.Thread(target=_carry_out, args=(call_id,), name=f"fanout-{call_id[-6:]}", daemon=True).start()
+
+
+def take_over() -> None:
+    """Make the calls that wait and that nobody has; safe beside itself, and in several processes."""
+    at = clock.now()
+    known = {endpoint.name for endpoint in get_settings().siblings}
+    with unit_of_work() as session:
+        call_repository.give_up_older(
+            session,
+            at - timedelta(seconds=GIVE_UP_SECONDS),
+            detail="Not known: no process that still names this system in SLUICE_HALT_ENDPOINTS came to call it.",
+            at=at,
+        )
+        due = call_repository.due(session, at, at - timedelta(seconds=GRACE_SECONDS))
+    start([call_id for call_id, name in due if name in known])
+
+
+def _carry_out(call_id: str) -> None:
+    """Try a call until it is answered or its attempts are used up."""
+    seen: int | None = None
+    try:
+        while True:
+            claimed = _claim(call_id, seen)
+            if claimed is None:
+                return
+            seen = claimed.attempts
+            endpoint = next((found for found in get_settings().siblings if found.name == claimed.name), None)
+            if endpoint is None or not _try_once(endpoint, claimed):
+                return
+            time.sleep(_pause(claimed.attempts))
+    except SQLAlchemyError as error:
+        # Whoever looks next finds it by its claim.
+        _log.warning("a call of the fan-out is left to be taken over", extra={"call": call_id, "error": str(error)})
+
+
+def _claim(call_id: str, seen: int | None) -> Claimed | None:
+    at = clock.now()
+    longest = max((endpoint.timeout_seconds for endpoint in get_settings().siblings), default=0.0)
+    until = at + timedelta(seconds=longest + CONNECT_SECONDS + GRACE_SECONDS)
+    with unit_of_work("halt") as session:
+        return call_repository.claim(session, call_id, seen=seen, at=at, until=until)
+
+
+def _try_once(endpoint: HaltEndpoint, claimed: Claimed) -> bool:
+    """Make one attempt and note what it came to; return whether to try again."""
+    status, http_status, detail, is_final = _call(endpoint, claimed)
+    is_last = is_final or claimed.attempts >= ATTEMPTS
+    at = clock.now()
+    if not is_last:
+        detail = f"{detail} Trying again."
+    with unit_of_work("halt") as session:
+        is_noted = call_repository.note(
+            session,
+            claimed,
+            status=status if is_last else "pending",
+            http_status=http_status,
+            detail=detail,
+            ended_at=at if is_last else None,
+            until=None if is_last else at + timedelta(seconds=_pause(claimed.attempts) + GRACE_SECONDS),
+        )
+    facts = {"halt_id": claimed.halt_id, "sibling": claimed.name, "attempt": claimed.attempts, "outcome": status}
+    _log.log(logging.INFO if status == "answered" else logging.WARNING, "fan-out", extra=facts)
+    return is_noted and not is_last
+
+
+def _call(endpoint: HaltEndpoint, claimed: Claimed) -> tuple[str, int | None, str, bool]:
+    """Return (status, HTTP status, what to show, whether trying again is of no use)."""
+    try:
+        token = endpoint.secret()
+    except ValueError as error:
+        return "failed", None, f"Not called: {error}.", True
+    headers = {HEADER: claimed.origin_id or claimed.halt_id, "User-Agent": "sluice-halt"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    said = f"{claimed.reason} (halted in Sluice by {claimed.actor_name})"
+    body = {"scope": endpoint.scope, "reason": said[:REASON_CHARACTERS]}
+    limits = httpx.Timeout(endpoint.timeout_seconds, connect=min(CONNECT_SECONDS, endpoint.timeout_seconds))
+    is_local = httpx.URL(endpoint.url).host in _LOOPBACK
+    try:
+        with (
+            httpx.Client(timeout=limits, follow_redirects=False, trust_env=not is_local) as client,
+            client.stream("POST", endpoint.url, json=body, headers=headers) as answer,
+        ):
+            return _judged(answer.status_code, _text(answer, endpoint.timeout_seconds, token))
+    except httpx.TimeoutException:
+        return "timed_out", None, f"Not known: no answer within {endpoint.timeout_seconds:g} s.", False
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return "failed", None, f"Not known: it can't be reached ({type(error).__name__}).", False
+
+
+def _judged(http_status: int, text: str) -> tuple[str, int | None, str, bool]:
+    said = f" {text}" if text else ""
+    if 200 <= http_status < 300:
+        return "answered", http_status, f"It answered {http_status}.{said}", True
+    if http_status in {408, 429} or http_status >= 500:
+        return "failed", http_status, f"It failed: HTTP {http_status}.{said}", False
+    what = "It answered with a redirect, which is not followed" if 300 <= http_status < 400 else "It refused"
+    return "failed", http_status, f"{what}: HTTP {http_status}.{said}", True
+
+
+def _text(answer: httpx.Response, seconds: float, token: str | None) -> str:
+    """Return what an answer says, for people: the sentence of a problem document, else its beginning."""
+    until = time.monotonic() + seconds
+    body = b""
+    try:
+        for part in answer.iter_bytes():
+            body += part
+            if len(body) >= _ANSWER_BYTES or time.monotonic() > until:
+                break
+    except httpx.HTTPError:
+        # The status has come, and that is the answer.
+        pass
+    text = body[:_ANSWER_BYTES].decode(errors="replace")
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError:
+        document = None
+    if isinstance(document, dict):
+        text = next((str(document[key]) for key in ("detail", "message", "title", "status") if document.get(key)), "")
+    if token is not None:
+        text = text.replace(token, "***")
+    return "".join(character if character.isprintable() else " " for character in text).strip()[:_DETAIL_CHARACTERS]
+
+
+def _pause(attempts: int) -> float:
+    return PAUSES_SECONDS[min(attempts, len(PAUSES_SECONDS)) - 1]

@@ -1,0 +1,65 @@
+"""A halt waits for those before it, but not for long: what holds its locks beyond a moment is ended.
+
+A process that was frozen in the middle of a transaction (SIGSTOP, a machine that swaps) keeps its locks as long as its
+connection lives. Ending the connection rolls its transaction back: what it was about to start has not started.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.core.db import HALT_APPLICATION, engine
+from app.core.errors import AppError
+
+IDLE_SECONDS = 0.15
+"""A blocker that has done nothing within its transaction for so long is ended."""
+BUSY_SECONDS = 1.0
+"""So is one that works, after this long; an honest one is refused and can be sent again."""
+_END = text(
+    """
+    select pg_terminate_backend(blocker.pid) from unnest(pg_blocking_pids(:waiting)) blocking
+    join pg_stat_activity blocker on blocker.pid = blocking
+    where blocker.application_name <> :own and blocker.usename = current_user
+      and (:is_late or (blocker.state like 'idle in transaction%'
+                        and clock_timestamp() - blocker.state_change > make_interval(secs => :idle)))
+    """
+)
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def impatient(session: Session) -> Iterator[None]:
+    """End whatever makes the statements inside the block wait for their locks for more than a moment."""
+    waiting = session.scalar(text("select pg_backend_pid()"))
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(int(waiting or 0), over), name="impatience", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(waiting: int, over: threading.Event) -> None:
+    waited = 0.0
+    while not over.wait(IDLE_SECONDS):
+        waited += IDLE_SECONDS
+        try:
+            with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                facts = {
+                    "waiting": waiting,
+                    "own": HALT_APPLICATION,
+                    "is_late": waited >= BUSY_SECONDS,
+                    "idle": IDLE_SECONDS,
+                }
+                ended = connection.execute(_END, facts).all()
+        except (SQLAlchemyError, AppError) as error:
+            _log.warning("what a halt waits for can't be ended", extra={"error": str(error)})
+            return
+        if ended:
+            _log.warning("a halt has ended transactions that kept it waiting", extra={"count": len(ended)})
