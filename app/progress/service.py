@@ -27,6 +27,7 @@ __all__ = [
     "EncodedPage",
     "Timed",
     "append",
+    "append_to_each",
     "binding",
     "close_stream",
     "compact",
@@ -124,7 +125,7 @@ def history(session: Session, workspace_id: str, applies: int) -> list[Timed]:
     return sorted(found, key=lambda timed: order[timed.run_id])
 
 
-def append_to_each(session: Session, records: Mapping[str, NewRecord], closing: Collection[str] = ()) -> None:
+def append_to_each(session: Session, records: Mapping[str, Unplaced], closing: Collection[str] = ()) -> None:
     """Append one record to each of many streams in a handful of statements, and close those of ``closing``.
 
     The caller holds the runs' row locks, so that nobody waits for two of these streams in another order. Watchers are
@@ -138,7 +139,7 @@ def append_to_each(session: Session, records: Mapping[str, NewRecord], closing: 
             run_id,
             following - 1,
             key_ring().seal(
-                zstandard.compress(_RECORDS.dump_json([_harmless(records[run_id])], exclude_defaults=True), 3),
+                zstandard.compress(to_json([_stored(records[run_id])]), 3),
                 binding(organization_id, run_id, following - 1),
             ),
         )
