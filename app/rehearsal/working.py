@@ -5,6 +5,7 @@ another worker's lease on it stands. Nothing depends on how often a batch is don
 counts are taken from the results. A worker that dies leaves a lease, which runs out; the sweep rings then.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,7 +30,7 @@ from app.runs.errors import PlanRemoved, RunNotFound
 FIRST_BATCH = 1
 MOST_AT_ONCE = 64
 BATCH_SECONDS = 2.0
-"""A worker has one thread beside its runs; sweeps wait for it."""
+"""A worker has one thread beside its runs, and sweeps wait for it."""
 MOST_ATTEMPTS = 5
 MOST_LATE = 3
 BLOCKED = frozenset({"blocked_soft", "blocked_hard"})
@@ -67,19 +68,29 @@ class Answers:
 
 
 def advance(organization_id: str) -> None:
-    """Evaluate the next batch of the organization's rehearsal that is in turn; ring again while there is more.
+    """Evaluate plans of the organization's rehearsal that is in turn, for a while; then ring again for the rest.
 
     Quiet when there is none, or another worker is at it. No transaction is open while an engine evaluates.
     """
+    until = time.monotonic() + BATCH_SECONDS
+    while _step(organization_id):
+        if time.monotonic() >= until:
+            with unit_of_work() as session:
+                enqueue(session, ADVANCE_TASK, organization_id)
+            return
+
+
+def _step(organization_id: str) -> bool:
+    """Evaluate the next batch; return whether there was one."""
     with unit_of_work() as session:
         batch = _claim(session, organization_id)
     if batch is None:
-        return
-    started = clock.now()
+        return False
+    started = time.monotonic()
     answers = _evaluate(batch)
     with unit_of_work() as session:
-        _keep(session, batch.rehearsal_id, answers, (clock.now() - started).total_seconds())
-        enqueue(session, ADVANCE_TASK, organization_id)
+        _keep(session, batch.rehearsal_id, answers, time.monotonic() - started)
+    return True
 
 
 def ring() -> int:

@@ -89,7 +89,7 @@ def test_workers_at_once_count_each_plan_once(scene: Scene, plans: list[str]) ->
 
 def test_worker_that_dies_leaves_a_lease_and_another_goes_on_after_it(scene: Scene, plans: list[str]) -> None:
     rehearsal_id = ask(scene, draft(DENY_ALL))
-    working.advance(scene.organization_id)
+    working._step(scene.organization_id)
     done_before = look(scene, rehearsal_id).done
     claim(scene)
     working.advance(scene.organization_id)
@@ -156,7 +156,7 @@ def test_cancelled_rehearsal_keeps_what_it_had_and_takes_no_more(
     scene: Scene, plans: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rehearsal_id = ask(scene, draft(DENY_ALL))
-    working.advance(scene.organization_id)
+    working._step(scene.organization_id)
     kept = look(scene, rehearsal_id).done
 
     def cancel() -> None:
@@ -174,7 +174,7 @@ def test_cancelled_rehearsal_keeps_what_it_had_and_takes_no_more(
 
 def test_one_rehearsal_of_an_organization_is_worked_on_at_a_time(scene: Scene, plans: list[str]) -> None:
     first, second = ask(scene, draft(DENY_ALL)), ask(scene, draft(DENY_ALL))
-    working.advance(scene.organization_id)
+    working._step(scene.organization_id)
     assert (look(scene, first).status, look(scene, second).status) == ("running", "queued")
     while look(scene, second).status != "finished":
         working.advance(scene.organization_id)
