@@ -32,15 +32,15 @@ run: ## install, build and start everything on this machine (UP_ARGS="--port 900
 	@$(PYTHON) tools/setup.py python frontend
 	@exec $(BIN)/sluice up $(UP_ARGS)
 
-tools: ## pinned tofu and opa into a cache outside the checkout, and bubblewrap
+tools: ## pinned tofu and opa into a cache outside the checkout, nginx beside them, and bubblewrap
 	@$(PYTHON) tools/install.py
 
-test-servers: ## what tests talk to, into the same cache: azurite (npm), fake-gcs-server and a provider (Go)
-	@$(PYTHON) tools/install.py fake-gcs-server empty-provider azurite
+test-servers: ## what tests talk to, into the same cache: azurite (npm), fake-gcs-server and a provider (Go), nginx (apt)
+	@$(PYTHON) tools/install.py fake-gcs-server empty-provider azurite nginx
 
 test: ## every test, with real PostgreSQL, Redis, worker, engine and browser
 	@$(PYTHON) tools/install.py --unless-engine
-	@$(PYTHON) tools/install.py fake-gcs-server empty-provider azurite
+	@$(PYTHON) tools/install.py fake-gcs-server empty-provider azurite nginx
 	@$(PYTHON) tools/setup.py python-dev frontend
 	@$(BIN)/python tools/test.py
 

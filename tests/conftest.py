@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, pool
 from sqlalchemy.orm import Session
 
-from tests.support import aws, clouds, guards
+from tests.support import aws, clouds, guards, nginx
 
 if TYPE_CHECKING:
     from tests.support.client import ActingClient
@@ -57,6 +57,7 @@ _SWITCHES = {
     "aws": ("AWS", aws.OFF, "SLUICE_TEST_AWS=off"),
     "clouds": ("cloud", clouds.OFF, "SLUICE_TEST_CLOUDS=off"),
     "provider": ("provider registry", registry.HAS_NO_PROVIDER, "there is no Go to build a provider with"),
+    "nginx": ("nginx", nginx.PROGRAM is None, "there is no nginx, nor apt to get it with"),
     "gcs": ("GCS", clouds.HAS_NO_GCS and not clouds.OFF, "there is no Go to build fake-gcs-server with"),
 }
 

@@ -2,8 +2,8 @@
 """Put pinned ``tofu`` and ``opa`` into a cache outside the checkout, and bubblewrap on the machine.
 
 By name also what tests talk to: ``fake-gcs-server`` and ``empty-provider`` (built with Go), ``azurite`` (by npm, from a
-committed lock file).
-``SLUICE_TEST_CLOUDS=off`` leaves both out.
+committed lock file); and ``nginx``, the distribution's, unpacked into the cache.
+``SLUICE_TEST_CLOUDS=off`` leaves the former out.
 
 Where there is Go they are built, with their sources pinned by checksum (``tools/tofu/go.sum``, Go's checksum
 database); else the official release is fetched and its SHA-256 verified. What is there already is left alone, so a
@@ -29,6 +29,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import nginx
+
 FETCH_TIMEOUT_SECONDS = 60
 
 
@@ -346,6 +349,15 @@ def install_bubblewrap() -> str:
     return f"bubblewrap installed with {name}"
 
 
+def install_nginx(directory: Path) -> str:
+    """Have nginx under ``directory``; return a line that says what was done. Raises ``ToolError``."""
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".nginx-") as scratch:
+        try:
+            return nginx.install(directory, Path(scratch))
+        except nginx.NginxMissing as error:
+            raise ToolError(str(error)) from error
+
+
 def engine_found(directory: Path) -> bool:
     """Whether tofu or terraform is on the PATH, or tofu in the cache."""
     return any(shutil.which(name) for name in ("tofu", "terraform")) or (directory / "bin" / "tofu").is_file()
@@ -354,7 +366,7 @@ def engine_found(directory: Path) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install what was asked for; exit 1 when a binary could not be had."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    known = (*TOOLS, AZURITE.name, "bubblewrap")
+    known = (*TOOLS, AZURITE.name, nginx.NAME, "bubblewrap")
     usual = [name for name in known if name not in SERVERS]
     parser.add_argument("tool", nargs="*", default=usual, help=f"{', '.join(known)}; default: {', '.join(usual)}")
     parser.add_argument(
@@ -379,13 +391,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if is_server and os.environ.get("SLUICE_TEST_CLOUDS") == "off":
                 continue
             try:
-                if is_server:
+                if name == nginx.NAME:
+                    print(install_nginx(directory), flush=True)
+                elif is_server:
                     print(install_server(name, directory), flush=True)
                 else:
                     print(install_bubblewrap() if name == "bubblewrap" else install(TOOLS[name], directory), flush=True)
             except ToolError as error:
                 # Without a server its tests fail and say so; without an engine nothing works.
-                failed = failed or not is_server
+                failed = failed or not (is_server or name == nginx.NAME)
                 print(f"{name}: {error}", file=sys.stderr, flush=True)
     return 1 if failed else 0
 

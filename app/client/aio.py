@@ -10,6 +10,7 @@ import httpx
 from app.client import calls, wire
 from app.client.calls import Call
 from app.client.errors import ApiError, Unreachable, WaitTimeout
+from app.client.events import EventReader, EventsLost
 from app.client.models import Page, ProgressPage, Record, Run, settled
 from app.client.retry import Attempts, Say, silent
 from app.client.sync import (
@@ -130,14 +131,15 @@ class AsyncSluiceClient:
         """Yield pages of records as they come, and empty ones while nothing does; see ``SluiceClient.watch``."""
         cursor = after
         while True:
-            try:
-                async for page in self._socket_pages(run_id, cursor, tick_seconds):
-                    cursor = page.next
-                    yield page
-                    if page.closed:
-                        return
-            except _SocketLost:
-                pass
+            for pages in (self._socket_pages, self._event_pages):
+                try:
+                    async for page in pages(run_id, cursor, tick_seconds):
+                        cursor = page.next
+                        yield page
+                        if page.closed:
+                            return
+                except (_SocketLost, EventsLost):
+                    continue
             until = time.monotonic() + SOCKET_AGAIN_SECONDS
             while time.monotonic() < until:
                 page = await self.send(calls.progress(run_id, after=cursor), patience_seconds=patience_seconds)
@@ -148,6 +150,18 @@ class AsyncSluiceClient:
                     return
                 if not page.records:
                     await asyncio.sleep(POLL_SECONDS)
+
+    async def _event_pages(self, run_id: str, cursor: int, tick_seconds: float) -> AsyncIterator[ProgressPage]:
+        del tick_seconds  # the server's comments come as often
+        reader = EventReader(cursor)
+        try:
+            async with self._http.stream("GET", **wire.event_arguments(run_id, cursor)) as response:
+                wire.check_events(response)
+                async for chunk in response.aiter_bytes():
+                    for page in reader.read(chunk):
+                        yield page
+        except (httpx.TransportError, httpx.StreamError, ValueError) as error:
+            raise EventsLost from error
 
     async def _socket_pages(self, run_id: str, cursor: int, tick_seconds: float) -> AsyncIterator[ProgressPage]:
         from websockets.asyncio.client import connect

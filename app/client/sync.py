@@ -9,6 +9,7 @@ import httpx
 from app.client import calls, wire
 from app.client.calls import Call
 from app.client.errors import ApiError, Unreachable, WaitTimeout
+from app.client.events import EventReader, EventsLost
 from app.client.models import Page, ProgressPage, Record, Run, settled
 from app.client.retry import Attempts, Say, silent
 
@@ -131,19 +132,20 @@ class SluiceClient:
     ) -> Iterator[ProgressPage]:
         """Yield pages of records as they come, and an empty page when nothing came for ``tick_seconds``.
 
-        Prefers the WebSocket, resumed by cursor; polls where that does not work. The last page is ``closed``. Raises
-        ``ApiError``, or ``Unreachable`` after an outage of ``patience_seconds``.
+        Prefers the WebSocket, then server-sent events, and polls where neither works, each resumed by cursor. The last
+        page is ``closed``. Raises ``ApiError``, or ``Unreachable`` after an outage of ``patience_seconds``.
         """
         cursor = after
         while True:
-            try:
-                for page in self._socket_pages(run_id, cursor, tick_seconds):
-                    cursor = page.next
-                    yield page
-                    if page.closed:
-                        return
-            except _SocketLost:
-                pass
+            for pages in (self._socket_pages, self._event_pages):
+                try:
+                    for page in pages(run_id, cursor, tick_seconds):
+                        cursor = page.next
+                        yield page
+                        if page.closed:
+                            return
+                except (_SocketLost, EventsLost):
+                    continue
             until = time.monotonic() + SOCKET_AGAIN_SECONDS
             while time.monotonic() < until:
                 page = self.send(calls.progress(run_id, after=cursor), patience_seconds=patience_seconds)
@@ -154,6 +156,17 @@ class SluiceClient:
                     return
                 if not page.records:
                     time.sleep(POLL_SECONDS)
+
+    def _event_pages(self, run_id: str, cursor: int, tick_seconds: float) -> Iterator[ProgressPage]:
+        del tick_seconds  # the server's comments come as often
+        reader = EventReader(cursor)
+        try:
+            with self._http.stream("GET", **wire.event_arguments(run_id, cursor)) as response:
+                wire.check_events(response)
+                for chunk in response.iter_bytes():
+                    yield from reader.read(chunk)
+        except (httpx.TransportError, httpx.StreamError, ValueError) as error:
+            raise EventsLost from error
 
     def _socket_pages(self, run_id: str, cursor: int, tick_seconds: float) -> Iterator[ProgressPage]:
         from websockets.exceptions import ConnectionClosed, WebSocketException

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from app.client.calls import Call
 from app.client.errors import ApiError, ClientError, LocalProblem, UnexpectedAnswer, Unreachable
+from app.client.events import HEARTBEAT_SECONDS, SILENCE_SECONDS, EventsLost
 from app.client.models import ProgressPage
 
 T = TypeVar("T")
@@ -102,6 +103,22 @@ def socket_arguments(url: str, token: str | None) -> dict[str, Any]:
         "logger": QUIET_LOG,
     }
     return {**arguments, "proxy": None} if is_loopback(url) else arguments
+
+
+def event_arguments(run_id: str, cursor: int) -> dict[str, Any]:
+    """Return httpx's arguments for a run's server-sent events."""
+    return {
+        "url": f"/terraform/runs/{run_id}/progress/events",
+        "params": {"after": cursor, "heartbeat": HEARTBEAT_SECONDS},
+        "headers": {"Accept": "text/event-stream", "Accept-Encoding": "identity"},
+        "timeout": httpx.Timeout(SILENCE_SECONDS, connect=10.0),
+    }
+
+
+def check_events(response: httpx.Response) -> None:
+    """Raise ``EventsLost`` unless an answer is server-sent events; polling says why, if there is a reason."""
+    if response.status_code != 200 or not response.headers.get("content-type", "").startswith("text/event-stream"):
+        raise EventsLost
 
 
 def read_frame(text: str | bytes, cursor: int) -> ProgressPage | None:

@@ -55,6 +55,8 @@ class FakeServer:
         if address.path.endswith("/progress"):
             self.polls.append(query["after"])
             return self._json(self.page(query["after"], min(query["limit"], 3)))
+        if address.path.endswith("/events"):
+            return self._json({"detail": "no events here", "code": "x"}, 404)
         if address.path.startswith("/terraform/runs/"):
             workspace = {"id": "ws-1", "name": "w"}
             run = {"id": "run-1", "kind": "plan", "status": self.status, "url": "http://x", "workspace": workspace}

@@ -59,10 +59,14 @@ class Cloud:
     remove: Callable[[], object] = lambda: None
 
 
-def _in_cache(name: str) -> Path:
+def tools_directory() -> Path:
+    """Return the tools' cache."""
     cache = os.environ.get("SLUICE_TOOLS_DIR")
-    base = Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice/tools"
-    return base / name
+    return Path(cache) if cache else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice/tools"
+
+
+def _in_cache(name: str) -> Path:
+    return tools_directory() / name
 
 
 HAS_NO_GCS = shutil.which("go") is None and not _in_cache("bin/fake-gcs-server").exists()
