@@ -43,7 +43,12 @@ from app.executor import discovery  # noqa: E402
 from tests.support import database, registry  # noqa: E402
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if getattr(session.config.option, "loadgroup", False):
+        # Tests that share a server would start one in each worker, unseen but for the time it takes.
+        lost = [item for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+        if lost:
+            raise pytest.UsageError(f"pytest-xdist does not group {lost[0].nodeid}: see pytest in pyproject.toml")
     # From here on: what hands out the tests starts processes before, and asks the machine for its name.
     guards.install()
 
