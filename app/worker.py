@@ -24,6 +24,7 @@ from app.core.settings import get_settings
 from app.executor import control_group, measures
 from app.executor.nursery import Child, Nursery
 from app.halt import tasks as halt_tasks
+from app.policy import tasks as policy_tasks
 from app.progress import tasks as progress_tasks
 from app.recovery import tasks as recovery_tasks
 from app.rehearsal import tasks as rehearsal_tasks
@@ -163,6 +164,7 @@ def create_worker() -> Celery:
     worker_shutdown.connect(on_shutdown, weak=False)
     retention_tasks.register(application)
     audit_tasks.register(application)
+    policy_tasks.register(application)
     state_tasks.register(application)
     progress_tasks.register(application)
     recovery_tasks.register(application)

@@ -1,7 +1,7 @@
 """`sluice policy sets|upload|attach|list|sync|detach`; rehearsing lies in `rehearsing`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -62,7 +62,9 @@ def attach(
     policy_set: Annotated[
         str,
         typer.Argument(
-            metavar="POLICY_SET", help="Such as policies/blast_radius, or upload:sha256:…", show_default=False
+            metavar="POLICY_SET",
+            help="policies/NAME, upload:sha256:…, or git+https://…//path?ref=…",
+            show_default=False,
         ),
     ],
     level: Annotated[Level, typer.Option("--level", help="What a failure does.")] = "hard-mandatory",
@@ -83,6 +85,8 @@ def attach(
       sluice policy attach policies/blast_radius --level soft-mandatory --workspace prod-network
 
       sluice policy attach policies/blast_radius --tag env:prod
+
+      sluice policy attach "git+https://git.example.org/rules.git//net?ref=v1.2" --level soft-mandatory
     """
     from app.cli.output import print_json
     from app.client import calls
@@ -125,11 +129,22 @@ def list_attachments(workspace: MaybeWorkspace = None, limit: Limit = 100, as_js
             item["enforcement_level"],
             item["workspace"]["name"] if item["workspace"] else f"tag {item['tag']}" if item["tag"] else "organization",
             item["bundle_digest"][:12],
+            (item["commit_id"] or "")[:12],
             moment(item["synced_at"]),
+            _newer(item["newer"]),
         )
         for item in found
     )
-    print_table(("ID", "Policy set", "Level", "Binds", "Digest", "Synced"), rows, "No policy is attached.")
+    columns = ("ID", "Policy set", "Level", "Binds", "Digest", "Commit", "Synced", "Source")
+    print_table(columns, rows, "No policy is attached.")
+
+
+def _newer(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    if found["error"]:
+        return "can't be read"
+    return "newer: sync" if found["bundle_digest"] else "as pinned"
 
 
 def sync(attachment: Attachment, as_json: AsJson = False) -> None:

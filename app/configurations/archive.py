@@ -153,7 +153,7 @@ class _Reader:
         if (member.issym() or member.islnk()) and not self._limits.may_link:
             raise _refused(member.name, "is a link; put a copy of the file in its place")
         if member.issym() or member.islnk():
-            self._take_link(path, member)
+            self.take_link(path, member.name, member.linkname, is_relative=member.issym())
         elif not member.isreg() or member.issparse():
             raise _refused(member.name, "is not a regular file (a device, pipe, socket or sparse file); leave it out")
         elif not is_dropped(path):
@@ -161,12 +161,12 @@ class _Reader:
             data = content.read() if content is not None else b""
             self._add(Entry(path, data, bool(member.mode & 0o111)))
 
-    def _take_link(self, path: str, member: tarfile.TarInfo) -> None:
-        target = member.linkname
-        base = posixpath.dirname(path) if member.issym() else ""
+    def take_link(self, path: str, name: str, target: str, *, is_relative: bool) -> None:
+        """Take a link at ``path``, which is called ``name``; its target is relative to its directory, or to the top."""
+        base = posixpath.dirname(path) if is_relative else ""
         resolved = posixpath.normpath(posixpath.join(base, target)) if target else ".."
         if target.startswith("/") or resolved == ".." or resolved.startswith("../"):
-            raise _refused(member.name, f"is a link that leaves the archive (to {target!a}); copy the files in")
+            raise _refused(name, f"is a link that leaves the archive (to {target!a}); copy the files in")
         if path in self.files or path in self.links:
             raise _refused(path, "is in the archive twice; pack it again")
         if len(self.links) >= _LINKS:
@@ -251,6 +251,22 @@ def _opened(data: bytes, limits: Limits) -> gzip.GzipFile | io.BytesIO:
     packed = io.BytesIO(data)
     is_plain = limits.may_be_plain and data[_TAR_MARK_AT : _TAR_MARK_AT + len(_TAR_MARK)] == _TAR_MARK
     return packed if is_plain else gzip.GzipFile(fileobj=packed)
+
+
+def gather(files: dict[str, Entry], links: dict[str, str], limits: Limits) -> list[Entry]:
+    """Return the files of a tree, and copies of what its links (path to target as written) point to inside it.
+
+    Raises ``ArchiveRefused`` for a path or a link that leads out of the tree, ``ArchiveTooLarge`` for too many.
+    """
+    reader = _Reader(limits)
+    for path, entry in files.items():
+        if clean_path(path) != path:
+            raise _refused(path, "has a name that can't be taken")
+        if not is_dropped(path):
+            reader.files[path] = entry
+    for path, target in links.items():
+        reader.take_link(clean_path(path), path, target, is_relative=True)
+    return reader.entries()
 
 
 def check_entries(entries: list[Entry], module_path: str | None) -> None:

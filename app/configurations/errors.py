@@ -1,6 +1,6 @@
 """What can be wrong with a configuration."""
 
-from app.core.errors import Conflict, Gone, Invalid, NotFound, PayloadTooLarge
+from app.core.errors import AppError, Conflict, Gone, Invalid, NotFound, PayloadTooLarge
 
 
 class ConfigurationNotFound(NotFound):
@@ -43,6 +43,21 @@ class SourceNotFetchable(Invalid):
 
     code = "source_not_fetchable"
     title = "This module source can't be fetched"
+
+
+class GitSourceRefused(Invalid):
+    """The address of a git source is not one, is not allowed here, or what lies there can't be taken."""
+
+    code = "git_source_refused"
+    title = "This git source can't be used"
+
+
+class GitFetchFailed(AppError):
+    """Git could not fetch the source: no such host, repository, ref or path, no answer in time, or too much of one."""
+
+    status = 502
+    code = "git_fetch_failed"
+    title = "The git source could not be fetched"
 
 
 class ConfigurationChanged(Conflict):

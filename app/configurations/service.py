@@ -4,6 +4,7 @@ An upload, an operator's module and a rendered configuration are the same thing 
 """
 
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from threading import Lock
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.audit import service as audit
-from app.configurations import operator_modules, repository
+from app.configurations import git, git_address, operator_modules, repository
 from app.configurations.archive import (
     Entry,
     Limits,
@@ -111,6 +112,34 @@ def unpack(data: bytes, *, packed_bytes: int, unpacked_bytes: int, most_entries:
         may_be_plain=True,
     )
     return {entry.path: entry.data for entry in read_archive(data, limits)}
+
+
+@dataclass(frozen=True)
+class GitFiles:
+    """What lies at a git source now: the commit, and its regular files by path, links copied."""
+
+    commit_id: str
+    files: dict[str, bytes] = field(repr=False)
+
+
+def is_git(uri: str) -> bool:
+    """Whether ``uri`` is meant to be the address of a git source."""
+    return git_address.is_git(uri)
+
+
+def check_git(uri: str) -> None:
+    """Raise ``GitSourceRefused`` for what is no address of a git source; nobody is asked."""
+    git_address.parse(uri)
+
+
+def fetch_git(uri: str, *, most_bytes: int, most_files: int) -> GitFiles:
+    """Fetch the files at ``git+https://host/repository.git//path?ref=…``, at most so many bytes and files of them.
+
+    It may take ``SLUICE_GIT_TIMEOUT_SECONDS``, so no transaction should be open. Raises as ``git.fetch`` does.
+    """
+    limits = Limits(packed_bytes=most_bytes, unpacked_bytes=most_bytes, entries=most_files)
+    found = git.fetch(git_address.parse(uri), get_settings(), limits)
+    return GitFiles(found.commit_id, {entry.path: entry.data for entry in found.entries})
 
 
 def get(session: Session, organization_id: str, configuration_id: str) -> ConfigurationOut:

@@ -114,7 +114,8 @@ def send(
     began = time.monotonic()
     parts = check_url(url, allowed)
     host, port = str(parts.hostname), _port(parts)
-    addresses = _judged(parts, allowed, resolve or system_resolve, deadline)
+    is_plain = parts.scheme == "http"
+    addresses = judged(host, port, allowed, is_plain=is_plain, resolve=resolve, seconds=deadline - time.monotonic())
     backend = _Pinned(addresses, deadline)
     ascii_host = host.encode("idna").decode() if ":" not in host else f"[{host}]"
     sent = {
@@ -165,21 +166,32 @@ def _read(chunks: Iterable[bytes], most_bytes: int) -> tuple[bytes, bool]:
     return bytes(read), False
 
 
-def _judged(parts: SplitResult, allowed: Allowed, resolve: Resolve, deadline: float) -> list[str]:
-    """Return the addresses of a host, every one of which is permitted."""
-    host, port = str(parts.hostname), _port(parts)
+def judged(
+    host: str,
+    port: int,
+    allowed: Allowed,
+    *,
+    is_plain: bool = False,
+    resolve: Resolve | None = None,
+    seconds: float = SECONDS,
+) -> list[str]:
+    """Return the addresses of a host, every one of which is permitted, for a connection that is pinned to them.
+
+    ``is_plain``: it would go without TLS, which is permitted only to what an operator named. Raises
+    ``OutgoingRefused``, and ``OutgoingFailed`` for a name that can't be resolved in time.
+    """
     number = _number(host)
-    found = [number] if number is not None else _resolved(host, port, resolve, deadline)
+    found = [number] if number is not None else _resolved(host, port, resolve or system_resolve, seconds)
     is_expressly = allowed.names(host, port)
     for address in found:
         if not allowed.permits(host, address, port):
             raise _refused(host, address)
-        if parts.scheme == "http" and not is_expressly and not allowed.holds(address, port):
+        if is_plain and not is_expressly and not allowed.holds(address, port):
             raise _plain(host)
     return [str(address) for address in found]
 
 
-def _resolved(host: str, port: int, resolve: Resolve, deadline: float) -> list[Address]:
+def _resolved(host: str, port: int, resolve: Resolve, seconds: float) -> list[Address]:
     """Return the addresses of a name, asked for in a thread of its own: the system's resolver knows no time limit."""
     found: list[str] = []
     failed: list[str] = []
@@ -192,7 +204,7 @@ def _resolved(host: str, port: int, resolve: Resolve, deadline: float) -> list[A
 
     thread = threading.Thread(target=ask, name="resolve", daemon=True)
     thread.start()
-    thread.join(max(0.0, deadline - time.monotonic()))
+    thread.join(max(0.0, seconds))
     if thread.is_alive():
         raise OutgoingFailed(f"The name {host} was not resolved in time.")
     if failed or not found:

@@ -23,6 +23,7 @@ BEAT_SCHEDULE: dict[str, Entry] = {
     "sweep-rehearsals": _entry("rehearsal.sweep", 5.0),
     "sweep-halts": _entry("halt.sweep", 5.0),
     "chain-audit": _entry("audit.chain", 10.0),
+    "look-at-policies": _entry("policy.look", 60.0),
     "sweep-states": _entry("state.sweep", 600.0),
     "compact-progress": _entry("progress.compact", 20.0),
     "retain-runs": _entry("runs.retain", 1800.0),

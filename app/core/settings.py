@@ -152,6 +152,27 @@ class Settings(BaseSettings):
     rehearsals_days: int = Field(
         30, ge=0, le=36_500, description="Rehearsals are removed after so many days. 0 keeps them for good."
     )
+    git_protocols: Annotated[list[str], NoDecode] = Field(
+        ["https", "ssh"],
+        description="What git sources may be read over, comma separated: https, ssh; http and file (repositories of "
+        "this server) only where they are named here.",
+    )
+    git_timeout_seconds: float = Field(60.0, gt=0, le=300, description="Reading a git source at most.")
+    git_disk_mb: int = Field(256, ge=1, le=65_536, description="What a git source's one commit may take at most, MiB.")
+    git_ssh_key: Path | None = Field(None, description="Private key that git+ssh sources are read with.")
+    git_known_hosts: Path | None = Field(None, description="Host keys of git+ssh sources, in known_hosts form.")
+    policy_source_check_minutes: int = Field(
+        0,
+        ge=0,
+        le=7 * 24 * 60,
+        description="How often the sources of attached policy sets are looked at for something newer, which is told "
+        "and never taken by itself; 0: never.",
+    )
+    policy_allowed_builtins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Rego builtins that policies may call although they reach out, read the machine or answer "
+        "differently each time, comma separated, such as `http.send`.",
+    )
     max_upload_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="A configuration archive at most.")
     session_hours: int = Field(12, ge=1, le=24 * 30, description="A browser session lasts this long.")
     single_member_may_approve: bool = Field(
@@ -174,7 +195,15 @@ class Settings(BaseSettings):
         default_factory=list, description="Further origins that may open the WebSocket, comma separated."
     )
 
-    @field_validator("trusted_origins", "hcp_import_hosts", "egress_hosts", "outgoing_allowed", mode="before")
+    @field_validator(
+        "trusted_origins",
+        "hcp_import_hosts",
+        "egress_hosts",
+        "outgoing_allowed",
+        "git_protocols",
+        "policy_allowed_builtins",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -185,6 +214,13 @@ class Settings(BaseSettings):
     @classmethod
     def _is_permitted(cls, value: list[str]) -> list[str]:
         Allowed.parse(value)
+        return value
+
+    @field_validator("git_protocols")
+    @classmethod
+    def _are_protocols(cls, value: list[str]) -> list[str]:
+        if unknown := set(value) - {"https", "ssh", "http", "file"}:
+            raise ValueError(f"knows https, ssh, http and file, and not {', '.join(sorted(unknown))}")
         return value
 
     @field_validator("url", "runner_url", "hcp_url")

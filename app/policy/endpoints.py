@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from app.configurations.errors import ArchiveRefused, ArchiveTooLarge
+from app.configurations.errors import ArchiveRefused, ArchiveTooLarge, GitFetchFailed, GitSourceRefused
 from app.core.db import SessionDep
 from app.core.errors import NotFound
 from app.core.http import error_responses
+from app.core.outgoing import OutgoingRefused
 from app.core.pages import Page, PageParams, page_params
 from app.core.permissions import Actor, Permission, requires
 from app.policy import service
@@ -105,6 +106,9 @@ def list_policy_attachments(
         PolicySetInvalid,
         PolicyAttachmentInvalid,
         PolicyAttachmentExists,
+        GitSourceRefused,
+        GitFetchFailed,
+        OutgoingRefused,
     ),
 )
 def create_policy_attachment(session: SessionDep, actor: Writer, body: PolicyAttachmentIn) -> PolicyAttachmentOut:
@@ -141,7 +145,9 @@ def read_policy_attachment_source(attachment_id: str, session: SessionDep, actor
     "/policy-attachments/{attachment_id}/sync",
     operation_id="sync_policy_attachment",
     summary="Read a policy set again",
-    responses=error_responses(PolicyAttachmentNotFound, PolicySetNotFound, PolicySetInvalid),
+    responses=error_responses(
+        PolicyAttachmentNotFound, PolicySetNotFound, PolicySetInvalid, GitSourceRefused, GitFetchFailed, OutgoingRefused
+    ),
 )
 def sync_policy_attachment(attachment_id: str, session: SessionDep, actor: Writer) -> PolicySyncOut:
     """Pin the attachment to the policy set as it is now. When that moved, approvals become void."""

@@ -1,9 +1,10 @@
 """Queries of policy attachments, bundles and checks."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import Select, case, delete, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -141,6 +142,48 @@ def _uploads(organization_id: str) -> Select[TerraformPolicyBundle]:
         .where(TerraformPolicyBundle.organization_id == organization_id, TerraformPolicyBundle.uploaded_at.is_not(None))
         .execution_options(populate_existing=True)
     )
+
+
+def sources_to_look_at(session: Session, before: datetime, limit: int) -> Sequence[str]:
+    """Return addresses of standing attachments that were not looked at since ``before``, without uploads."""
+    query = (
+        select(TerraformPolicyAttachment.policy_set_uri)
+        .where(
+            TerraformPolicyAttachment.deleted_at.is_(None),
+            TerraformPolicyAttachment.policy_set_uri.not_like("upload:%"),
+            func.coalesce(TerraformPolicyAttachment.looked_at, TerraformPolicyAttachment.synced_at) < before,
+        )
+        .distinct()
+        .limit(limit)
+    )
+    return session.scalars(query).all()
+
+
+def note_look(
+    session: Session, uri: str, began: datetime, digest: str | None, commit: str | None, error: str | None
+) -> int:
+    """Note what lay at a source, on every standing attachment to it that was not synced since the look ``began``.
+
+    ``digest`` None: it could not be read, for the reason in ``error``. Return how many have something newer.
+    """
+    is_newer = TerraformPolicyAttachment.bundle_digest != digest if digest is not None else false()
+    noted = session.execute(
+        update(TerraformPolicyAttachment)
+        .where(
+            TerraformPolicyAttachment.policy_set_uri == uri,
+            TerraformPolicyAttachment.deleted_at.is_(None),
+            TerraformPolicyAttachment.synced_at <= began,
+        )
+        .values(
+            looked_at=began,
+            newer_digest=case((is_newer, digest), else_=None),
+            newer_commit_id=case((is_newer, commit), else_=None),
+            look_error=error,
+        )
+        .returning(TerraformPolicyAttachment.newer_digest)
+        .execution_options(synchronize_session=False)
+    )
+    return sum(row[0] is not None for row in noted)
 
 
 def add(session: Session, row: TerraformPolicyAttachment | TerraformPolicyCheck) -> None:

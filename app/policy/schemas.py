@@ -123,8 +123,8 @@ class PolicyAttachmentIn(BaseModel):
     policy_set_uri: str = Field(
         min_length=1,
         max_length=500,
-        description="A file or directory under `policies/`, such as `policies/blast_radius`; or an uploaded set, "
-        "`upload:sha256:…`.",
+        description="A file or directory under `policies/`, such as `policies/blast_radius`; an uploaded set, "
+        "`upload:sha256:…`; or a path in git at a ref, `git+https://host/repository.git//path?ref=main`.",
     )
     enforcement_level: EnforcementLevel
     workspace: str | None = Field(None, min_length=1, max_length=200, description="Id or name of the workspace.")
@@ -141,6 +141,18 @@ class WorkspaceRef(BaseModel):
     name: str
 
 
+class PolicyNewerOut(BaseModel):
+    """What the last look at an attachment's source found; a sync takes it.
+
+    ``bundle_digest`` is null when nothing newer lay there, or when it could not be read, which ``error`` then says.
+    """
+
+    looked_at: datetime
+    bundle_digest: str | None
+    commit_id: str | None
+    error: str | None
+
+
 class PolicyAttachmentOut(BaseModel):
     """A policy attachment and what it is pinned to."""
 
@@ -153,6 +165,7 @@ class PolicyAttachmentOut(BaseModel):
     tag: str | None
     bundle_digest: str
     commit_id: str | None = Field(description="The commit that the files are of, where they come from git.")
+    newer: PolicyNewerOut | None = Field(description="What the periodic look found; null before the first one.")
     files: list[str]
     synced_at: datetime
     created_by: WhoOut

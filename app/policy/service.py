@@ -35,6 +35,7 @@ from app.policy.schemas import (
     PolicyBundleOut,
     PolicyCheckOut,
     PolicyDocument,
+    PolicyNewerOut,
     PolicySetOut,
     PolicySourceOut,
     PolicySyncOut,
@@ -186,7 +187,7 @@ def sync(session: Session, actor: Actor, attachment_id: str) -> PolicySyncOut:
     before = fresh.bundle_digest
     fresh.synced_at = clock.now()
     fresh.commit_id = found.commit_id
-    fresh.newer_digest = fresh.newer_commit_id = fresh.look_error = None
+    fresh.looked_at = fresh.newer_digest = fresh.newer_commit_id = fresh.look_error = None
     if is_changed:
         fresh.bundle_id = _keep(session, actor.organization_id, bundle)
         fresh.bundle_digest = bundle.digest
@@ -336,6 +337,17 @@ def _check_consistent(body: PolicyAttachmentIn) -> None:
         )
 
 
+def _newer(row: TerraformPolicyAttachment) -> PolicyNewerOut | None:
+    if row.looked_at is None:
+        return None
+    return PolicyNewerOut(
+        looked_at=row.looked_at,
+        bundle_digest=row.newer_digest,
+        commit_id=row.newer_commit_id,
+        error=row.look_error,
+    )
+
+
 def _describe_upload(row: TerraformPolicyBundle) -> PolicySetOut:
     bundle = PolicyBundle.model_validate(row.files)
     described = bundles.describe(sources.upload_uri(row.digest), row.name or row.digest[:12], bundle)
@@ -403,6 +415,7 @@ def _present(session: Session, rows: Sequence[TerraformPolicyAttachment]) -> lis
             tag=row.tag,
             bundle_digest=row.bundle_digest,
             commit_id=row.commit_id,
+            newer=_newer(row),
             files=sorted(kept[row.bundle_id].files["files"]),
             synced_at=row.synced_at,
             created_by=WhoOut.model_validate(row.created_by),

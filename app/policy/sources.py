@@ -1,4 +1,4 @@
-"""Where policy sets come from: the policies directory and uploads. Reads and compiles them; pins nothing."""
+"""Where policy sets come from: the policies directory, uploads and git. Reads and compiles them; pins nothing."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ UPLOAD_PREFIX = "upload:sha256:"
 _HEX = frozenset("0123456789abcdef")
 _DIGEST_LENGTH = 64
 _ARCHIVE_ENTRIES = 2000
+_GIT_BYTES = 4 * bundles.MAX_BYTES
 _GZIP = b"\x1f\x8b"
 _TAR = b"ustar"
 
@@ -35,17 +36,35 @@ def read(organization_id: str, uri: str) -> Found:
     """Return the policy set at ``uri`` as it is now, compiled.
 
     Call it before the first query: it takes its own time, and a transaction of its own where it needs one. Raises
-    ``PolicySetUriRefused``, ``PolicySetNotFound``, ``PolicySetInvalid``, and ``ToolMissing`` without an engine.
+    ``PolicySetUriRefused``, ``PolicySetNotFound``, ``PolicySetInvalid``, ``ToolMissing`` without an engine, and for git
+    what ``configurations.fetch_git`` raises.
     """
     if uri.startswith("upload:"):
         return Found(_uploaded(organization_id, uri))
+    if configurations.is_git(uri):
+        fetched = configurations.fetch_git(uri, most_bytes=_GIT_BYTES, most_files=_ARCHIVE_ENTRIES)
+        return Found(PolicyChecker().compile(bundles.of_files(fetched.files, uri)), fetched.commit_id)
     return Found(PolicyChecker().compile(bundles.load(get_settings().policies_dir, uri)))
+
+
+def peek(uri: str) -> tuple[str, str | None]:
+    """Return the digest, and for git the commit, of what lies at a source now; nothing is compiled. Raises as ``read``.
+
+    What was uploaded never moves, so it has no source to look at.
+    """
+    if configurations.is_git(uri):
+        fetched = configurations.fetch_git(uri, most_bytes=_GIT_BYTES, most_files=_ARCHIVE_ENTRIES)
+        return bundles.of_files(fetched.files, uri).digest, fetched.commit_id
+    return bundles.load(get_settings().policies_dir, uri).digest, None
 
 
 def text_of(organization_id: str, uri: str) -> PolicyBundle:
     """Return the policy set at ``uri`` as it is now, not compiled, where that takes no time: not of git."""
     if uri.startswith("upload:"):
         return _uploaded(organization_id, uri)
+    if configurations.is_git(uri):
+        reason = "the text of a git source is read through its attachment"
+        raise PolicySetUriRefused(f"{reason}.", errors=[{"field": "policy_set_uri", "message": reason}])
     return bundles.load(get_settings().policies_dir, uri)
 
 

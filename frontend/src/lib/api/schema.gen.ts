@@ -3984,7 +3984,7 @@ export interface components {
             enforcement_level: "advisory" | "soft-mandatory" | "hard-mandatory";
             /**
              * Policy Set Uri
-             * @description A file or directory under `policies/`, such as `policies/blast_radius`; or an uploaded set, `upload:sha256:…`.
+             * @description A file or directory under `policies/`, such as `policies/blast_radius`; an uploaded set, `upload:sha256:…`; or a path in git at a ref, `git+https://host/repository.git//path?ref=main`.
              */
             policy_set_uri: string;
             /**
@@ -4033,6 +4033,8 @@ export interface components {
             hard_mandatory: boolean;
             /** Id */
             id: string;
+            /** @description What the periodic look found; null before the first one. */
+            newer: components["schemas"]["PolicyNewerOut"] | null;
             /** Policy Set Uri */
             policy_set_uri: string;
             /**
@@ -4150,6 +4152,25 @@ export interface components {
             workspace: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * PolicyNewerOut
+         * @description What the last look at an attachment's source found; a sync takes it.
+         *
+         *     ``bundle_digest`` is null when nothing newer lay there, or when it could not be read, which ``error`` then says.
+         */
+        PolicyNewerOut: {
+            /** Bundle Digest */
+            bundle_digest: string | null;
+            /** Commit Id */
+            commit_id: string | null;
+            /** Error */
+            error: string | null;
+            /**
+             * Looked At
+             * Format: date-time
+             */
+            looked_at: string;
         };
         /**
          * PolicySetOut
@@ -8372,8 +8393,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description This policy set address can't be used (`policy_set_uri_refused`); The policy set is not valid (`policy_set_invalid`); The policy attachment is not valid (`policy_attachment_invalid`) */
+            /** @description This policy set address can't be used (`policy_set_uri_refused`); The policy set is not valid (`policy_set_invalid`); The policy attachment is not valid (`policy_attachment_invalid`); This git source can't be used (`git_source_refused`); The address is not permitted (`outgoing_refused`) */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The git source could not be fetched (`git_fetch_failed`) */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8535,8 +8566,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The policy set is not valid (`policy_set_invalid`) */
+            /** @description The policy set is not valid (`policy_set_invalid`); This git source can't be used (`git_source_refused`); The address is not permitted (`outgoing_refused`) */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The git source could not be fetched (`git_fetch_failed`) */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
