@@ -23,6 +23,25 @@ _SIGNS = (
     ("import", "←", "cyan", "to import"),
 )
 _NAMED = 12
+_MOVED = (
+    "approval_expired",
+    "approval_rules_moved",
+    "approval_taken_back",
+    "backend_moved",
+    "engine_moved",
+    "outputs_moved",
+    "override_ended",
+    "plan_altered",
+    "plan_stale",
+    "plan_too_old",
+    "policies_moved",
+    "quorum_lost",
+    "rights_moved",
+    "spec_moved",
+    "state_moved",
+    "variables_moved",
+)
+"""The codes of plans that are over because something moved."""
 
 
 def run_document(run: "Run") -> dict[str, Any]:
@@ -234,6 +253,8 @@ def approval_remedy(error: ApiError, run_id: str) -> str | None:
         "approval_required": f"`sluice approve {run_id}` (a person with the right), then `sluice apply {run_id}`.",
         "self_approval_forbidden": "Let someone else approve it; or, where one person is enough, an admin allows it "
         "with `sluice workspace set NAME --requester-may-approve`.",
-        "plan_stale": "Plan again: what was planned from has moved.",
+        **dict.fromkeys(_MOVED, "Plan again: what was planned from, or what approved it, has moved."),
+        "plan_rejected": f"Who rejected it revokes that, or approves: `sluice run show {run_id}` names them.",
+        "approvals_void": f"`sluice approve {run_id}` anew; `sluice run show {run_id}` says what changed.",
         "policy_blocked": f"`sluice run show {run_id}` shows which policy, and why.",
     }.get(error.code)

@@ -56,6 +56,13 @@ class Permission(StrEnum):
     HALT_DRILL = "halt:drill"
 
 
+class TokenTooNarrow(Forbidden):
+    """The token's owner holds the permission, and the token was narrowed to others."""
+
+    code = "token_too_narrow"
+    title = "The token leaves this right out"
+
+
 PERSON_ONLY = frozenset({Permission.RUNS_APPROVE, Permission.RUNS_OVERRIDE, Permission.WORKSPACES_RULES})
 """Rights that only people ever hold, whatever role a service account or an agent was given: to pass the gate, and to
 change a workspace's rules for passing it."""
@@ -77,6 +84,8 @@ class Actor:
     session_id: str | None = None
     source_address: str | None = None
     roles: frozenset[str] = field(default_factory=frozenset)
+    withheld: frozenset[Permission] = frozenset()
+    """What the roles give and the token does not, since it was narrowed."""
 
     def may(self, permission: Permission) -> bool:
         """Whether the actor holds ``permission``."""
@@ -84,12 +93,18 @@ class Actor:
 
     def require(self, permission: Permission) -> None:
         """Raise ``Forbidden``, naming the permission, unless the actor holds it."""
-        if not self.may(permission):
-            raise Forbidden(
-                f"{self.name} lacks the permission {permission.value}. Ask an admin of the organization for a role or "
-                "token that has it.",
+        if self.may(permission):
+            return
+        if permission in self.withheld:
+            raise TokenTooNarrow(
+                f"This token of {self.name} was narrowed and leaves {permission.value} out. Use one that has it.",
                 permission=permission.value,
             )
+        raise Forbidden(
+            f"{self.name} lacks the permission {permission.value}. Ask an admin of the organization for a role or "
+            "token that has it.",
+            permission=permission.value,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Return the actor as it is written into rows and events."""

@@ -342,19 +342,19 @@ def _actor(
     if found.service_account_id is not None:
         kind = "agent" if found.is_agent else "service_account"
     held = permissions_of(found.roles or [], kind)
-    if found.narrowed_to is not None:
-        held &= frozenset(found.narrowed_to)
+    left = held if found.narrowed_to is None else held & frozenset(found.narrowed_to)
     return Actor(
         id=found.user_id or found.service_account_id or "",
         kind=kind,
         name=found.user_name or found.service_account_name or "",
         organization_id=found.organization_id,
-        permissions=frozenset(held),
+        permissions=frozenset(left),
         teams=frozenset(found.teams or []),
         token_id=token_id,
         session_id=session_id,
         source_address=source_address,
         roles=frozenset(found.roles or []),
+        withheld=frozenset(held - left),
     )
 
 

@@ -16,6 +16,7 @@ from app.policy.errors import (
     PolicyAttachmentExists,
     PolicyAttachmentInvalid,
     PolicyAttachmentNotFound,
+    PolicyChangeMustBePerson,
     PolicySetInvalid,
     PolicySetNotFound,
     PolicySetUriRefused,
@@ -33,6 +34,8 @@ from app.policy.upload import REQUEST_BODY, bundle_body
 router = APIRouter(prefix="/terraform", tags=["policy"])
 Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
 Writer = Annotated[Actor, requires(Permission.POLICIES_WRITE)]
+Loosener = Annotated[Actor, requires(Permission.POLICIES_WRITE, unless_person=PolicyChangeMustBePerson)]
+"""Attaching only adds to what judges; detaching and syncing may take away from it, which no program does."""
 
 
 @router.get("/policy-sets", operation_id="list_policy_sets", summary="List policy sets that can be attached")
@@ -146,10 +149,16 @@ def read_policy_attachment_source(attachment_id: str, session: SessionDep, actor
     operation_id="sync_policy_attachment",
     summary="Read a policy set again",
     responses=error_responses(
-        PolicyAttachmentNotFound, PolicySetNotFound, PolicySetInvalid, GitSourceRefused, GitFetchFailed, OutgoingRefused
+        PolicyAttachmentNotFound,
+        PolicySetNotFound,
+        PolicySetInvalid,
+        PolicyChangeMustBePerson,
+        GitSourceRefused,
+        GitFetchFailed,
+        OutgoingRefused,
     ),
 )
-def sync_policy_attachment(attachment_id: str, session: SessionDep, actor: Writer) -> PolicySyncOut:
+def sync_policy_attachment(attachment_id: str, session: SessionDep, actor: Loosener) -> PolicySyncOut:
     """Pin the attachment to the policy set as it is now. When that moved, approvals become void."""
     return service.sync(session, actor, attachment_id)
 
@@ -159,8 +168,8 @@ def sync_policy_attachment(attachment_id: str, session: SessionDep, actor: Write
     operation_id="delete_policy_attachment",
     summary="Detach a policy set",
     status_code=204,
-    responses=error_responses(PolicyAttachmentNotFound),
+    responses=error_responses(PolicyAttachmentNotFound, PolicyChangeMustBePerson),
 )
-def delete_policy_attachment(attachment_id: str, session: SessionDep, actor: Writer) -> None:
+def delete_policy_attachment(attachment_id: str, session: SessionDep, actor: Loosener) -> None:
     """Delete an attachment. Approvals of plans that it bound become void; checks that it made stay."""
     service.detach(session, actor, attachment_id)

@@ -1,6 +1,6 @@
 """What can go wrong with policy sets and their attachments."""
 
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class PolicySetNotFound(NotFound):
@@ -43,3 +43,10 @@ class PolicyAttachmentInvalid(Invalid):
 
     code = "policy_attachment_invalid"
     title = "The policy attachment is not valid"
+
+
+class PolicyChangeMustBePerson(Forbidden):
+    """A service account or an AI agent tried to detach a policy set, or to sync one to other files."""
+
+    code = "policy_change_must_be_person"
+    title = "Only people detach and sync policies"

@@ -10,15 +10,22 @@ from app.fence import service as fence
 from app.runs import fingerprint, repository
 from app.runs.claiming import dispatch
 from app.runs.errors import (
+    ApprovalExpired,
     ApprovalRequired,
+    ApprovalsNotCounted,
+    ApprovalsVoid,
+    ApprovalTakenBack,
     OverrideExpired,
-    PlanMoved,
+    PlanRejected,
+    PlanTooOld,
+    PoliciesMoved,
     PolicyBlocked,
     RunNotFound,
     SpeculativeNeverApplies,
 )
-from app.runs.machine import FINAL, Facts, Kind, Status, Trigger, decide, refusal
+from app.runs.machine import FINAL, VERBS, Facts, Kind, Status, Trigger
 from app.runs.models import TerraformRun
+from app.runs.refusing import MOVED, refusal_of
 from app.runs.requesting import queue_apply
 from app.runs.rules import BLOCKED, approval_rules, override_holds
 from app.runs.transition import announce, end_parent, transition
@@ -86,7 +93,7 @@ def disapprove(
     if run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED):
         # No transitions, but what ends the wait for an approval ends the wait for them.
         verb = "be rejected" if decision == "reject" else "lose an approval"
-        raise refusal(Kind(run.kind), Status(run.status), Trigger.APPROVE, verb)
+        raise refusal_of(run, Trigger.APPROVE, verb)
     child = repository.lock_child_of(session, run.id)
     workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     rules = approval_rules(workspace, run)
@@ -105,7 +112,7 @@ def disapprove(
     is_queued = run.status == Status.APPROVED and child is not None and child.status == Status.QUEUED
     if is_queued and not quorum_of(session, run, workspace).reached:
         reason = f"{actor.name} took the approval back, so the quorum no longer holds."
-        supersede_locked(session, run, child, reason)
+        supersede_locked(session, run, child, reason, ApprovalTakenBack.code)
         return run
     announce(session, run)
     return run
@@ -140,13 +147,29 @@ def apply(session: Session, actor: Actor, run_id: str) -> TerraformRun:
     if run.is_speculative:
         raise SpeculativeNeverApplies("A speculative plan is never applied: request a plan that waits at the gate.")
     if run.status in FINAL:
-        raise refusal(Kind(run.kind), Status(run.status), Trigger.APPROVE, "be applied")
+        raise refusal_of(run, Trigger.APPROVE, "be applied")
     if run.status == Status.POLICY_BLOCKED:
         raise PolicyBlocked("A policy blocks this plan, so it can't be applied.")
-    raise ApprovalRequired(
-        f"Run {run.id} is {run.status.replace('_', ' ')}: it is applied once the right people have approved it.",
-        run_status=run.status,
-    )
+    raise _why_not_approved(session, run)
+
+
+def _why_not_approved(session: Session, run: TerraformRun) -> ApprovalRequired:
+    """Return the error that says what an apply waits for: someone's no, new approvals, or the first ones."""
+    status = run.status.replace("_", " ")
+    error, why = ApprovalRequired, "it is applied once the right people have approved it"
+    workspace = workspaces.get(session, run.organization_id, run.workspace_id)
+    if run.status == Status.AWAITING_APPROVAL:
+        quorum = quorum_of(session, run, workspace)
+        given = [
+            item for item in approvals.decisions_of(session, [run.id]).get(run.id, []) if item.decision == "approve"
+        ]
+        if quorum.rejected_by:
+            error, why = PlanRejected, f"{quorum.because[1]}, and while that stands nothing is applied"
+        elif given and not quorum.have and all(item.voided_at is not None for item in given):
+            error, why = ApprovalsVoid, f"its approvals are void: {given[-1].void_reason}"
+        elif len(given) > quorum.have and any("does not count" in reason for reason in quorum.because):
+            error, why = ApprovalsNotCounted, "; ".join(quorum.because)
+    return error(f"Run {run.id} is {status}: {why}.", run_status=run.status)
 
 
 def cancel(session: Session, actor: Actor, run_id: str, *, reason: str) -> TerraformRun:
@@ -179,7 +202,7 @@ def cancel(session: Session, actor: Actor, run_id: str, *, reason: str) -> Terra
     return asked
 
 
-def supersede_locked(session: Session, run: TerraformRun, child: TerraformRun | None, reason: str) -> None:
+def supersede_locked(session: Session, run: TerraformRun, child: TerraformRun | None, reason: str, code: str) -> None:
     """Supersede a run at the gate because an input moved or the quorum is lost, with its queued apply; both locked.
 
     Leaves a run alone whose apply has started: the apply's own verification decides there.
@@ -188,7 +211,7 @@ def supersede_locked(session: Session, run: TerraformRun, child: TerraformRun | 
     if run.status == Status.APPROVED and not is_queued:
         return
     facts = Facts(input_has_moved=True, quorum_is_lost=True, child_is_queued=is_queued)
-    transition(session, run, Trigger.SUPERSEDE, facts, reason=reason)
+    transition(session, run, Trigger.SUPERSEDE, facts, reason=reason, code=code)
     if child is not None and is_queued:
         transition(session, child, Trigger.CANCEL, Facts(is_permitted=True), reason="Its plan was superseded.")
     dispatch(session, run.workspace_id)
@@ -210,9 +233,9 @@ def supersede_moved(session: Session, workspace_id: str) -> None:
         if run is None or Status(run.status) in FINAL:
             continue
         child = repository.lock_child_of(session, run.id)
-        moved = fingerprint.moved_inputs(run, now)
+        moved = fingerprint.moves(run, now)
         if moved:
-            supersede_locked(session, run, child, f"{_sentence(moved)} Plan again.")
+            supersede_locked(session, run, child, f"{_sentence(moved)} Plan again.", moved[0][0])
 
 
 def supersede_outdated(session: Session, run_id: str) -> None:
@@ -220,7 +243,8 @@ def supersede_outdated(session: Session, run_id: str) -> None:
     run = repository.lock(session, run_id)
     if run is None or run.status not in (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED):
         return
-    supersede_locked(session, run, None, "The plan is older than the workspace allows. Plan again.")
+    reason = "The plan is older than the workspace allows. Plan again."
+    supersede_locked(session, run, None, reason, PlanTooOld.code)
 
 
 def void_expired(session: Session, run_id: str) -> None:
@@ -242,7 +266,7 @@ def void_expired(session: Session, run_id: str) -> None:
         return
     if run.status == Status.APPROVED and not quorum_of(session, run, workspace).reached:
         reason = "An approval ran out before the apply began, so the quorum no longer holds. Plan again."
-        supersede_locked(session, run, child, reason)
+        supersede_locked(session, run, child, reason, ApprovalExpired.code)
     else:
         announce(session, run, "An approval ran out.")
 
@@ -265,8 +289,8 @@ def void_approvals(session: Session, run: TerraformRun, reason: str) -> None:
         announce(session, run, reason)
 
 
-def _sentence(moved: list[str]) -> str:
-    text = " and ".join(moved)
+def _sentence(moved: list[tuple[str, str]]) -> str:
+    text = " and ".join(words for _, words in moved)
     return f"{text[0].upper()}{text[1:]} since it was planned."
 
 
@@ -294,7 +318,7 @@ def _at_the_gate(run: TerraformRun) -> None:
     if run.status == Status.POLICY_BLOCKED:
         raise PolicyBlocked("A policy blocks this plan: see its findings, mend the configuration, and plan again.")
     if run.status != Status.AWAITING_APPROVAL:
-        decide(Kind(run.kind), Status(run.status), Trigger.APPROVE, Facts())
+        raise refusal_of(run, Trigger.APPROVE, VERBS[Trigger.APPROVE])
 
 
 def _refuse_without_override(session: Session, run: TerraformRun) -> None:
@@ -310,10 +334,10 @@ def _refuse_without_override(session: Session, run: TerraformRun) -> None:
 def refuse_stale(session: Session, run: TerraformRun, workspace: WorkspaceOut) -> None:
     """Raise ``PlanMoved`` when an input or a policy is no longer what the plan was made from or judged by."""
     now = fingerprint.inputs_of(session, workspace)
-    moved = fingerprint.moved_inputs(run, now)
+    moved = fingerprint.moves(run, now)
     if moved:
-        raise PlanMoved(f"{_sentence(moved)} Plan again.")
+        raise MOVED[moved[0][0]](f"{_sentence(moved)} Plan again.", moved=[code for code, _ in moved])
     if "policy_bundles" in fingerprint.moved_parts(run, now):
-        raise PlanMoved(
+        raise PoliciesMoved(
             "The policies of this workspace changed; they are being evaluated again. Look again in a moment."
         )

@@ -17,6 +17,7 @@ from app.runs import deciding, fingerprint, migrating, repository
 from app.runs.applies import VERIFIED
 from app.runs.claiming import dispatch
 from app.runs.closing import close, keep_failure
+from app.runs.errors import OverrideEnded, PlanAltered, PoliciesMoved, QuorumLost
 from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
 from app.runs.rules import BLOCKED, override_holds
@@ -47,24 +48,24 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
         _acknowledge(session, run, parent)
         return VerifyAnswer(may_apply=False, reason="cancel was requested")
     now = fingerprint.inputs_of(session, workspace)
-    moved = fingerprint.moved_inputs(parent, now)
+    moved = fingerprint.moves(parent, now)
     if parent.fingerprint != run.fingerprint or _recomputed(parent) != parent.fingerprint:
-        moved.append("the plan's fingerprint is not the one that was approved")
+        moved.append((PlanAltered.code, "the plan's fingerprint is not the one that was approved"))
     if now.policy_bundles != checked_bundles:
-        moved.append("the policies changed while they were evaluated")
+        moved.append((PoliciesMoved.code, "the policies changed while they were evaluated"))
     quorum = deciding.quorum_of(session, parent, workspace)
     reasons = list(moved)
     why_blocked = _why_blocked(session, run, parent, verdict)
     if why_blocked is not None:
-        reasons.append(why_blocked)
+        reasons.append((OverrideEnded.code if parent.was_overridden else PoliciesMoved.code, why_blocked))
     if not quorum.reached:
-        reasons.append("the quorum no longer holds")
+        reasons.append((QuorumLost.code, "the quorum no longer holds"))
     if reasons:
-        text = " and ".join(reasons)
+        text = " and ".join(words for _, words in reasons)
         facts = Facts(
             input_has_moved=bool(moved), is_blocked=why_blocked is not None, quorum_is_lost=not quorum.reached
         )
-        supersede_apply(session, run, parent, facts, f"{text[0].upper()}{text[1:]}. Plan again.")
+        supersede_apply(session, run, parent, facts, f"{text[0].upper()}{text[1:]}. Plan again.", reasons[0][0])
         return VerifyAnswer(may_apply=False, reason=text)
     state.lock(
         session,
@@ -101,10 +102,10 @@ def _recomputed(parent: TerraformRun) -> str:
 
 
 def supersede_apply(
-    session: Session, run: TerraformRun, parent: TerraformRun | None, facts: Facts, reason: str
+    session: Session, run: TerraformRun, parent: TerraformRun | None, facts: Facts, reason: str, code: str
 ) -> None:
     """End an apply whose engine has not started because what was approved is not what is there."""
-    transition(session, run, Trigger.STALE, facts, reason=reason)
+    transition(session, run, Trigger.STALE, facts, reason=reason, code=code)
     end_parent(session, parent, run)
 
 
@@ -115,7 +116,7 @@ def stale(session: Session, run_id: str, token: int, reason: str) -> None:
         if Status(run.status) in FINAL:
             note(session, run, Trigger.STALE.value, {"reason": reason})
             return
-        supersede_apply(session, run, parent, Facts(input_has_moved=True), reason)
+        supersede_apply(session, run, parent, Facts(input_has_moved=True), reason, PlanAltered.code)
 
 
 def finish(session: Session, run_id: str, token: int, outcome: ApplyOutcome) -> None:

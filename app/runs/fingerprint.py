@@ -16,6 +16,7 @@ from app.policy import service as policy
 from app.policy.schemas import PinnedAttachment, PolicyCheckOut
 from app.runner import engines
 from app.runner.port import EngineInfo, EngineRequest
+from app.runs.errors import BackendMoved, EngineMoved, OutputsMoved, SpecMoved, StateMoved, VariablesMoved
 from app.runs.models import TerraformRun
 from app.specs import service as specs
 from app.state import service as state
@@ -141,16 +142,22 @@ def fingerprint(parts: dict[str, str]) -> str:
 
 def moved_inputs(run: TerraformRun, now: Inputs) -> list[str]:
     """Return in words which inputs moved since the run pinned them; empty when the plan is current."""
-    moved: list[str] = []
+    return [words for _, words in moves(run, now)]
+
+
+def moves(run: TerraformRun, now: Inputs) -> list[tuple[str, str]]:
+    """Return (code, words) of every input that moved since the run pinned it; empty when the plan is current."""
+    moved: list[tuple[str, str]] = []
     if run.follows_head and now.head_version_id != run.spec_version_id:
-        moved.append("the workspace's spec head moved")
+        moved.append((SpecMoved.code, "the workspace's spec head moved"))
     if now.variable_version_ids != run.variable_version_ids:
-        moved.append("a variable changed")
+        moved.append((VariablesMoved.code, "a variable changed"))
     if (now.state_lineage, now.state_serial) != (run.state_lineage, run.state_serial or 0):
-        moved.append(f"the state moved from serial {run.state_serial or 0} to {now.state_serial}")
+        moved.append((StateMoved.code, f"the state moved from serial {run.state_serial or 0} to {now.state_serial}"))
     if run.backend_digest is not None and now.backend_digest != run.backend_digest:
-        moved.append("the workspace's state backend changed")
-    return moved + now.moved_engine(run) + now.moved_outputs(run.upstream_outputs or [])
+        moved.append((BackendMoved.code, "the workspace's state backend changed"))
+    moved += [(EngineMoved.code, words) for words in now.moved_engine(run)]
+    return moved + [(OutputsMoved.code, words) for words in now.moved_outputs(run.upstream_outputs or [])]
 
 
 def moved_parts(run: TerraformRun, now: Inputs) -> set[str]:

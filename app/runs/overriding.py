@@ -15,9 +15,10 @@ from app.fence import service as fence
 from app.policy import service as policy
 from app.policy.schemas import PolicyCheckOut
 from app.runs import deciding, repository
-from app.runs.errors import OverrideNotPossible, PolicyNotBlocking, SpeculativeNeverApplies
-from app.runs.machine import FINAL, Facts, Kind, Status, Trigger, refusal
+from app.runs.errors import OverrideEnded, OverrideNotPossible, PolicyNotBlocking, SpeculativeNeverApplies
+from app.runs.machine import FINAL, Facts, Status, Trigger
 from app.runs.models import TerraformRun
+from app.runs.refusing import refusal_of
 from app.runs.rules import BLOCKED, denying
 from app.runs.transition import transition
 from app.workspaces import service as workspaces
@@ -79,7 +80,7 @@ def end(session: Session, run: TerraformRun, child: TerraformRun | None, reason:
             transition(session, run, Trigger.REEVALUATE, Facts(is_blocked=True), reason=reason)
     elif run.status == Status.APPROVED and child is not None and child.status == Status.QUEUED:
         deciding.void_approvals(session, run, reason)
-        deciding.supersede_locked(session, run, child, f"{reason} Plan again.")
+        deciding.supersede_locked(session, run, child, f"{reason} Plan again.", OverrideEnded.code)
     return True
 
 
@@ -112,7 +113,7 @@ def _refuse_unless_blocked(run: TerraformRun) -> None:
     if run.status in (Status.AWAITING_APPROVAL, Status.APPROVED):
         raise PolicyNotBlocking(f"No policy keeps run {run.id} back: it is {run.status.replace('_', ' ')}.")
     if run.status != Status.POLICY_BLOCKED:
-        raise refusal(Kind(run.kind), Status(run.status), Trigger.OVERRIDE, "be overridden")
+        raise refusal_of(run, Trigger.OVERRIDE, "be overridden")
 
 
 def _overridable(run: TerraformRun, checks: Sequence[PolicyCheckOut]) -> list[OverriddenSet]:

@@ -12,7 +12,7 @@ from app.experiments import service as experiments
 from app.fence import service as fence
 from app.progress import service as progress
 from app.runs import repository
-from app.runs.errors import NothingToRun
+from app.runs.errors import DestroyNotPermitted, NothingToRun
 from app.runs.machine import Facts, Kind, Status, Trigger, decide
 from app.runs.models import TerraformRun
 from app.runs.schemas import RunRequest
@@ -28,8 +28,8 @@ EXECUTE_TASK = "runs.execute"
 def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[TerraformRun, WorkspaceOut]:
     """Queue a run that plans, and return it with its workspace. Its job is sent after commit.
 
-    Raises ``Halted`` while a fence stands, ``NothingToRun`` when the workspace has nothing to plan from, ``Forbidden``
-    for a destroy without its permission, and the other slices' not-found errors.
+    Raises ``Halted`` while a fence stands, ``NothingToRun`` when the workspace has nothing to plan from,
+    ``DestroyNotPermitted`` for a destroy without its permission, and the other slices' not-found errors.
     """
     if wanted.configuration_id is not None and wanted.spec is not None:
         message = "can't be sent beside spec: name the configuration's digest in the spec instead"
@@ -37,7 +37,7 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[Terrafo
     workspace = workspaces.get(session, actor.organization_id, wanted.workspace)
     fence.hold_shared(session, actor.organization_id, workspace.id)
     if wanted.kind == "destroy":
-        actor.require(Permission.RUNS_DESTROY)
+        _require_destroy(actor)
     experiments.check_reference(session, actor.organization_id, wanted.experiment_id, wanted.test_id)
     version, configuration, follows_head = _what_to_plan(session, actor, workspace, wanted)
     decision = decide(Kind(wanted.kind), None, Trigger.REQUEST, Facts(fence_is_clear=True, inputs_exist=True))
@@ -61,6 +61,16 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[Terrafo
     )
     insert(session, run)
     return run, workspace
+
+
+def _require_destroy(actor: Actor) -> None:
+    right = Permission.RUNS_DESTROY
+    if not actor.may(right):
+        raise DestroyNotPermitted(
+            f"{actor.name} lacks the permission {right.value}. Ask an admin of the organization for a role or token "
+            "that has it.",
+            permission=right.value,
+        )
 
 
 def insert(session: Session, run: TerraformRun) -> None:

@@ -98,7 +98,7 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
     if not workspace.is_state_here and not run.is_speculative:
         # Only the runner can see what lies there; what it read is what the plan was made from.
         run.state_lineage, run.state_serial = outcome.state_lineage, outcome.state_serial
-    moved = fingerprint.moved_inputs(run, now)
+    moved = fingerprint.moves(run, now)
     run.fingerprint_parts = fingerprint.parts_of(
         run,
         policy_bundles=fingerprint.checked_bundles_digest(checks),
@@ -119,7 +119,8 @@ def settle(session: Session, run_id: str, token: int, outcome: PlanOutcome) -> S
         run,
         Trigger.SETTLE,
         facts,
-        reason=f"While it was planned, {' and '.join(moved)}. Plan again." if moved else None,
+        reason=f"While it was planned, {' and '.join(words for _, words in moved)}. Plan again." if moved else None,
+        code=moved[0][0] if moved else None,
         evidence={"fingerprint": run.fingerprint, "verdict": run.verdict},
     )
     if now.policy_bundles != run.fingerprint_parts["policy_bundles"]:

@@ -10,7 +10,7 @@ from app.core.jobs import enqueue
 from app.identity.schemas import RightsChanged
 from app.policy.schemas import PoliciesMoved
 from app.runs import claiming, deciding, ending, overriding, repository
-from app.runs.errors import WorkspaceBusy
+from app.runs.errors import ApprovalRulesMoved, RightsMoved, WorkspaceBusy
 from app.runs.machine import FINAL, Status
 from app.runs.settling import REEVALUATE_TASK
 from app.specs.events import HeadMoved
@@ -66,7 +66,8 @@ def on_approval_rules_changed(session: Session, fact: ApprovalRulesChanged) -> N
             child = repository.lock_child_of(session, run.id)
             deciding.void_approvals(session, run, "The workspace's approval rules changed.")
             if run.status == Status.APPROVED:
-                deciding.supersede_locked(session, run, child, "The workspace's approval rules changed. Plan again.")
+                reason = "The workspace's approval rules changed. Plan again."
+                deciding.supersede_locked(session, run, child, reason, ApprovalRulesMoved.code)
 
 
 def on_policies_moved(session: Session, fact: PoliciesMoved) -> None:
@@ -105,7 +106,7 @@ def on_rights_changed(session: Session, fact: RightsChanged) -> None:
         workspace = workspaces.get(session, run.organization_id, run.workspace_id)
         if not deciding.quorum_of(session, run, workspace).reached:
             reason = "An approver's rights changed, so the quorum no longer holds. Plan again."
-            deciding.supersede_locked(session, run, child, reason)
+            deciding.supersede_locked(session, run, child, reason, RightsMoved.code)
 
 
 def on_lock_released(session: Session, fact: StateLockReleased) -> None:

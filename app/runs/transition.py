@@ -29,9 +29,10 @@ def transition(
     *,
     actor: Actor | None = None,
     reason: str | None = None,
+    code: str | None = None,
     evidence: dict[str, Any] | None = None,
 ) -> Decision:
-    """Apply ``trigger`` to the locked ``run`` and return what it did.
+    """Apply ``trigger`` to the locked ``run`` and return what it did; ``reason`` and ``code`` say why, kept on the run.
 
     On a final run evidence is kept and nothing changes. Raises ``IllegalTransition`` or ``GuardRefused``, and then
     nothing has changed either.
@@ -44,6 +45,7 @@ def transition(
     run.status = decision.status.value
     if reason is not None:
         run.status_reason = reason
+    run.reason_code = code
     if decision.status is not Status.RUNNING:
         run.phase = None
     if decision.status in FINAL:
@@ -101,5 +103,6 @@ def end_parent(session: Session, parent: TerraformRun | None, child: TerraformRu
         Trigger.CHILD_ENDED,
         Facts(child_status=Status(child.status)),
         reason=child.status_reason,
+        code=child.reason_code,
         evidence={"child": child.id},
     )

@@ -1,6 +1,6 @@
 """Errors of workspaces."""
 
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class WorkspaceNotFound(NotFound):
@@ -57,3 +57,17 @@ class VariableRefused(Invalid):
 
     code = "variable_refused"
     title = "The variable can't be used"
+
+
+class RulesMustBePerson(Forbidden):
+    """A service account or an AI agent tried to change a rule of the gate, or to take a tag away."""
+
+    code = "rules_must_be_person"
+    title = "Only people change the gate's rules"
+
+
+class TagsAreRules(Forbidden):
+    """A tag was to be taken from a workspace by someone who may not change its rules: policies bind by tags."""
+
+    code = "tags_are_rules"
+    title = "You may not take tags away"

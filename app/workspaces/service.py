@@ -17,7 +17,7 @@ from app.identity import service as identity
 from app.specs import service as specs
 from app.specs.schemas import StackVersionSummary
 from app.workspaces import gate_rules, placement, repository
-from app.workspaces.errors import WorkspaceExists, WorkspaceHalted
+from app.workspaces.errors import RulesMustBePerson, TagsAreRules, WorkspaceExists, WorkspaceHalted
 from app.workspaces.lookup import find, lock
 from app.workspaces.models import TerraformWorkspace
 from app.workspaces.placement import check_backend, move_state_backend
@@ -308,8 +308,22 @@ def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[Worksp
 
 
 def _require_rules(actor: Actor, fields: set[str]) -> None:
-    if fields and actor.kind != "system":
-        actor.require(Permission.WORKSPACES_RULES)
+    right = Permission.WORKSPACES_RULES
+    if not fields or actor.kind == "system" or actor.may(right):
+        return
+    named = ", ".join(sorted(fields))
+    if actor.kind != "person":
+        raise RulesMustBePerson(
+            f"{named}: only people change what it takes to pass the gate, and {actor.name} is none. Ask an admin.",
+            permission=right.value,
+        )
+    if fields == {"tags"}:
+        raise TagsAreRules(
+            f"tags: policies may bind a workspace by a tag, so taking one away takes {right.value}, which "
+            f"{actor.name} lacks. Ask an admin.",
+            permission=right.value,
+        )
+    actor.require(right)
 
 
 def _head(version: StackVersionSummary | None) -> HeadRef | None:
