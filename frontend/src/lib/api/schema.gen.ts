@@ -8474,6 +8474,16 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Only people detach and sync policies (`policy_change_must_be_person`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such policy attachment (`policy_attachment_not_found`) */
             404: {
                 headers: {
@@ -8554,6 +8564,16 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicySyncOut"];
+                };
+            };
+            /** @description Only people detach and sync policies (`policy_change_must_be_person`) */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description There is no such policy attachment (`policy_attachment_not_found`); There is no such policy set (`policy_set_not_found`) */
