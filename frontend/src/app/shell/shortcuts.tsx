@@ -5,7 +5,7 @@ const GROUPS: { title: string; rows: [string, string][] }[] = [
   { title: "Everywhere", rows: [["⌘ K", "Search or run a command"], ["?", "This list"], ["⇧ H", "Open Halt"], ["G I", "Inbox"], ["G O", "Infra"], ["G W", "Workspaces"], ["G S", "Stacks"], ["G P", "Policies"], ["G T", "State"], ["G A", "Audit"]] },
   { title: "Lists", rows: [["J K", "Move"], ["↵", "Open"], ["Esc", "Back"], ["/", "Search"], ["P", "Plan the workspace"], ["[ ]", "Page"]] },
   { title: "Inbox", rows: [["A", "Open to approve"], ["R", "Open to reject"], ["H", "Snooze for an hour"], ["E", "Done"]] },
-  { title: "A run", rows: [["X", "Seen"], ["N ⇧N", "Next, previous unseen destructive change"], ["← →", "Fold, unfold"], ["Z", "Fold or unfold all"], ["A", "Approve: opens the bar"], ["R", "Reject"], ["D", "Discard"], ["⇧ C", "Cancel the run"]] },
+  { title: "A run", rows: [["X", "Seen"], ["N ⇧N", "Next, previous unseen destructive change"], ["← →", "Fold, unfold"], ["Z", "Fold or unfold all"], ["A", "Approve: opens the bar"], ["R", "Reject"], ["D", "Discard"], ["O", "Override what blocks"], ["⇧ C", "Cancel the run"]] },
   { title: "Policies", rows: [["J K", "Move"], ["N", "New draft"], ["Esc", "Close what is open"]] },
   { title: "State", rows: [["X", "Choose a version to compare"], ["C", "Compare the two"]] },
   { title: "The log", rows: [["/", "Search"], ["F", "Follow"], ["E", "Next error"], ["W", "Next warning"]] },

@@ -50,6 +50,10 @@ export function decide(id: string, verb: "approve" | "reject" | "revoke", body: 
   return http.post<Run>(`/terraform/runs/${id}/${verb}`, body);
 }
 
+export function overrideRun(id: string, body: { reason: string; expires_in_seconds: number; fingerprint?: string | undefined }): Promise<Run> {
+  return http.post<Run>(`/terraform/runs/${id}/override`, body);
+}
+
 export function stopRun(id: string, verb: "discard" | "cancel", reason: string): Promise<Run> {
   return http.post<Run>(`/terraform/runs/${id}/${verb}`, reason ? { reason } : {});
 }

@@ -23,6 +23,7 @@ export type Queue = Schemas["QueueOut"];
 export type Worker = Schemas["WorkerOut"];
 export type Timing = Schemas["Timing"];
 export type PolicyCheck = Schemas["PolicyCheckOut"];
+export type Override = Schemas["OverrideOut"];
 export type Decision = Schemas["DecisionOut"];
 export type Lock = With<Schemas["LockOut"], { holder: { id?: string; name?: string; host?: string; kind?: string } }>;
 

@@ -4,7 +4,7 @@ import { ArrowUpCircle, ChevronLeft, FilePen, X } from "lucide-react";
 import { Empty, Fact, Skeleton } from "@/components/ui/bits";
 import { Button, IconButton } from "@/components/ui/button";
 import { pinnedSourceQuery } from "@/features/policies/api/policies";
-import { bound, setName, sourceKind, type Standing } from "@/features/policies/api/words";
+import { bound, sourceKind, type Standing } from "@/features/policies/api/words";
 import { newDraft } from "@/features/policies/draft/store";
 import { draftLink, policiesLink } from "@/features/policies/search";
 import { explain } from "@/lib/api/http";
@@ -14,6 +14,7 @@ import { useNow } from "@/lib/clock";
 import { moment, shortDigest } from "@/lib/format";
 import { LevelText } from "./level";
 import { filesOf, SourceView } from "./source";
+import { setName } from "@/lib/policy-words";
 
 interface PaneProps {
   attachment: PolicyAttachment;

@@ -7,7 +7,7 @@ import { Button, IconButton } from "@/components/ui/button";
 import { Menu, MenuItem, MenuLine } from "@/components/ui/menu";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
 import { attachmentsQuery, LEVELS, setsQuery } from "@/features/policies/api/policies";
-import { bound, setName, sourceKind, standing, type Standing } from "@/features/policies/api/words";
+import { bound, sourceKind, standing, type Standing } from "@/features/policies/api/words";
 import { policiesLink } from "@/features/policies/search";
 import { explain } from "@/lib/api/http";
 import { useMay } from "@/lib/api/session";
@@ -19,6 +19,7 @@ import { useKeys } from "@/lib/keys";
 import { AttachmentPane } from "./attachment-pane";
 import { DetachDialog, SyncDialog } from "./change-dialogs";
 import { LevelText } from "./level";
+import { setName } from "@/lib/policy-words";
 
 const NONE: readonly PolicySet[] = [];
 

@@ -6,13 +6,14 @@ import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { TypedName } from "@/components/ui/typed-name";
 import { detach, pinnedSourceQuery, setSourceQuery, sync } from "@/features/policies/api/policies";
-import { bound, setName, sourceKind } from "@/features/policies/api/words";
+import { bound, sourceKind } from "@/features/policies/api/words";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import type { PolicyAttachment } from "@/lib/api/types";
 import { diffLines, foldContext } from "@/lib/diff/lines";
 import { plural, shortDigest } from "@/lib/format";
 import { filesOf } from "./source";
+import { setName } from "@/lib/policy-words";
 
 const MOVES = "Approvals of the plans that it binds become void, and those plans are checked again. Runs that work are not interrupted; they are checked before they apply.";
 

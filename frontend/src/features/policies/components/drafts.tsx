@@ -5,12 +5,12 @@ import { Empty } from "@/components/ui/bits";
 import { Button, IconButton } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
-import { setName } from "@/features/policies/api/words";
 import { deleteDraft, type Draft, useDrafts } from "@/features/policies/draft/store";
 import { draftLink } from "@/features/policies/search";
 import { useMe } from "@/lib/api/session";
 import { useNow } from "@/lib/clock";
 import { moment, plural } from "@/lib/format";
+import { setName } from "@/lib/policy-words";
 
 /** What is being written in this browser. */
 export function Drafts({ onNew }: { onNew: () => void }) {

@@ -5,7 +5,6 @@ import { Ring } from "@/components/domain/status";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { rehearsalEnded, rehearsalsQuery } from "@/features/policies/api/policies";
 import type { Rehearsal } from "@/lib/api/types";
-import { setName } from "@/features/policies/api/words";
 import { scopeOf, sentenceOf } from "@/features/policies/rehearsal/order";
 import { RehearsalReport } from "@/features/policies/rehearsal/report";
 import { policiesLink } from "@/features/policies/search";
@@ -13,6 +12,7 @@ import { explain } from "@/lib/api/http";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { moment, shortDigest } from "@/lib/format";
+import { setName } from "@/lib/policy-words";
 
 function nameOf(rehearsal: Rehearsal): string {
   return rehearsal.policy_set_uri ? setName(rehearsal.policy_set_uri) : `draft ${shortDigest(rehearsal.bundle_digest)}`;

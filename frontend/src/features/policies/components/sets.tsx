@@ -4,7 +4,7 @@ import { ChevronLeft, FilePen, TriangleAlert } from "lucide-react";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { attachmentsQuery, setSourceQuery, setsQuery } from "@/features/policies/api/policies";
-import { setName, sourceKind } from "@/features/policies/api/words";
+import { sourceKind } from "@/features/policies/api/words";
 import { newDraft } from "@/features/policies/draft/store";
 import { draftLink, policiesLink } from "@/features/policies/search";
 import { explain } from "@/lib/api/http";
@@ -14,6 +14,7 @@ import { cx } from "@/lib/cx";
 import { plural, shortDigest } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { filesOf, SourceView } from "./source";
+import { setName } from "@/lib/policy-words";
 
 /** Every set that can be attached, and its text. */
 export function Sets({ chosen, onAttach }: { chosen: string | undefined; onAttach: (uri: string) => void }) {

@@ -8,7 +8,6 @@ import { Menu, MenuItem, MenuLine } from "@/components/ui/menu";
 import { LinkTabs } from "@/components/ui/tabs";
 import { plannedRunsQuery, uploadBundle } from "@/features/policies/api/policies";
 import type { DraftProblem } from "@/lib/api/types";
-import { setName } from "@/features/policies/api/words";
 import { AttachDialog } from "@/features/policies/components/attach-dialog";
 import { Code } from "@/features/policies/editor/code";
 import { RehearsalForm } from "@/features/policies/rehearsal/form";
@@ -22,6 +21,7 @@ import { Playground } from "./playground";
 import { bodyOf, DATA, deleteDraft, type Draft, newDraft, saveDraft, useDrafts } from "./store";
 import { tar } from "./tar";
 import { marksOf, useEvaluation, wrongByFile } from "./use-evaluation";
+import { setName } from "@/lib/policy-words";
 
 /** A policy set being written, beside what it says of one plan, or of many of the past. */
 export function DraftView({ search }: { search: DraftSearch }) {

@@ -5,8 +5,12 @@ import type { ReactNode } from "react";
 import { PlaceText } from "@/components/domain/place";
 import { leftWords, runRecoveryQuery } from "@/lib/api/recovery";
 import { useMay } from "@/lib/api/session";
-import type { Diagnostic, Run } from "@/lib/api/types";
+import type { Diagnostic, Override, Run } from "@/lib/api/types";
+import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
+import { hourMinute, listed, span } from "@/lib/format";
+import { blocking, standingOverride } from "@/lib/plan/blocking";
+import { setName } from "@/lib/policy-words";
 import { phaseWord, tellsPlace } from "@/lib/run-status";
 
 function Notice({ tone, children }: { tone: "destroy" | "wait" | "read"; children: ReactNode }) {
@@ -67,11 +71,39 @@ function Why({ run, child }: { run: Run; child: Run | undefined }) {
   const waiting = child?.status === "queued" ? child : run;
   if (tellsPlace(waiting)) return <Notice tone="wait"><p role="status"><PlaceText run={waiting} /></p></Notice>;
   if (run.halted || child?.halted) return <Notice tone="destroy"><p><strong className="font-semibold">Stopped by a halt.</strong> {run.status_reason ?? "Its process was ended; the state that was written is kept."}</p></Notice>;
-  if (run.status_reason && ["superseded", "cancelled", "discarded", "policy_blocked"].includes(run.status)) {
-    return <Notice tone={run.status === "policy_blocked" ? "destroy" : "read"}><p>{sentence(run.status_reason)}</p></Notice>;
+  if (run.status === "policy_blocked") return <Blocked run={run} />;
+  const standing = standingOverride(run);
+  if (standing && (run.status === "awaiting_approval" || run.status === "approved")) return <Notice tone="wait"><Overridden override={standing} /></Notice>;
+  if (run.status_reason && ["superseded", "cancelled", "discarded"].includes(run.status)) {
+    return <Notice tone="read"><p>{sentence(run.status_reason)}</p></Notice>;
   }
   if (run.status === "awaiting_approval" && run.fingerprint && !run.fingerprint.is_current) return <Notice tone="wait"><p>What this plan was made from has moved. It can&apos;t be approved any more. Plan again.</p></Notice>;
   return null;
+}
+
+/** What blocks, and what can be done about it: by whom. */
+function Blocked({ run }: { run: Run }) {
+  const checks = blocking(run);
+  const soft = run.verdict === "blocked_soft";
+  const broken = checks.some((check) => check.outcome === "error");
+  const you = run.approvals_detail?.you;
+  const ended = run.overrides.at(-1);
+  return (
+    <Notice tone="destroy">
+      <p><strong className="font-semibold">{checks.length === 0 ? "Blocked by policy." : `Blocked by ${listed(checks.map((check) => setName(check.policy_set_uri)))}.`}</strong> {run.status_reason ? sentence(run.status_reason) : null}</p>
+      <p className="mt-0.5 text-12 text-ink-2">
+        {soft ? "Change what it finds and plan again, or a second person overrides it with a reason." : broken ? "What can't be evaluated blocks, and can't be overridden. Mend the policy set or the engine, and plan again." : "It is hard-mandatory: nobody can override it. Change what it finds and plan again."}
+        {soft && you && !you.may_override && you.why_not_override ? ` You can't: ${you.why_not_override}` : ""}
+        {ended?.ended_at ? ` The override of ${ended.actor.name} has ended: ${ended.end_reason ?? "it counts no more."}` : ""}
+      </p>
+    </Notice>
+  );
+}
+
+function Overridden({ override }: { override: Override }) {
+  const now = useNow(1_000);
+  const left = Date.parse(override.expires_at) - now;
+  return <p><strong className="font-semibold">Policies deny this plan; {override.actor.name} overrode them.</strong> “{override.reason}” Ends {hourMinute(override.expires_at, now)}{left > 0 ? <>, <span className="tnum">{span(left)}</span> left</> : null}. It is never applied by itself.</p>;
 }
 
 function sentence(text: string): string {

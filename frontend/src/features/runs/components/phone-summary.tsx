@@ -12,7 +12,7 @@ import { cx } from "@/lib/cx";
 import { hourMinute, moment } from "@/lib/format";
 import type { ResourceNode } from "@/lib/plan/tree";
 import type { ChangeView } from "@/components/changes/use-change-view";
-import { latestChecks } from "@/features/runs/rail/policies";
+import { latestChecks } from "@/lib/plan/blocking";
 
 function Row({ id, tab, icon, children }: { id: string; tab: string; icon: ReactNode; children: ReactNode }) {
   return (

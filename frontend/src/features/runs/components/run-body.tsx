@@ -16,7 +16,7 @@ import { count } from "@/lib/format";
 import { isMove, wordingOf } from "@/lib/plan/moving";
 import { isFinal } from "@/lib/run-status";
 import { Fingerprint } from "@/features/runs/rail/fingerprint";
-import { latestChecks } from "@/features/runs/rail/policies";
+import { latestChecks } from "@/lib/plan/blocking";
 import { MigrationView } from "./migration";
 import { OutputsTab } from "./outputs-tab";
 import { PoliciesTab } from "./policies-tab";
@@ -101,7 +101,7 @@ export function RunBody({ data, views, tab, markable }: { data: RunData; views: 
     case "log":
       return <LogView state={views.log} working={!views.log.closed && !isFinal(run.status) && run.status !== "awaiting_approval"} title={child ? "Plan log" : "Log"} />;
     case "policies":
-      return <PoliciesTab checks={run.policy_checks} />;
+      return <PoliciesTab run={run} />;
     case "timeline":
       return <Timeline run={run} child={child} />;
     case "fingerprint":

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { StatusBadge } from "@/components/domain/status";
 import { WordingContext } from "@/components/domain/wording";
 import { applyProgress } from "@/features/runs/apply/model";
 import { ApplyStrip } from "@/features/runs/apply/table";
 import { useChangeView } from "@/components/changes/use-change-view";
 import { useSeen } from "@/components/changes/use-seen";
+import { OverrideDialog } from "@/features/runs/decide/override-dialog";
 import { DecisionBar } from "@/features/runs/decide/bar";
 import { ReasonDialog } from "@/components/ui/reason-dialog";
 import { WorkingBar } from "@/features/runs/decide/working-bar";
@@ -61,6 +62,11 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
   const actions = useRunActions(run, child);
   const { askReject } = actions;
   const mayReject = run.allowed_actions.includes("reject");
+  const [overriding, setOverriding] = useState(false);
+  const openOverride = () => {
+    actions.override.reset();
+    setOverriding(true);
+  };
   const asking = useRef(false);
   useEffect(() => {
     // “Reject” pressed in the inbox opens the dialog here, once; it never acts by itself.
@@ -82,6 +88,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
     a: waiting ? () => typedRef.current?.focus() : undefined,
     r: open(actions.askReject, "reject"),
     d: open(actions.askDiscard, "discard"),
+    o: open(openOverride, "override"),
     "shift+c": open(actions.askCancel, "cancel"),
     n: waiting ? () => views.changes.moveUnseen(1) : undefined,
     "shift+n": waiting ? () => views.changes.moveUnseen(-1) : undefined,
@@ -103,7 +110,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
       {child ? <Verified child={child} /> : null}
       {child ? <LockFacts run={child} /> : null}
       <Approvals run={run} fourEyesOff={run.approvals_detail ? !run.approvals_detail.four_eyes : false} onRevoke={run.allowed_actions.includes("revoke") && run.approvals_detail?.you.decision === "approve" ? actions.askRevoke : null} />
-      <Policies checks={run.policy_checks} verdict={run.verdict} />
+      <Policies run={run} onOverride={run.status === "policy_blocked" && run.allowed_actions.includes("override") && run.approvals_detail?.you.may_override ? openOverride : null} />
       <Fingerprint run={run} />
       <Upstream run={run} />
       {working ? null : <Timings run={child ?? run} />}
@@ -132,7 +139,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
         {rail}
       </div>
       {deciding && run.kind !== "apply" ? (
-        <DecisionBar key={run.id} run={run} view={views.changes} busy={actions.busy} error={actions.error} typedRef={typedRef} onApprove={(comment) => actions.approve.mutate(comment)} onReject={actions.askReject} onDiscard={actions.askDiscard} />
+        <DecisionBar key={run.id} run={run} view={views.changes} busy={actions.busy} error={actions.error} typedRef={typedRef} onApprove={(comment) => actions.approve.mutate(comment)} onReject={actions.askReject} onDiscard={actions.askDiscard} onOverride={openOverride} />
       ) : working ? (
         <WorkingBar
           shown={shown}
@@ -141,6 +148,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
           cancel={{ label: run.cancel_requested_at ?? child?.cancel_requested_at ? "Cancel requested" : "Cancel run", blocked: run.cancel_requested_at ?? child?.cancel_requested_at ? "Cancel was requested; the process is ending" : may("cancel") ? null : "You lack the right to cancel runs", act: actions.askCancel }}
         />
       ) : null}
+      <OverrideDialog run={run} open={overriding} onClose={() => setOverriding(false)} busy={actions.override.isPending} error={actions.override.error} onOverride={(body) => actions.override.mutateAsync(body)} />
       <ReasonDialog ask={actions.ask} onClose={actions.closeAsk} error={actions.error} />
     </main>
     </WordingContext>

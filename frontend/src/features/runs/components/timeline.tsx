@@ -32,6 +32,10 @@ function entries(run: Run, child: Run | undefined): Entry[] {
     out.push({ at: decision.created_at, icon: dot, text: <><strong className="font-medium">{decision.actor.name}</strong> {verb}{decision.comment ? `: “${decision.comment}”` : ""}</> });
     if (decision.voided_at) out.push({ at: decision.voided_at, icon: dot, text: `Approval of ${decision.actor.name} void: ${decision.void_reason ?? "what was approved has moved"}` });
   }
+  for (const override of run.overrides) {
+    out.push({ at: override.created_at, icon: dot, text: <><strong className="font-medium">{override.actor.name}</strong> overrode the policies: “{override.reason}”</> });
+    if (override.ended_at) out.push({ at: override.ended_at, icon: dot, text: `Override of ${override.actor.name} ended: ${override.end_reason ?? "it counts no more"}` });
+  }
   if (child) out.push({ at: child.created_at, icon: dot, text: "Approved; the apply was queued" });
   if (run.finished_at && isFinal(run.status)) out.push({ at: run.finished_at, icon: <StatusIcon status={run.status} halted={run.halted} />, text: <strong className="font-medium">{statusLook(run).word}</strong> });
   return out.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));

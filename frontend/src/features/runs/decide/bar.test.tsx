@@ -17,7 +17,7 @@ function Bar({ onApprove }: { onApprove: (comment: string) => void }) {
   return (
     <>
       {destructive.map((node) => <button key={node.resource.address} type="button" onClick={() => view.seen.set(node.resource.address, true)}>see {node.resource.address}</button>)}
-      <DecisionBar run={run} view={view} busy={false} error={null} typedRef={null} onApprove={onApprove} onReject={vi.fn()} onDiscard={vi.fn()} />
+      <DecisionBar run={run} view={view} busy={false} error={null} typedRef={null} onApprove={onApprove} onReject={vi.fn()} onDiscard={vi.fn()} onOverride={vi.fn()} />
     </>
   );
 }

@@ -1,4 +1,4 @@
-import { Lock } from "lucide-react";
+import { Lock, ShieldOff } from "lucide-react";
 import { type Ref, useState } from "react";
 import { Address } from "@/components/domain/address";
 import { Button } from "@/components/ui/button";
@@ -6,6 +6,7 @@ import { Input } from "@/components/ui/field";
 import { Kbd } from "@/components/ui/kbd";
 import { TypedName } from "@/components/ui/typed-name";
 import type { Run } from "@/lib/api/types";
+import { cx } from "@/lib/cx";
 import type { ChangeView } from "@/components/changes/use-change-view";
 import { gate } from "./gate";
 import { SeenPips } from "./seen-pips";
@@ -19,10 +20,11 @@ export interface DecisionBarProps {
   onApprove: (comment: string) => void;
   onReject: () => void;
   onDiscard: () => void;
+  onOverride: () => void;
 }
 
 /** Always in sight while a plan waits. What is missing is said; the press names what it does. */
-export function DecisionBar({ run, view, busy, error, typedRef, onApprove, onReject, onDiscard }: DecisionBarProps) {
+export function DecisionBar({ run, view, busy, error, typedRef, onApprove, onReject, onDiscard, onOverride }: DecisionBarProps) {
   const [typed, setTyped] = useState("");
   const [comment, setComment] = useState("");
   const state = gate(run, view.destructive, view.unseen.length, typed);
@@ -57,12 +59,15 @@ export function DecisionBar({ run, view, busy, error, typedRef, onApprove, onRej
           <Input ref={typedRef} className="max-w-sm" placeholder="Kept with the approval" value={comment} onChange={(event) => setComment(event.target.value)} />
         </label>
       ) : null}
-      <p className="ml-auto min-w-0 max-w-[200px] shrink text-right text-12 text-ink-2 max-sm:hidden" role="status">
+      <p className={cx("ml-auto min-w-0 shrink text-right text-12 text-ink-2 max-sm:hidden", run.status === "policy_blocked" ? "max-w-[460px]" : "max-w-[200px]")} role="status">
         {error ? <span className="text-destroy">{error}</span> : state.missing ? <span>{state.missing}{/[.!]$/.test(state.missing) ? "" : "."}</span> : state.effect}
       </p>
       <div className="flex shrink-0 items-center gap-2">
         {run.allowed_actions.includes("discard") ? <Button size={32} look="ghost" keys="D" onClick={onDiscard} className="max-sm:hidden">Discard</Button> : null}
         {run.allowed_actions.includes("reject") ? <Button size={32} keys="R" onClick={onReject}>Reject</Button> : null}
+        {run.status === "policy_blocked" && run.approvals_detail ? (
+          <Button size={32} className="max-sm:grow" keys="O" icon={<ShieldOff size={14} />} blocked={run.approvals_detail.you.may_override ? null : (run.approvals_detail.you.why_not_override ?? "You can't override this plan")} disabled={busy} onClick={onOverride}>Override</Button>
+        ) : null}
         {run.status === "awaiting_approval" ? (
           <Button
             size={32}

@@ -1,4 +1,5 @@
 import type { Run } from "@/lib/api/types";
+import { blocking } from "@/lib/plan/blocking";
 import { isMove, moveTarget } from "@/lib/plan/moving";
 import type { ResourceNode } from "@/lib/plan/tree";
 
@@ -14,8 +15,10 @@ export interface Gate {
 }
 
 function blockedWords(run: Run): string {
-  const failed = run.policy_checks.filter((check) => check.outcome !== "passed" && check.enforcement_level !== "advisory").length;
-  return `${failed === 1 ? "1 policy blocks" : `${failed} policies block`} this plan. Change what they find and plan again.`;
+  const n = blocking(run).length;
+  const what = n === 0 ? "A policy blocks this plan." : n === 1 ? "1 policy set blocks this plan." : `${n} policy sets block this plan.`;
+  const you = run.approvals_detail?.you;
+  return you?.may_override ? `${what} You may override ${n === 1 ? "it" : "them"}.` : `${what} ${you?.why_not_override ?? "Change what they find and plan again."}`;
 }
 
 /** Whether Approve is open, and what it says. The workspace's name and the Seen marks guard what can't be undone. */

@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
-import { decide, requestRun, stopRun } from "@/lib/api/runs";
+import { decide, overrideRun, requestRun, stopRun } from "@/lib/api/runs";
 import { type BackendBody, requestMigration, requestRollback } from "@/lib/api/state";
 import type { Run } from "@/lib/api/types";
 import type { ReasonAsk } from "@/components/ui/reason-dialog";
@@ -33,6 +33,7 @@ export function useRunActions(run: Run, child: Run | undefined) {
   const approve = useMutation({ mutationFn: (comment: string) => decide(run.id, "approve", { ...(comment ? { comment } : {}), fingerprint }), onSuccess: settle, onError: () => settle() });
   const reject = useMutation({ mutationFn: (comment: string) => decide(run.id, "reject", { ...(comment ? { comment } : {}), fingerprint }), onSuccess: settle });
   const revoke = useMutation({ mutationFn: (comment: string) => decide(run.id, "revoke", comment ? { comment } : {}), onSuccess: settle });
+  const override = useMutation({ mutationFn: (body: { reason: string; expires_in_seconds: number }) => overrideRun(run.id, { ...body, fingerprint }), onSuccess: settle });
   const discard = useMutation({ mutationFn: (reason: string) => stopRun(run.id, "discard", reason), onSuccess: settle });
   const cancel = useMutation({ mutationFn: (reason: string) => stopRun(child && child.status !== "applied" ? child.id : run.id, "cancel", reason), onSuccess: () => settle() });
   const planAgain = useMutation({
@@ -45,7 +46,7 @@ export function useRunActions(run: Run, child: Run | undefined) {
   const failed = [approve, reject, revoke, discard, cancel, planAgain].find((each) => each.error)?.error;
 
   return {
-    approve, planAgain, ask,
+    approve, planAgain, override, ask,
     closeAsk: () => setAsk(null),
     error: failed ? explain(failed) : null,
     busy: approve.isPending || discard.isPending || cancel.isPending,

@@ -1,17 +1,16 @@
-import { ShieldAlert, ShieldCheck, ShieldX, TriangleAlert } from "lucide-react";
+import { ShieldAlert, ShieldCheck, ShieldOff, ShieldX, TriangleAlert } from "lucide-react";
 import { SectionHead, Tag } from "@/components/ui/bits";
-import type { PolicyCheck } from "@/lib/api/types";
+import { Button } from "@/components/ui/button";
+import type { PolicyCheck, Run } from "@/lib/api/types";
 import { splitAddress } from "@/lib/address";
 import { cx } from "@/lib/cx";
 import { duration, listed } from "@/lib/format";
-
-/** `policies/data-safety` of a URI, whatever stands before it. */
-export function policySetName(uri: string): string {
-  return uri.replace(/^[a-z+]+:\/\//, "").replace(/^policies\//, "").replace(/\/$/, "");
-}
+import { isOverridden, latestChecks, standingOverride } from "@/lib/plan/blocking";
+import { setName } from "@/lib/policy-words";
+import { Overrides } from "./overrides";
 
 /** One check that did not pass, whole: rule, message, remedy. */
-export function FailedCheck({ check }: { check: PolicyCheck }) {
+export function FailedCheck({ check, overridden = false }: { check: PolicyCheck; overridden?: boolean }) {
   const advisory = check.enforcement_level === "advisory";
   const Icon = advisory ? TriangleAlert : check.outcome === "error" ? ShieldAlert : ShieldX;
   return (
@@ -19,9 +18,9 @@ export function FailedCheck({ check }: { check: PolicyCheck }) {
       <p className="flex items-center gap-2 text-12 font-medium">
         <Icon size={14} className={cx("shrink-0", advisory ? "text-wait" : "text-destroy")} aria-hidden />
         {check.enforcement_level} {check.outcome === "error" ? "not evaluated" : "failed"}
-        <span className="ml-auto"><Tag tone={advisory ? "wait" : "destroy"}>{advisory ? "does not block" : "blocks"}</Tag></span>
+        <span className="ml-auto"><Tag tone={advisory || overridden ? "wait" : "destroy"}>{advisory ? "does not block" : overridden ? "overridden" : "blocks"}</Tag></span>
       </p>
-      {check.findings.every((finding) => finding.rule.startsWith(policySetName(check.policy_set_uri))) && check.findings.length > 0 ? null : <p className="truncate font-mono text-11 text-ink-2" title={check.policy_set_uri}>{policySetName(check.policy_set_uri)}</p>}
+      {check.findings.every((finding) => finding.rule.startsWith(setName(check.policy_set_uri))) && check.findings.length > 0 ? null : <p className="truncate font-mono text-11 text-ink-2" title={check.policy_set_uri}>{setName(check.policy_set_uri)}</p>}
       {check.error ? <p className="mt-1 text-12">{check.error}</p> : null}
       {check.findings.map((finding, i) => (
         <div key={i} className="mt-1 text-12">
@@ -40,28 +39,26 @@ export function passedWords(passed: readonly PolicyCheck[]): string {
   return listed(levels.map((level) => ({ level, n: passed.filter((check) => check.enforcement_level === level).length })).filter((each) => each.n > 0).map((each) => `${each.n} ${each.level}`));
 }
 
-/** The last stage that was checked stands for the plan. */
-export function latestChecks(checks: readonly PolicyCheck[]): PolicyCheck[] {
-  const stage = checks.some((check) => check.stage === "apply") ? "apply" : "plan";
-  return checks.filter((check) => check.stage === stage);
-}
-
-export function Policies({ checks, verdict }: { checks: readonly PolicyCheck[]; verdict: string | null }) {
-  const latest = latestChecks(checks);
+/** What the policies said of the plan, and who let it go on all the same. */
+export function Policies({ run, onOverride }: { run: Run; onOverride: (() => void) | null }) {
+  const latest = latestChecks(run.policy_checks);
+  const standing = standingOverride(run);
   const failed = latest.filter((check) => check.outcome !== "passed" || check.findings.length > 0);
   const passed = latest.filter((check) => !failed.includes(check));
   const seconds = latest.reduce((sum, check) => sum + check.duration_ms, 0) / 1000;
-  if (latest.length === 0 && verdict === null) return null;
+  if (latest.length === 0 && run.verdict === null && run.overrides.length === 0) return null;
   return (
     <section id="policies" aria-labelledby="rail-policies" className="border-b border-line px-4 py-3">
       <SectionHead id="rail-policies" title="Policies" aside={latest.length > 0 ? `${latest[0]?.policy_engine ?? ""}, ${duration(seconds)}` : null} />
-      {failed.length > 0 ? <ul className="mt-1 flex flex-col gap-2.5">{failed.map((check) => <FailedCheck key={check.id} check={check} />)}</ul> : null}
+      {failed.length > 0 ? <ul className="mt-1 flex flex-col gap-2.5">{failed.map((check) => <FailedCheck key={check.id} check={check} overridden={isOverridden(check, standing)} />)}</ul> : null}
       {passed.length > 0 ? (
         <p className="mt-1.5 flex items-center gap-2 text-12">
           <ShieldCheck size={14} className="shrink-0 text-create" aria-hidden />
           <span><span className="font-medium">{passed.length} passed</span> <span className="text-ink-3">{passedWords(passed)}</span></span>
         </p>
       ) : null}
+      <Overrides run={run} />
+      {onOverride ? <Button size={24} className="mt-2" icon={<ShieldOff size={13} />} onClick={onOverride}>Override</Button> : null}
       {latest.length === 0 ? <p className="mt-1 text-12 text-ink-3">No policy set is attached to this workspace.</p> : null}
     </section>
   );
