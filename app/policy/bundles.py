@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from app.core.settings import get_settings
 from app.policy import rego
 from app.policy.errors import PolicySetInvalid, PolicySetNotFound, PolicySetUriRefused
 from app.policy.schemas import PolicyBundle, PolicySetOut
@@ -116,7 +117,7 @@ def shipped(policies_dir: Path) -> list[PolicySetOut]:
 
 def describe(uri: str, name: str, bundle: PolicyBundle) -> PolicySetOut:
     """Return what people see of a policy set before they attach it."""
-    review = rego.review(bundle.files, bundle.data)
+    review = rego.review(bundle.files, bundle.data, get_settings().policy_allowed_builtins)
     titles = [found.group(1).strip() for text in bundle.files.values() if (found := _TITLE.search(text))]
     return PolicySetOut(
         uri=uri,

@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 from app.core.errors import AppError
@@ -25,6 +27,9 @@ from app.policy.schemas import (
 NO_ENGINE = "none"
 _BATCH_DOCUMENTS = 32
 _BATCH_BYTES = 8 * 1024 * 1024
+_REVIEWS: OrderedDict[tuple[str, tuple[str, ...]], rego.Review] = OrderedDict()
+_REVIEWS_LOCK = Lock()
+_REVIEWS_KEPT = 256
 Document = PolicyDocument | Mapping[str, Any]
 
 
@@ -65,11 +70,11 @@ class PolicyChecker:
         its own, and what one does to an engine is told of that one only. Raises ``ToolMissing`` when the engine that
         is asked for is missing, ``PolicySetInvalid`` for a bundle that can't be evaluated over any document.
         """
-        review = rego.review(bundle.files, bundle.data)
+        review = self._review(bundle)
         if review.errors:
             raise _invalid("; ".join(review.errors))
         engine = self._select()
-        policy_set = PolicySet(bundle, review.packages, review.is_self_contained)
+        policy_set = _policy_set(bundle, review)
         width = max(1, os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=width) as pool:
             batches = _batches(documents)
@@ -82,13 +87,16 @@ class PolicyChecker:
 
         Raises ``PolicySetInvalid`` with the reason, and ``ToolMissing`` when the engine that is asked for is missing.
         """
-        review = rego.review(bundle.files, bundle.data)
+        review = self._review(bundle)
         if review.errors:
             raise _invalid("; ".join(review.errors))
-        [answer] = self._select().evaluate([PolicySet(bundle, {})], b"{}")
+        [answer] = self._select().evaluate([PolicySet(bundle, {}, reaching=review.reaching)], b"{}")
         if answer.error is not None or answer.rego_version is None:
             raise _invalid(answer.error or "the engine gave no answer")
         return bundle.model_copy(update={"rego_version": answer.rego_version})
+
+    def _review(self, bundle: PolicyBundle) -> rego.Review:
+        return review_of(bundle, (self._settings or get_settings()).policy_allowed_builtins)
 
     def _select(self) -> PolicyEngine:
         return self._engine or select_engine(self._settings or get_settings())
@@ -100,7 +108,7 @@ class PolicyChecker:
         answers: dict[str, tuple[Evaluation, rego.Review | None]] = {}
         reviews: dict[str, rego.Review] = {}
         for digest, bundle in bundles.items():
-            review = rego.review(bundle.files, bundle.data)
+            review = self._review(bundle)
             if bundle.digest != digest:
                 answers[digest] = (Evaluation(error="the stored policy set does not match its digest"), None)
             elif review.errors:
@@ -111,7 +119,7 @@ class PolicyChecker:
         try:
             engine = self._select()
             engine_name = engine.name
-            sets = [PolicySet(bundles[d], review.packages, review.is_self_contained) for d, review in reviews.items()]
+            sets = [_policy_set(bundles[digest], review) for digest, review in reviews.items()]
             if sets:
                 found = engine.evaluate(sets, _serialize(document))
                 answers |= {d: (answer, reviews[d]) for d, answer in zip(reviews, found, strict=True)}
@@ -119,6 +127,26 @@ class PolicyChecker:
             reason = error.detail if isinstance(error, AppError) else f"{type(error).__name__}: {error}"
             answers |= {d: (Evaluation(error=reason), None) for d in reviews if d not in answers}
         return engine_name, answers
+
+
+def review_of(bundle: PolicyBundle, allowed: Sequence[str]) -> rego.Review:
+    """Return what reading a bundle's text tells; remembered, since content never changes."""
+    key = (bundle.digest, tuple(allowed))
+    with _REVIEWS_LOCK:
+        known = _REVIEWS.get(key)
+        if known is not None:
+            _REVIEWS.move_to_end(key)
+            return known
+    found = rego.review(bundle.files, bundle.data, allowed)
+    with _REVIEWS_LOCK:
+        _REVIEWS[key] = found
+        while len(_REVIEWS) > _REVIEWS_KEPT:
+            _REVIEWS.popitem(last=False)
+    return found
+
+
+def _policy_set(bundle: PolicyBundle, review: rego.Review) -> PolicySet:
+    return PolicySet(bundle, review.packages, review.is_self_contained, review.reaching)
 
 
 def _serialize(document: Document) -> bytes:

@@ -28,12 +28,13 @@ _OUT_OF_MEMORY = (
 class PolicySet:
     """One bundle to evaluate: its packages with their outcome rules, and whether it keeps to its own data.
 
-    Without ``packages`` the bundle is only compiled.
+    Without ``packages`` the bundle is only compiled. ``reaching`` are the builtins it calls that an operator allowed.
     """
 
     bundle: PolicyBundle
     packages: Mapping[tuple[str, ...], Sequence[str]]
     is_self_contained: bool = False
+    reaching: frozenset[str] = frozenset()
 
     @property
     def versions(self) -> tuple[RegoVersion, ...]:

@@ -87,10 +87,14 @@ class OpaEngine:
             data: list[str] = []
             for index, policy_set in enumerate(sets):
                 data += _lay_out(Path(directory), f"set{index}", policy_set.bundle)
+            capabilities = rego.CAPABILITIES
+            if self._settings.policy_allowed_builtins:
+                capabilities = Path(directory) / "capabilities.json"
+                capabilities.write_bytes(rego.capabilities(self._settings.policy_allowed_builtins))
             command = OpaEvalCommand(
                 query=query,
                 data=tuple(data),
-                capabilities=str(rego.CAPABILITIES),
+                capabilities=str(capabilities),
                 rego_version=rego_version,
                 timeout_seconds=timeout,
             )

@@ -7,13 +7,15 @@ would turn a policy into one that never denies, so they are found here, the same
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 CAPABILITIES = Path(__file__).with_name("capabilities.json")
+_REACHING = Path(__file__).with_name("reaching_builtins.json")
+_OUT_TO_THE_NETWORK = frozenset({"http.send", "net.lookup_ip_addr"})
 OUTCOME_RULES = ("deny", "warn")
 
 FORBIDDEN_BUILTINS = frozenset(
@@ -88,17 +90,23 @@ class Review:
     """The packages that give findings (dotted path to the rules of ``deny`` and ``warn`` it has), and what is wrong.
 
     ``is_self_contained`` says that no reference ranges over all of ``data``, so the set may share an engine's process
-    with others.
+    with others. ``reaching`` are the builtins that it calls and that an operator allowed.
     """
 
     packages: Mapping[tuple[str, ...], tuple[str, ...]]
     errors: tuple[str, ...]
     is_self_contained: bool
+    reaching: frozenset[str] = frozenset()
 
 
-def review(files: Mapping[str, str], data: str | None) -> Review:
-    """Read the files of a policy set (name to text) and its ``data.json``; never raises."""
+def review(files: Mapping[str, str], data: str | None, allowed: Collection[str] = ()) -> Review:
+    """Read the files of a policy set (name to text) and its ``data.json``; never raises.
+
+    ``allowed`` are those of ``FORBIDDEN_BUILTINS`` that an operator lets policies call.
+    """
     modules, errors = [], []
+    if unknown := sorted(set(allowed) - FORBIDDEN_BUILTINS):
+        errors.append(f"SLUICE_POLICY_ALLOWED_BUILTINS names {', '.join(unknown)}, which is no builtin that is off")
     for name in sorted(files):
         try:
             modules.append(_read(name, files[name]))
@@ -113,7 +121,7 @@ def review(files: Mapping[str, str], data: str | None) -> Review:
     for module in modules:
         rules.setdefault(module.package, set()).update(module.rules)
     for module in modules:
-        errors += _check_references(module, rules, values)
+        errors += _check_references(module, rules, values, allowed)
     used = {
         (module.package, reference.path[1:])
         for module in modules
@@ -129,7 +137,9 @@ def review(files: Mapping[str, str], data: str | None) -> Review:
     is_self_contained = all(
         path and (path[0] in values or any(path[: len(package)] == package for package in rules)) for _, path in used
     )
-    return Review(found, tuple(dict.fromkeys(errors)), is_self_contained)
+    named = {".".join(reference.path) for module in modules for reference in module.references}
+    reaching = FORBIDDEN_BUILTINS.intersection(allowed, named)
+    return Review(found, tuple(dict.fromkeys(errors)), is_self_contained, reaching)
 
 
 def dotted(path: tuple[str, ...]) -> str:
@@ -146,6 +156,16 @@ def rule_reference(package: tuple[str, ...], rule: str) -> str:
 def allowed_builtins() -> frozenset[str]:
     """Return the names of the builtins that policies may call."""
     return frozenset(item["name"] for item in json.loads(CAPABILITIES.read_text())["builtins"])
+
+
+def capabilities(allowed: Collection[str]) -> bytes:
+    """Return the file that tells opa what policies may call, for an installation that allows more than is listed."""
+    document: dict[str, Any] = json.loads(CAPABILITIES.read_text())
+    document["builtins"] += [item for item in json.loads(_REACHING.read_text()) if item["name"] in allowed]
+    if not _OUT_TO_THE_NETWORK.isdisjoint(allowed):
+        # An empty list would keep them from every host.
+        del document["allow_net"]
+    return json.dumps(document).encode()
 
 
 def _check_packages(
@@ -272,16 +292,16 @@ def _declaration(module: Module, tokens: list[_Token], position: int) -> int:
 
 
 def _check_references(
-    module: Module, rules: Mapping[tuple[str, ...], set[str]], values: dict[str, Any]
+    module: Module, rules: Mapping[tuple[str, ...], set[str]], values: dict[str, Any], allowed: Collection[str]
 ) -> Iterator[str]:
-    builtins = allowed_builtins()
+    builtins = allowed_builtins() | FORBIDDEN_BUILTINS.intersection(allowed)
     own = rules[module.package] | module.aliases
     for reference in module.references:
         name, root = ".".join(reference.path), reference.path[0]
         where = f"{module.name}:{reference.line}"
-        if name in FORBIDDEN_BUILTINS and root not in own:
-            hint = "; use input.time" if root == "time" else ""
-            yield f"{where}: {name} is not allowed in policies{hint}"
+        if name in FORBIDDEN_BUILTINS and name not in allowed and root not in own:
+            hint = "use input.time, or have it" if root == "time" else "have it"
+            yield f"{where}: {name} is not allowed in policies; {hint} allowed by SLUICE_POLICY_ALLOWED_BUILTINS"
         elif root == "data":
             if not _is_known_data(reference.path[1:], rules, values):
                 yield f"{where}: {name} is neither a rule of the policy set nor in its data.json"

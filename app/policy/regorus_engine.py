@@ -13,7 +13,7 @@ from app.core.settings import Settings
 from app.executor import gateway
 from app.executor.commands import PythonEvaluatorCommand
 from app.executor.environment import DEFAULT_PATH
-from app.policy import evaluation
+from app.policy import evaluation, rego
 from app.policy.evaluation import Evaluation, PolicySet
 
 _EVALUATOR = Path(__file__).with_name("evaluator.py")
@@ -33,10 +33,15 @@ class RegorusEngine:
 
     def evaluate(self, sets: Sequence[PolicySet], document: bytes) -> list[Evaluation]:
         """Evaluate in order; when the child dies over a set, that set gets the error and a new child takes the rest."""
-        return _insist(len(sets), lambda waiting: self._run([sets[index] for index in waiting], [document]))
+        lacking = {index: error for index, item in enumerate(sets) if (error := _lacks(item)) is not None}
+        return _insist(
+            len(sets), lambda waiting: self._run([sets[index] for index in waiting], [document]), known=lacking
+        )
 
     def evaluate_documents(self, policy_set: PolicySet, documents: Sequence[bytes]) -> list[Evaluation]:
         """Evaluate in order; the set is read once a child, and a document over which it dies gets the error."""
+        if (error := _lacks(policy_set)) is not None:
+            return [error] * len(documents)
         return _insist(len(documents), lambda waiting: self._run([policy_set], [documents[index] for index in waiting]))
 
     def _run(self, sets: Sequence[PolicySet], documents: Sequence[bytes]) -> "_Round":
@@ -46,7 +51,11 @@ class RegorusEngine:
         count = len(sets) * len(documents)
         order = {
             "timeout_seconds": timeout,
-            "forbidden": [[name, arity] for name, arity in _FORBIDDEN_ARITIES.items()],
+            "forbidden": [
+                [name, arity]
+                for name, arity in _FORBIDDEN_ARITIES.items()
+                if name not in settings.policy_allowed_builtins
+            ],
             "sets": [
                 {
                     "files": item.bundle.files,
@@ -88,10 +97,20 @@ class _Round:
     blame: Evaluation | None = None
 
 
-def _insist(count: int, run: Callable[[list[int]], _Round]) -> list[Evaluation]:
+def _lacks(policy_set: PolicySet) -> Evaluation | None:
+    missing = sorted(policy_set.reaching & _LACKING)
+    if not missing:
+        return None
+    words = f"{', '.join(missing)}: regorus has no such builtin; install opa, or do without it"
+    return Evaluation(error=words, is_syntax=True)
+
+
+def _insist(
+    count: int, run: Callable[[list[int]], _Round], known: Mapping[int, Evaluation] | None = None
+) -> list[Evaluation]:
     """Run children until all of ``count`` have an answer; each answers one at least, or is blamed."""
-    answers: dict[int, Evaluation] = {}
-    waiting = list(range(count))
+    answers: dict[int, Evaluation] = dict(known or {})
+    waiting = [index for index in range(count) if index not in answers]
     while waiting:
         found = run(waiting)
         answers |= {waiting[position]: answer for position, answer in found.answers.items()}
@@ -104,6 +123,17 @@ def _insist(count: int, run: Callable[[list[int]], _Round]) -> list[Evaluation]:
 
 _FORBIDDEN_ARITIES = {"http.send": 1, "opa.runtime": 0, "rand.intn": 2, "time.now_ns": 0, "uuid.rfc4122": 1}
 """What regorus has of the forbidden builtins, and how many arguments each takes."""
+
+_LACKING = rego.FORBIDDEN_BUILTINS - {
+    "json.match_schema",
+    "json.verify_schema",
+    "opa.runtime",
+    "rand.intn",
+    "time.now_ns",
+    "trace",
+    "uuid.rfc4122",
+}
+"""What regorus does not have of the builtins that may be allowed; its ``http.send`` sends nothing."""
 
 
 @lru_cache(maxsize=1)
