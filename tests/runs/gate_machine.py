@@ -36,6 +36,7 @@ from tests.runs.gate_model import Behaviour, Model, Plan, Policy
 
 GATE = {Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED}
 REGO: dict[Behaviour, str] = {"denies": policies.DENIES, "passes": policies.PASSES, "fails": policies.FAILS}
+MORE = {"when": "deletes", "required_approvals": 2}
 PLANS = [Plan(), Plan(), Plan(destroys=1), Plan(adds=4), Plan(tags={"env": ("prod",)})]
 
 
@@ -119,7 +120,7 @@ class Histories(RuleBasedStateMachine):
         required=st.sampled_from([1, 2]),
         own=st.booleans(),
         auto=st.sampled_from([False, False, True]),
-        start=st.sampled_from(["applying", "approved", "blocked", "gate", "nothing"]),
+        start=st.sampled_from(["applying", "overridden", "ruled", "approved", "claimed", "gate", "nothing"]),
     )
     def begin(self, required: int, own: bool, auto: bool, start: str) -> None:
         self.scene = new_scene(
@@ -132,17 +133,21 @@ class Histories(RuleBasedStateMachine):
         with unit_of_work() as session:
             self.team = identity.create_team(session, self.scene.admin, "security").id
         self.move_in_team(2, joins=True)
-        if start == "blocked":
+        if start == "overridden":
             self.attach("soft-mandatory", "denies")
+        if start == "ruled":
+            self.scene.change(approval_conditions=[MORE], approval_validity_seconds=3600)
         if start != "nothing":
             for _ in range(2):
                 self.request("plan", speculative=False, by_person=False)
-                self.run_on(finishes=True, plan=PLANS[0])
-        if start == "blocked":
+                self.run_on(finishes=True, plan=PLANS[2] if start == "ruled" else PLANS[0])
+        if start == "overridden":
             self.override(0, 0, 3600)
-        if start in {"approved", "applying", "blocked"}:
+        if start not in {"gate", "nothing"}:
             self.everybody_approves()
-        if start == "applying":
+        if start == "claimed":
+            self.claim()
+        if start in {"applying", "overridden", "ruled"}:
             self.run_on(finishes=False, plan=PLANS[0])
 
     numbers = st.integers(0, 5)
@@ -224,7 +229,7 @@ class Histories(RuleBasedStateMachine):
                 {"requester_may_approve": True},
                 {"requester_may_approve": False},
                 {"approval_conditions": []},
-                {"approval_conditions": [{"when": "deletes", "required_approvals": 2}]},
+                {"approval_conditions": [MORE]},
                 {"approval_conditions": [{"when": "changes_over", "threshold": 2, "required_approvals": 3}]},
                 {"approval_conditions": [{"when": "tag", "tag": "env=prod", "required_approvals": 2}]},
             ]

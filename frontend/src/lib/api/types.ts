@@ -105,6 +105,9 @@ export interface PlanView {
 export type ProgressRecord = With<Schemas["Record"], { data: Record<string, unknown> }>;
 export type ProgressPage = With<Schemas["ProgressPage"], { records: ProgressRecord[] }>;
 export type Workspace = Schemas["WorkspaceOut"];
+export type ApprovalCondition = Schemas["ApprovalConditionOut"];
+export type ApprovalConditionIn = Schemas["ApprovalConditionIn"];
+export type WorkspaceChange = Schemas["WorkspaceChange"];
 export type WorkspaceRow = With<Schemas["WorkspaceRow"], { latest_run: RunListItem | null; lock: Lock | null }>;
 export type Variable = With<Schemas["VariableOut"], { updated_by: Who }>;
 export type StateVersion = With<Schemas["StateVersionOut"], { created_by: Who }>;

@@ -13,6 +13,7 @@ import { planQuery, runQuery } from "@/lib/api/runs";
 import type { RunListItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { hourMinute, span } from "@/lib/format";
+import { reasons } from "@/lib/quorum";
 import { sentenceOfLoss } from "@/lib/plan/loss";
 import { isMove, moveSentence, wordingOf } from "@/lib/plan/moving";
 import { changeTree, destructiveChanges } from "@/lib/plan/tree";
@@ -70,7 +71,7 @@ export function Preview({ item, why, onReject }: { item: RunListItem; why: strin
         ) : null}
         {detail && waiting ? (
           <div className="flex flex-col gap-1 border-b border-line px-4 py-3 text-12">
-            <p className="flex items-center gap-2"><Pips have={detail.have} need={detail.need} /><span><span className="font-medium">{detail.have} of {detail.need} approved.</span> <span className="text-ink-2">{detail.because.filter((each) => !/^\d+ of \d+ approvals?\.?$/.test(each)).join(" ")}</span></span></p>
+            <p className="flex items-center gap-2"><Pips have={detail.have} need={detail.need} /><span><span className="font-medium">{detail.have} of {detail.need} approved.</span> <span className="text-ink-2">{reasons(detail.because).join(" ")}</span></span></p>
             {run.fingerprint ? (
               <p className="flex items-center gap-2 text-ink-2"><Clock size={13} aria-hidden />{run.fingerprint.is_current ? "Fingerprint same" : <span className="text-wait">Fingerprint moved: plan again</span>}{run.fingerprint.expires_at ? `; void at ${hourMinute(run.fingerprint.expires_at, now)}, ${span(Date.parse(run.fingerprint.expires_at) - now)} left` : ""}</p>
             ) : null}

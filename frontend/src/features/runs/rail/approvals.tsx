@@ -6,6 +6,7 @@ import type { Decision, Run } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { moment } from "@/lib/format";
+import { reasons } from "@/lib/quorum";
 
 function DecisionRow({ decision }: { decision: Decision }) {
   const now = useNow();
@@ -21,6 +22,7 @@ function DecisionRow({ decision }: { decision: Decision }) {
         <time className="tnum ml-auto shrink-0 text-12 text-ink-3" dateTime={decision.created_at}>{moment(decision.created_at, now)}</time>
       </div>
       {decision.comment ? <p className="mt-0.5 ml-7 text-12 text-ink-2">“{decision.comment}”</p> : null}
+      {!struck && decision.expires_at ? <p className="ml-7 text-12 text-ink-3">{Date.parse(decision.expires_at) > now ? `Counts until ${moment(decision.expires_at, now)}` : "Has run out"}</p> : null}
       {struck ? <p className="mt-0.5 ml-7 text-12 text-wait">Void: {decision.void_reason ?? "what was approved has moved"}</p> : null}
     </li>
   );
@@ -39,8 +41,7 @@ export function Approvals({ run, fourEyesOff, onRevoke }: ApprovalsProps) {
   const left = Math.max(0, detail.need - detail.have);
   const waiting = run.status === "awaiting_approval";
   const { you } = detail;
-  // The count itself stands above, in the head of the section.
-  const because = detail.because.filter((each) => !/^\d+ of \d+ approvals?(: .*)?\.?$/.test(each));
+  const because = reasons(detail.because);
   return (
     <section aria-labelledby="rail-approvals" className="border-b border-line px-4 py-3">
       <SectionHead id="rail-approvals" title={<span className="flex items-center gap-2">Approvals <Pips have={detail.have} need={detail.need} /></span>} aside={<span className="tnum text-13 text-ink">{detail.have} of {detail.need}</span>} />
@@ -53,7 +54,7 @@ export function Approvals({ run, fourEyesOff, onRevoke }: ApprovalsProps) {
           </li>
         ) : null}
       </ul>
-      {because.length > 0 ? <p className="mt-1 text-12 text-ink-2">{because.map(sentence).join(" ")}</p> : null}
+      {because.length > 0 ? <ul aria-label="Why" className="mt-1 flex flex-col gap-0.5 text-12 text-ink-2">{because.map((each) => <li key={each}>{each}</li>)}</ul> : null}
       {fourEyesOff ? <p className="mt-1 text-12 text-wait">Four-eyes is off in this workspace: the requester may approve.</p> : null}
       {waiting ? (
         <p className="mt-2 flex items-start gap-2 text-12">
@@ -70,8 +71,4 @@ export function Approvals({ run, fourEyesOff, onRevoke }: ApprovalsProps) {
       {detail.decisions.length === 0 && !waiting ? <p className="text-12 text-ink-3">{run.status === "policy_blocked" ? "Asked for once no policy blocks." : "No decision was made."}</p> : null}
     </section>
   );
-}
-
-function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

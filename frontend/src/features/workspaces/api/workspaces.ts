@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { http, type Page } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
-import type { OutputValue, PolicyAttachment, Stack, Team, Variable, Workspace, WorkspaceRow } from "@/lib/api/types";
+import type { OutputValue, PolicyAttachment, Stack, Team, Variable, Workspace, WorkspaceChange, WorkspaceRow } from "@/lib/api/types";
 
 export interface WorkspaceFilter {
   search?: string | undefined;
@@ -55,7 +55,7 @@ export interface NewWorkspace {
 }
 
 export const createWorkspace = (body: NewWorkspace) => http.post<Workspace>("/terraform/workspaces", body);
-export const changeWorkspace = (id: string, body: Partial<Omit<Workspace, "approver_teams">> & { approver_team_ids?: string[] }) => http.patch<Workspace>(`/terraform/workspaces/${id}`, body);
+export const changeWorkspace = (id: string, body: WorkspaceChange) => http.patch<Workspace>(`/terraform/workspaces/${id}`, body);
 export const deleteWorkspace = (id: string) => http.delete<undefined>(`/terraform/workspaces/${id}`);
 
 export interface VariableBody {

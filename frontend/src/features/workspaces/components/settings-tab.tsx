@@ -3,13 +3,14 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { SectionHead } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
-import { Checkbox, Field, Input, Select } from "@/components/ui/field";
+import { Field, Input, Select } from "@/components/ui/field";
 import { changeWorkspace, deleteWorkspace, teamsQuery } from "@/features/workspaces/api/workspaces";
 import { ApiError, explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import { useMay } from "@/lib/api/session";
 import type { Workspace } from "@/lib/api/types";
 import { plural } from "@/lib/format";
+import { gateChange, gateForm, gateProblem, GateSection } from "./gate-section";
 import { readTags } from "./new-dialog";
 
 /** Name and tags, the rule of the gate, and the end of the workspace. */
@@ -21,8 +22,7 @@ export function SettingsTab({ workspace, resources, backend }: { workspace: Work
   const queryClient = useQueryClient();
   const [form, setForm] = useState({
     description: workspace.description, tags: workspace.tags.join(", "), engine: workspace.engine_kind ?? "", engineVersion: workspace.engine_version ?? "",
-    approvals: String(workspace.required_approvals), teams: workspace.approver_teams.map((team) => team.id), requester: workspace.requester_may_approve,
-    auto: workspace.auto_apply, autoDestroy: workspace.auto_apply_allows_destroy, age: workspace.plan_max_age_seconds === null ? "" : String(Math.round(workspace.plan_max_age_seconds / 3600)),
+    gate: gateForm(workspace),
   });
   const [saved, setSaved] = useState(false);
   const set = (part: Partial<typeof form>) => {
@@ -34,10 +34,11 @@ export function SettingsTab({ workspace, resources, backend }: { workspace: Work
       changeWorkspace(workspace.id, {
         description: form.description.trim(), tags: readTags(form.tags), engine_kind: form.engine === "tofu" || form.engine === "terraform" ? form.engine : null, engine_version: form.engineVersion.trim() || null,
         // Rules of the gate need a right of their own: they are sent only by those who hold it.
-        ...(mayRule ? {} : { required_approvals: Number(form.approvals), approver_team_ids: form.teams, requester_may_approve: form.requester, auto_apply: form.auto, auto_apply_allows_destroy: form.autoDestroy, plan_max_age_seconds: form.age ? Number(form.age) * 3600 : null }),
+        ...(mayRule ? {} : gateChange(form.gate)),
       }),
     onSuccess: async (next) => {
       queryClient.setQueryData(keys.workspace(workspace.id), next);
+      setForm((now) => ({ ...now, gate: gateForm(next) }));
       setSaved(true);
       await queryClient.invalidateQueries({ queryKey: keys.workspaces });
     },
@@ -45,7 +46,7 @@ export function SettingsTab({ workspace, resources, backend }: { workspace: Work
   const wrong = (field: string) => (save.error instanceof ApiError ? save.error.field(field) : undefined);
   return (
     <div className="max-w-2xl">
-    <form onSubmit={(event) => { event.preventDefault(); if (!mayWrite) save.mutate(); }}>
+    <form onSubmit={(event) => { event.preventDefault(); if (!mayWrite && !gateProblem(form.gate)) save.mutate(); }}>
       <section className="flex flex-col gap-3 border-b border-line px-5 py-4">
         <SectionHead title="General" />
         <Field label="Description" error={wrong("description")}>{(ids) => <Input {...ids} disabled={Boolean(mayWrite)} value={form.description} onChange={(event) => set({ description: event.target.value })} />}</Field>
@@ -64,26 +65,9 @@ export function SettingsTab({ workspace, resources, backend }: { workspace: Work
         </div>
       </section>
       <section className="flex flex-col gap-3 border-b border-line px-5 py-4">
-        <SectionHead title="The gate" aside={mayRule ? "Only an admin changes these" : "A change voids the approvals of waiting plans"} />
-        <div className="grid grid-cols-2 gap-3">
-          <Field label="Approvals needed" error={wrong("required_approvals")}>{(ids) => <Input {...ids} type="number" min={1} max={20} disabled={Boolean(mayRule)} value={form.approvals} onChange={(event) => set({ approvals: event.target.value })} />}</Field>
-          <Field label="A plan is void after (hours)" hint="Empty: never by age" error={wrong("plan_max_age_seconds")}>{(ids) => <Input {...ids} type="number" min={1} disabled={Boolean(mayRule)} value={form.age} onChange={(event) => set({ age: event.target.value })} />}</Field>
-        </div>
-        <fieldset disabled={Boolean(mayRule)} className="flex flex-col gap-2">
-          <legend className="mb-1 text-11 text-ink-3">Teams that approve (none: everyone with the right)</legend>
-          {teams.map((team) => (
-            <Checkbox key={team.id} label={team.name} checked={form.teams.includes(team.id)} onChange={(event) => set({ teams: event.target.checked ? [...form.teams, team.id] : form.teams.filter((each) => each !== team.id) })} />
-          ))}
-          {teams.length === 0 ? <p className="text-12 text-ink-2">There is no team yet.</p> : null}
-        </fieldset>
-        <fieldset disabled={Boolean(mayRule)} className="flex flex-col gap-2">
-          <legend className="mb-1 text-11 text-ink-3">Rules</legend>
-          <Checkbox label="The requester may approve (four-eyes is off)" checked={form.requester} onChange={(event) => set({ requester: event.target.checked })} />
-          <Checkbox label="Apply without a person when policies pass and nothing is destroyed" checked={form.auto} onChange={(event) => set({ auto: event.target.checked })} />
-          {form.auto ? <Checkbox label="Also when something is destroyed" className="ml-6" checked={form.autoDestroy} onChange={(event) => set({ autoDestroy: event.target.checked })} /> : null}
-        </fieldset>
+        <GateSection form={form.gate} teams={teams} blocked={mayRule} wrong={wrong} onChange={(part) => set({ gate: { ...form.gate, ...part } })} />
         <div className="flex items-center gap-3">
-          <Button type="submit" look="primary" size={32} blocked={mayWrite} disabled={save.isPending}>Save</Button>
+          <Button type="submit" look="primary" size={32} blocked={mayWrite ?? gateProblem(form.gate)} disabled={save.isPending}>Save</Button>
           <span role="status" className="text-12 text-ink-2">{save.error ? <span className="text-destroy">{explain(save.error)}</span> : saved ? "Saved." : null}</span>
         </div>
       </section>
