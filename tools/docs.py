@@ -66,6 +66,17 @@ def error_codes() -> str:
     return "\n".join(lines)
 
 
+def ways_around() -> str:
+    """Return every way around the gate that is tested, and what answers."""
+    from tests.runs.ways import WAYS
+
+    lines = ["| tried | answered |", "|---|---|"]
+    for way in WAYS:
+        answer = f"`{way.code}`" if way.code is not None else way.instead
+        lines.append(f"| {way.tried} | {answer}{', and the plan is superseded' if way.ends else ''} |")
+    return "\n".join(lines)
+
+
 def permissions() -> str:
     """Return every permission, and which role holds it."""
     from app.core.permissions import PERSON_ONLY, Permission
@@ -110,6 +121,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "permissions": permissions,
     "roles": roles,
     "tasks": tasks,
+    "ways-around": ways_around,
 }
 
 

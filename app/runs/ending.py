@@ -49,7 +49,7 @@ def verify(session: Session, run_id: str, token: int, verdict: str, checked_bund
         return VerifyAnswer(may_apply=False, reason="cancel was requested")
     now = fingerprint.inputs_of(session, workspace)
     moved = fingerprint.moves(parent, now)
-    if parent.fingerprint != run.fingerprint or _recomputed(parent) != parent.fingerprint:
+    if parent.fingerprint != run.fingerprint or not fingerprint.is_intact(parent):
         moved.append((PlanAltered.code, "the plan's fingerprint is not the one that was approved"))
     if now.policy_bundles != checked_bundles:
         moved.append((PoliciesMoved.code, "the policies changed while they were evaluated"))
@@ -95,10 +95,6 @@ def _why_blocked(session: Session, run: TerraformRun, parent: TerraformRun, verd
     checks = policy.checks_of(session, [run.id]).get(run.id, [])
     is_lifted = override_holds(standing, parent.fingerprint, checks)
     return None if is_lifted else "a policy blocks it now that nobody overrode"
-
-
-def _recomputed(parent: TerraformRun) -> str:
-    return fingerprint.fingerprint(parent.fingerprint_parts or {})
 
 
 def supersede_apply(

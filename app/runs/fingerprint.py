@@ -112,18 +112,11 @@ def checked_bundles_digest(checks: list[PolicyCheckOut]) -> str:
 
 def parts_of(run: TerraformRun, *, policy_bundles: str, policy_results: str) -> dict[str, str]:
     """Return the parts of a settled plan, by name."""
-    artifacts = run.artifacts
-
-    def artifact(name: str) -> str:
-        return str(artifacts[name]["digest"]) if artifacts.get(name) else ""
-
     parts = {
         "spec": run.spec_version_id,
         "configuration": run.configuration_digest,
         "variables": digest(run.variable_version_ids),
-        "plan_file": artifact("plan_file"),
-        "plan_json": artifact("plan_json"),
-        "lock_file": artifact("lock_file"),
+        **_of_artifacts(run),
         "state": digest([run.state_lineage, run.state_serial]),
         "backend": run.backend_digest or "",
         "policy_bundles": policy_bundles,
@@ -138,6 +131,18 @@ def parts_of(run: TerraformRun, *, policy_bundles: str, policy_results: str) -> 
 def fingerprint(parts: dict[str, str]) -> str:
     """Return the fingerprint of the parts."""
     return digest(parts)
+
+
+def is_intact(run: TerraformRun) -> bool:
+    """Whether a run's fingerprint is that of its parts, and its plan and lock file are those that it names."""
+    parts = run.fingerprint_parts or {}
+    named = _of_artifacts(run)
+    return run.fingerprint == fingerprint(parts) and named == {name: parts.get(name) for name in named}
+
+
+def _of_artifacts(run: TerraformRun) -> dict[str, str]:
+    found = {name: run.artifacts.get(name) for name in ("plan_file", "plan_json", "lock_file")}
+    return {name: str(reference["digest"]) if reference else "" for name, reference in found.items()}
 
 
 def moved_inputs(run: TerraformRun, now: Inputs) -> list[str]:
