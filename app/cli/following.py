@@ -33,16 +33,19 @@ def print_record(out: "Console", record: "Record") -> None:
 class Show:
     """Shows records as they come: the log, and on a terminal a bar by phase, or while applying by step.
 
-    ``total`` is how many steps an apply has, where that is known.
+    ``total`` is how many steps an apply has, where that is known, and ``estimate`` what it is likely to take.
     """
 
-    def __init__(self, *, quiet: bool = False, total: int | None = None) -> None:
+    def __init__(
+        self, *, quiet: bool = False, total: int | None = None, estimate: "dict[str, Any] | None" = None
+    ) -> None:
         self._console = console(stderr=True)
         self._quiet = quiet
         self._total = total
         self._applied = self._refreshed = self._planned = 0
         self._phase = "queued"
         self._place = ""
+        self._likely = Likely(estimate or {})
         self._progress: Any = None
         self._task: Any = None
         if self._console.is_terminal:
@@ -90,6 +93,7 @@ class Show:
             self._phase = str(record.data.get("phase") or self._phase)
         elif record.type == "apply_complete":
             self._applied += 1
+            self._likely.done(str(record.data.get("address", "")))
         elif record.type == "refresh_complete":
             self._refreshed += 1
         elif record.type == "planned_change":
@@ -98,7 +102,7 @@ class Show:
     def _describe(self) -> str:
         words = self._phase.replace("_", " ")
         if self._total:
-            return f"{words} {self._applied}/{self._total} steps"
+            return f"{words} {self._applied}/{self._total} steps{self._likely.words()}"
         seen = [f"{self._refreshed} refreshed"] * bool(self._refreshed) + [f"{self._planned} changes"] * bool(
             self._planned
         )
@@ -110,6 +114,35 @@ class Show:
         return _PHASES.index(self._phase) if self._phase in _PHASES else 0
 
 
+class Likely:
+    """What is left of an estimate while resources are done."""
+
+    def __init__(self, estimate: "dict[str, Any]") -> None:
+        self._seconds: float | None = estimate.get("seconds")
+        self._at_once: float = estimate.get("at_once") or 1.0
+        self._left = {item["address"]: item["seconds"] or 0.0 for item in estimate.get("resources") or ()}
+        self._all = sum(self._left.values())
+
+    def done(self, address: str) -> None:
+        """Note that a resource is done."""
+        self._left.pop(address, None)
+
+    def words(self) -> str:
+        """Return how long it still takes, for people; nothing where no estimate is."""
+        if self._seconds is None:
+            return ""
+        left = sum(self._left.values())
+        beside = max(0.0, self._seconds - self._all / self._at_once)
+        return f" · about {spoken(max(1.0, beside / 2 + left / self._at_once))} left"
+
+
+def spoken(seconds: float) -> str:
+    """Return seconds as people say them."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def wait_for(
     client: "SluiceClient",
     run: "Run",
@@ -118,11 +151,12 @@ def wait_for(
     quiet: bool = False,
     timeout_seconds: float | None = None,
     total: int | None = None,
+    estimate: "dict[str, Any] | None" = None,
     as_json: bool = False,
 ) -> "Run":
     """Wait for a run, showing what happens. Ctrl-C leaves it going, says how to cancel it, and exits 130."""
     try:
-        with Show(quiet=quiet, total=total) as show:
+        with Show(quiet=quiet, total=total, estimate=estimate) as show:
             return client.wait(run.id, until, on_page=show.page, on_run=show.run, timeout_seconds=timeout_seconds)
     except KeyboardInterrupt:
         say(
@@ -164,4 +198,24 @@ def wait_for_apply(
     run = client.send(calls.get_run(apply_id))
     if ended(run):
         return run
-    return wait_for(client, run, ended, quiet=quiet, timeout_seconds=timeout_seconds, total=total, as_json=as_json)
+    return wait_for(
+        client,
+        run,
+        ended,
+        quiet=quiet,
+        timeout_seconds=timeout_seconds,
+        total=total,
+        estimate=estimate_of(client, plan.id),
+        as_json=as_json,
+    )
+
+
+def estimate_of(client: "SluiceClient", run_id: str) -> "dict[str, Any] | None":
+    """Return what a run's apply is likely to take; None where nothing is known, or the server knows no estimates."""
+    from app.client import ApiError, calls
+
+    try:
+        estimate: dict[str, Any] = client.send(calls.get_estimate(run_id))
+    except ApiError:
+        return None
+    return estimate if estimate.get("seconds") is not None else None

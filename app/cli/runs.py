@@ -72,17 +72,27 @@ def show_run(
 
     Example: sluice run show run-01k… --plan
     """
-    from app.cli.output import print_json
+    from app.cli.following import estimate_of, spoken
+    from app.cli.output import console, print_json
     from app.cli.report import print_next_steps, print_run, run_document
     from app.client import calls
 
     with connect() as client:
         run = client.send(calls.get_run(run_id))
         view = client.send(calls.get_plan(run_id)) if plan else None
+        waits = run.status in {"awaiting_approval", "approved"}
+        estimate = estimate_of(client, run_id) if waits else None
         if as_json:
-            print_json({**run_document(run), **({"plan": view} if view is not None else {})})
+            beside = {"plan": view, "estimate": estimate}
+            print_json({**run_document(run), **{name: found for name, found in beside.items() if found is not None}})
             return
         print_run(client, run)
+        if estimate is not None:
+            applies = len(estimate["applies"])
+            console().print(
+                f"  Its apply is likely to take {spoken(estimate['seconds'])} "
+                f"(from the last {'apply' if applies == 1 else f'{applies} applies'} of the workspace)."
+            )
         if view is not None:
             _print_plan(view)
         _print_decisions(run)

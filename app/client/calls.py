@@ -120,6 +120,11 @@ def get_plan(run_id: str) -> Call[Any]:
     return get(_path("terraform", "runs", run_id, "plan"))
 
 
+def get_estimate(run_id: str) -> Call[Any]:
+    """Read what the apply of a plan is likely to take, in seconds, and each resource of it."""
+    return get(_path("terraform", "runs", run_id, "estimate"))
+
+
 def request_run(
     workspace: str,
     kind: str = "plan",

@@ -42,6 +42,7 @@ from app.runs.errors import (
 from app.runs.machine import Kind, Status
 from app.runs.schemas import (
     DecisionRequest,
+    EstimateOut,
     MigrationRequest,
     OverrideRequest,
     PlanRequest,
@@ -220,6 +221,17 @@ def get_run(run_id: str, session: SessionDep, actor: Reader) -> RunOut:
 def get_plan(run_id: str, session: SessionDep, actor: Reader) -> Response:
     """Return every change with its attributes. A sensitive value is null and flagged, on both sides."""
     return Response(service.plan_view(session, actor, run_id), media_type="application/json")
+
+
+@router.get(
+    "/runs/{run_id}/estimate",
+    operation_id="get_estimate",
+    summary="Estimate how long the apply takes",
+    responses=error_responses(RunNotFound, PlanRemoved),
+)
+def get_estimate(run_id: str, session: SessionDep, actor: Reader) -> EstimateOut:
+    """Return what this plan's apply is likely to take, in all and by resource, from the workspace's last applies."""
+    return service.estimate(session, actor, run_id)
 
 
 @router.post("/runs/{run_id}/approve", operation_id="approve_run", summary="Approve", responses=DECISION_ERRORS)

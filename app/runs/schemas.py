@@ -170,6 +170,32 @@ class Timings(BaseModel):
     total_seconds: float | None = Field(description="From the request to the plan at the gate, or to the end")
 
 
+class ResourceEstimate(BaseModel):
+    """What one resource is likely to take."""
+
+    address: str
+    action: str
+    seconds: float | None = Field(description="Median of the last applies; null when nothing alike was applied here")
+    basis: Literal["address", "type", "none"] = Field(description="What it was compared with")
+
+
+class PastApply(BaseModel):
+    """An apply that an estimate was made from."""
+
+    run_id: str
+    seconds: float
+
+
+class EstimateOut(BaseModel):
+    """What an apply is likely to take, from the last applies of its workspace."""
+
+    seconds: float | None = Field(description="The whole apply, from its claim; null while none is known")
+    usual_seconds: float | None = Field(description="Median of the last applies, whatever they changed")
+    at_once: float | None = Field(description="How many resources were worked on at once")
+    resources: list[ResourceEstimate]
+    applies: list[PastApply] = Field(description="What it was made from, newest first")
+
+
 class RunListItem(BaseModel):
     """A run in a list."""
 

@@ -18,6 +18,7 @@ from app.core.settings import get_settings
 from app.runs import (
     claiming,
     deciding,
+    estimating,
     halting,
     migrating,
     moving,
@@ -36,6 +37,7 @@ from app.runs.queue_schemas import QueueLimitIn, QueueOut, WorkerOut
 from app.runs.requesting import EXECUTE_TASK
 from app.runs.schemas import (
     DecisionRequest,
+    EstimateOut,
     MigrationRequest,
     OverrideRequest,
     RollbackRequest,
@@ -126,6 +128,11 @@ def page(
 def plan_view(session: Session, actor: Actor, run_id: str) -> bytes:
     """Return the plan that people see, sensitive values replaced, as JSON. Raises ``RunNotFound``."""
     return presenting.plan_view(session, actor, run_id)
+
+
+def estimate(session: Session, actor: Actor, run_id: str) -> EstimateOut:
+    """Return what the apply of a plan is likely to take. Raises ``RunNotFound`` and ``PlanRemoved``."""
+    return estimating.of_run(session, actor, run_id)
 
 
 def approve(session: Session, actor: Actor, run_id: str, wanted: DecisionRequest) -> RunOut:

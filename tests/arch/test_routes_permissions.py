@@ -56,7 +56,7 @@ BORN_BY_NAME = {"push_spec"}
 QUERIES = {"read_policy_set_source": {"policy_set_uri": "policies/blast_radius"}}
 """What a route without a path parameter must be asked with."""
 
-NOT_YET_THERE = {"get_plan", "get_policy_input", "request_rollback"}
+NOT_YET_THERE = {"get_plan", "get_estimate", "get_policy_input", "request_rollback"}
 """Routes whose thing a queued run hasn't yet or a fixed body can't name: its own organization gets the same 404."""
 
 ENDLESS = {"follow_progress"}

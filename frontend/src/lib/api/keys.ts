@@ -14,6 +14,7 @@ export const keys = {
   queue: ["queue"] as const,
   run: (id: string) => ["run", id] as const,
   plan: (id: string) => ["run", id, "plan"] as const,
+  estimate: (id: string) => ["run", id, "estimate"] as const,
   stacks: ["stacks"] as const,
   stack: (id: string) => ["stack", id] as const,
   members: ["members"] as const,

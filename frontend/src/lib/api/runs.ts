@@ -2,7 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { isFinal, isWorking } from "@/lib/run-status";
 import { http, type Page } from "./http";
 import { keys } from "./keys";
-import type { PlanView, Run, RunListItem } from "./types";
+import type { Estimate, PlanView, Run, RunListItem } from "./types";
 
 /** One run. The stream tells of changes at once; the interval is for what no stream carries (approvals of others). */
 export const runQuery = (id: string) =>
@@ -25,6 +25,16 @@ export const planQuery = (id: string, enabled: boolean) =>
     staleTime: Infinity,
     enabled,
     retry: 1,
+  });
+
+/** What the apply of a plan is likely to take, from the workspace's last applies. */
+export const estimateQuery = (id: string, enabled: boolean) =>
+  queryOptions({
+    queryKey: keys.estimate(id),
+    queryFn: ({ signal }) => http.get<Estimate>(`/terraform/runs/${id}/estimate`, undefined, signal),
+    staleTime: Infinity,
+    enabled,
+    retry: false,
   });
 
 export const runsQuery = (filter: { workspace?: string; limit?: number }) =>

@@ -1242,6 +1242,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/runs/{run_id}/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Estimate how long the apply takes
+         * @description Return what the apply of this plan is likely to take, in all and by resource, from the workspace's last applies.
+         */
+        get: operations["get_estimate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/runs/{run_id}/override": {
         parameters: {
             query?: never;
@@ -2805,6 +2825,34 @@ export interface components {
             version: string;
         };
         /**
+         * EstimateOut
+         * @description What an apply is likely to take, from the last applies of its workspace.
+         */
+        EstimateOut: {
+            /**
+             * Applies
+             * @description What it was made from, newest first
+             */
+            applies: components["schemas"]["PastApply"][];
+            /**
+             * At Once
+             * @description How many resources were worked on at once
+             */
+            at_once: number | null;
+            /** Resources */
+            resources: components["schemas"]["ResourceEstimate"][];
+            /**
+             * Seconds
+             * @description The whole apply, from its claim; null while none is known
+             */
+            seconds: number | null;
+            /**
+             * Usual Seconds
+             * @description Median of the last applies, whatever they changed
+             */
+            usual_seconds: number | null;
+        };
+        /**
          * EvaluationIn
          * @description A draft, and the input to evaluate it over: of `run_id` and `input` name one.
          */
@@ -3932,6 +3980,16 @@ export interface components {
             new_password: string;
         };
         /**
+         * PastApply
+         * @description An apply that an estimate was made from.
+         */
+        PastApply: {
+            /** Run Id */
+            run_id: string;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
          * Permission
          * @description Every right there is. Roles are sets of these; a token may be narrowed to some of them.
          * @enum {string}
@@ -4859,6 +4917,27 @@ export interface components {
             provider: string;
             /** Type */
             type: string;
+        };
+        /**
+         * ResourceEstimate
+         * @description What one resource is likely to take.
+         */
+        ResourceEstimate: {
+            /** Action */
+            action: string;
+            /** Address */
+            address: string;
+            /**
+             * Basis
+             * @description What it was compared with
+             * @enum {string}
+             */
+            basis: "address" | "type" | "none";
+            /**
+             * Seconds
+             * @description Median of the last applies; null when nothing alike was applied here
+             */
+            seconds: number | null;
         };
         /**
          * ResourceFacets
@@ -9892,6 +9971,57 @@ export interface operations {
             };
             /** @description The run can't do that (`illegal_transition`); The run can't do that (`guard_refused`) */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_estimate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateOut"];
+                };
+            };
+            /** @description No such run (`run_not_found`) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The plan is no longer kept (`plan_removed`) */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

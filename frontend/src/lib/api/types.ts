@@ -22,6 +22,7 @@ export type QueuePlace = Schemas["QueuePlace"];
 export type Queue = Schemas["QueueOut"];
 export type Worker = Schemas["WorkerOut"];
 export type Timing = Schemas["Timing"];
+export type Estimate = Schemas["EstimateOut"];
 export type PolicyCheck = Schemas["PolicyCheckOut"];
 export type Override = Schemas["OverrideOut"];
 export type Decision = Schemas["DecisionOut"];

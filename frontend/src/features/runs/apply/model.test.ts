@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { ProgressRecord } from "@/lib/api/types";
+import type { Estimate, ProgressRecord } from "@/lib/api/types";
 import { readEvent } from "@/features/runs/log/events";
 import { applyLog } from "@/testing/fixtures/progress";
 import { ledgerPlan } from "@/testing/fixtures/plan";
-import { applyProgress } from "./model";
+import { applyProgress, secondsLeft } from "./model";
 import { ticks } from "./table";
 
 const eventsOf = (records: ProgressRecord[]) => records.flatMap((each) => readEvent(each.at, each.data) ?? []);
@@ -39,4 +39,25 @@ it.each([[0.3, { step: 0.1, end: 0.3 }], [270, { step: 120, end: 360 }], [3, { s
   const made = ticks(seconds);
   expect(made.step).toBe(axis.step);
   expect(made.end).toBeCloseTo(axis.end);
+});
+
+describe("secondsLeft", () => {
+  const rows = applyProgress(ledgerPlan.resources, eventsOf(applyLog()), false).rows;
+  const estimate: Estimate = {
+    seconds: 60, usual_seconds: 60, at_once: 2, applies: [{ run_id: "run-0", seconds: 60 }],
+    resources: rows.map((row) => ({ address: row.address, action: "create", seconds: 10_000, basis: "address" as const })),
+  };
+  const progress = applyProgress(ledgerPlan.resources, eventsOf(applyLog()), false, estimate);
+
+  it("counts what waits and what is in hand, as many at once as there used to be", () => {
+    // Five are not done; three of them began some time ago.
+    const left = secondsLeft(progress, estimate, 1_000_000) ?? 0;
+    expect(left).toBeGreaterThan(20_000);
+    expect(left).toBeLessThan(25_000);
+  });
+
+  it("says nothing without a history", () => {
+    expect(secondsLeft(progress, null, 0)).toBeNull();
+    expect(secondsLeft(progress, { ...estimate, seconds: null }, 0)).toBeNull();
+  });
 });

@@ -1,5 +1,5 @@
 import { type Action, type ActionTone, actionLook, planAction } from "@/lib/actions";
-import type { PlanResource } from "@/lib/api/types";
+import type { Estimate, PlanResource } from "@/lib/api/types";
 import type { ApplyEvent } from "@/features/runs/log/events";
 
 export interface Segment {
@@ -16,6 +16,8 @@ export interface ApplyRow {
   word: string;
   segments: Segment[];
   elapsedMs: number | null;
+  /** What it took in the workspace's last applies, in seconds; null where nothing alike is known. */
+  usualSeconds: number | null;
 }
 
 export interface ApplyProgress {
@@ -43,7 +45,7 @@ const RANK: Record<ApplyRow["state"], number> = { errored: 0, active: 1, done: 2
  * One row a resource: what it does now and when it did what. A replacement takes two steps, and is done only after
  * both. `ended` turns what never began into “not done”.
  */
-export function applyProgress(resources: readonly PlanResource[], events: readonly ApplyEvent[], ended: boolean): ApplyProgress {
+export function applyProgress(resources: readonly PlanResource[], events: readonly ApplyEvent[], ended: boolean, estimate: Estimate | null = null): ApplyProgress {
   const byAddress = new Map<string, ApplyEvent[]>();
   for (const event of events) {
     const list = byAddress.get(event.address) ?? [];
@@ -51,18 +53,19 @@ export function applyProgress(resources: readonly PlanResource[], events: readon
     byAddress.set(event.address, list);
   }
   const first = events[0] ? Date.parse(events[0].at) : null;
+  const usual = new Map(estimate?.resources.map((each) => [each.address, each.seconds]) ?? []);
   const rows: ApplyRow[] = [];
   for (const resource of resources) {
     const action = planAction(resource.action, resource.replace_order);
     if (action === "no-op" || action === "read" || action === "move" || action === "forget") continue;
-    rows.push(rowOf(resource.address, action, byAddress.get(resource.address) ?? [], first ?? 0, ended));
+    rows.push(rowOf(resource.address, action, byAddress.get(resource.address) ?? [], first ?? 0, ended, usual.get(resource.address) ?? null));
   }
   rows.sort((a, b) => RANK[a.state] - RANK[b.state] || (a.segments[0]?.from ?? 0) - (b.segments[0]?.from ?? 0));
   const of = (state: ApplyRow["state"]) => rows.filter((row) => row.state === state).length;
   return { rows, done: of("done"), active: of("active"), waiting: of("waiting") + of("undone"), failed: of("errored"), startedAt: first };
 }
 
-function rowOf(address: string, action: Action, events: readonly ApplyEvent[], first: number, ended: boolean): ApplyRow {
+function rowOf(address: string, action: Action, events: readonly ApplyEvent[], first: number, ended: boolean, usualSeconds: number | null): ApplyRow {
   const segments: Segment[] = [];
   let state: ApplyRow["state"] = ended ? "undone" : "waiting";
   let word = ended ? "not done" : "waits";
@@ -93,5 +96,21 @@ function rowOf(address: string, action: Action, events: readonly ApplyEvent[], f
   }
   const begin = segments[0]?.from ?? null;
   const last = segments.at(-1)?.to ?? null;
-  return { address, action, state, word, segments, elapsedMs: begin !== null && last !== null ? last - begin : null };
+  return { address, action, state, word, segments, elapsedMs: begin !== null && last !== null ? last - begin : null, usualSeconds };
+}
+
+/** Seconds that are left of an apply at `nowMs` after its first event; null where no estimate is. */
+export function secondsLeft(progress: ApplyProgress, estimate: Estimate | null, nowMs: number): number | null {
+  if (estimate?.seconds === null || estimate?.seconds === undefined) return null;
+  const atOnce = estimate.at_once ?? 1;
+  let work = 0;
+  let longest = 0;
+  for (const row of progress.rows) {
+    if (row.state !== "waiting" && row.state !== "active") continue;
+    const begun = row.segments[0]?.from;
+    const left = Math.max(0, (row.usualSeconds ?? 0) - (begun === undefined ? 0 : (nowMs - begun) / 1000));
+    work += left;
+    longest = Math.max(longest, left);
+  }
+  return Math.max(work / atOnce, longest);
 }

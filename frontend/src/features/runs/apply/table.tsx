@@ -5,10 +5,10 @@ import { Ring } from "@/components/domain/status";
 import { actionLook, type ActionTone } from "@/lib/actions";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
-import type { Run } from "@/lib/api/types";
+import type { Estimate, Run } from "@/lib/api/types";
 import { duration, stopwatch } from "@/lib/format";
 import { isFinal } from "@/lib/run-status";
-import type { ApplyProgress, ApplyRow } from "./model";
+import { type ApplyProgress, type ApplyRow, secondsLeft } from "./model";
 
 const MARK: Record<ActionTone, string> = {
   create: "bg-mark-create",
@@ -81,7 +81,7 @@ export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: 
               })}
               {live ? <span aria-hidden className="absolute inset-y-0 w-px bg-ink-2" style={{ left: at(nowMs) }} /> : null}
             </span>
-            <span role="cell" className="tnum text-right">{elapsed === null ? "" : elapsed < 1000 ? "<1 s" : stopwatch(elapsed / 1000)}</span>
+            <span role="cell" className={cx("tnum text-right", elapsed === null && "text-ink-3")}>{elapsed === null ? (row.state === "waiting" && row.usualSeconds !== null ? <span title="What it took in the last applies">~{stopwatch(Math.ceil(row.usualSeconds))}</span> : "") : elapsed < 1000 ? "<1 s" : stopwatch(elapsed / 1000)}</span>
           </div>
         );
       })}
@@ -90,7 +90,9 @@ export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: 
 }
 
 /** How far the apply is, in a count, a sentence and a bar with a part for each resource. */
-export function ApplyStrip({ progress, child }: { progress: ApplyProgress; child: Run }) {
+export function ApplyStrip({ progress, child, estimate = null }: { progress: ApplyProgress; child: Run; estimate?: Estimate | null }) {
+  const now = useNow(isFinal(child.status) ? 60_000 : 1_000);
+  const left = isFinal(child.status) ? null : secondsLeft(progress, estimate, progress.startedAt === null ? 0 : Math.max(0, now - progress.startedAt));
   const total = progress.rows.length;
   const ordered = [...progress.rows].sort((a, b) => ["done", "errored", "active", "undone", "waiting"].indexOf(a.state) - ["done", "errored", "active", "undone", "waiting"].indexOf(b.state));
   return (
@@ -104,7 +106,7 @@ export function ApplyStrip({ progress, child }: { progress: ApplyProgress; child
           {child.status === "applied" ? (
             <>Every change is done{child.timings.total_seconds === null ? "" : `, ${duration(child.timings.total_seconds)} from request to state`}. {child.state_version ? `State version ${child.state_version.number}, serial ${child.state_version.serial}, is stored.` : null}</>
           ) : (
-            <>{progress.active} in progress, {progress.waiting} {isFinal(child.status) ? "not done" : "waiting"}, <span className={progress.failed > 0 ? "font-medium text-destroy" : undefined}>{progress.failed} failed</span></>
+            <>{progress.active} in progress, {progress.waiting} {isFinal(child.status) ? "not done" : "waiting"}, <span className={progress.failed > 0 ? "font-medium text-destroy" : undefined}>{progress.failed} failed</span>{left === null ? null : <span className="text-ink-2">{left < 1 ? ", nearly done" : `, about ${duration(Math.ceil(left))} left`}</span>}</>
           )}
         </p>
         <div

@@ -46,7 +46,7 @@ function defaultTab(data: RunData): string {
 
 /** The page that matters: one run, with its apply. */
 export function RunView({ data, tab: asked, decide }: { data: RunData; tab: string | undefined; decide: string | undefined }) {
-  const { run, child, plan, tree, driftTree, destructive, loss } = data;
+  const { run, child, plan, estimate, tree, driftTree, destructive, loss } = data;
   const me = useMe();
   const mayPlan = useMay()(isMove(run.kind) ? "state:write" : run.kind === "destroy" ? "runs:destroy" : "runs:plan");
   const phone = useMedia(PHONE);
@@ -57,7 +57,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
   const childId = child?.id ?? run.child_run_id;
   const log = useLog(run.id, !childId);
   const applyLog = useLog(childId ?? null, Boolean(childId));
-  const progress = applyProgress(isMove(run.kind) ? [] : plan?.resources ?? [], applyLog?.events ?? [], child ? isFinal(child.status) : false);
+  const progress = applyProgress(isMove(run.kind) ? [] : plan?.resources ?? [], applyLog?.events ?? [], child ? isFinal(child.status) : false, estimate);
   const views: Views = { changes: useChangeView(tree, destructive, seen, wordingOf(run.kind)), drift: useChangeView(driftTree, [], none), log, applyLog, progress };
   const actions = useRunActions(run, child);
   const { askReject } = actions;
@@ -124,7 +124,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
       {phone && asked ? null : (
         <>
           <RunNotices run={run} child={child} />
-          {child && plan && isMove(run.kind) ? <MoveStrip run={run} child={child} /> : child && plan ? <ApplyStrip progress={progress} child={child} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} total={workspaceTotal} /> : null}
+          {child && plan && isMove(run.kind) ? <MoveStrip run={run} child={child} /> : child && plan ? <ApplyStrip progress={progress} child={child} estimate={estimate} /> : plan ? <LossStrip run={run} plan={plan} loss={loss} total={workspaceTotal} /> : null}
         </>
       )}
       <div className="flex min-h-0 grow">

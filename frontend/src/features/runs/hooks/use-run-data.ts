@@ -1,6 +1,6 @@
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { planQuery, runQuery } from "@/lib/api/runs";
+import { estimateQuery, planQuery, runQuery } from "@/lib/api/runs";
 import type { Run } from "@/lib/api/types";
 import { sentenceOfLoss } from "@/lib/plan/loss";
 import { isMove, moveSentence } from "@/lib/plan/moving";
@@ -21,12 +21,13 @@ export function useRunData(id: string) {
   const planned = mayHavePlan(run);
   const planResult = useQuery(planQuery(id, planned));
   const plan = planResult.data;
+  const estimate = useQuery(estimateQuery(id, plan !== undefined && !isMove(run.kind))).data ?? null;
   const tree = useMemo(() => (plan ? changeTree(plan.resources) : NONE), [plan]);
   const driftTree = useMemo(() => (plan ? changeTree(plan.drift) : NONE), [plan]);
   const destructive = useMemo(() => destructiveChanges(tree), [tree]);
   const { kind, target } = run;
   const loss = useMemo(() => (!plan ? null : isMove(kind) ? moveSentence({ kind, target }, plan.counts) : sentenceOfLoss(plan.resources)), [plan, kind, target]);
-  return { run, child, plan, planned, planError: planResult.error, tree, driftTree, destructive, loss };
+  return { run, child, plan, estimate, planned, planError: planResult.error, tree, driftTree, destructive, loss };
 }
 
 export type RunData = ReturnType<typeof useRunData>;

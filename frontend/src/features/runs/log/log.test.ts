@@ -105,21 +105,47 @@ class FakeSocket {
   }
 }
 
+class FakeEvents {
+  static all: FakeEvents[] = [];
+  onopen: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  closed = false;
+  private heard = new Map<string, (event: { data: string }) => void>();
+
+  constructor(readonly url: string) {
+    FakeEvents.all.push(this);
+  }
+
+  addEventListener(name: string, hear: (event: { data: string }) => void): void {
+    this.heard.set(name, hear);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  send(name: string, data: unknown): void {
+    this.heard.get(name)?.({ data: JSON.stringify(data) });
+  }
+}
+
 describe("RunStream", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     FakeSocket.all = [];
+    FakeEvents.all = [];
   });
   afterEach(() => vi.useRealTimers());
 
   const empty: ProgressPage = { records: [], next: 2, closed: false };
 
-  function start(pages: ProgressPage[]) {
+  function start(pages: ProgressPage[], events = false) {
     const store = new LogStore();
     const asked: number[] = [];
     const stream = new RunStream("run-1", store, {
       onRun: () => undefined, announce: false,
       openSocket: (url) => new FakeSocket(url) as unknown as WebSocket,
+      ...(events ? { openEvents: (url: string) => new FakeEvents(url) as unknown as EventSource } : {}),
       loadPage: (_, after) => {
         asked.push(after);
         return Promise.resolve(pages.shift() ?? { ...empty, next: store.cursor });
@@ -159,6 +185,38 @@ describe("RunStream", () => {
     expect(asked.length).toBeGreaterThanOrEqual(3);
     expect(new Set(asked.slice(1))).toEqual(new Set([2]));
     expect(store.isClosed).toBe(false);
+  });
+
+  async function refuseSockets(): Promise<void> {
+    await vi.advanceTimersByTimeAsync(0);
+    FakeSocket.all[0]?.close();
+    await vi.advanceTimersByTimeAsync(500);
+    FakeSocket.all[1]?.close();
+    await vi.advanceTimersByTimeAsync(0);
+  }
+
+  it("takes server-sent events when no socket can be had, from the same cursor", async () => {
+    const { asked, store } = start([empty], true);
+    await refuseSockets();
+    const source = FakeEvents.all[0];
+    expect(source?.url).toBe("/terraform/runs/run-1/progress/events?after=2");
+    source?.onopen?.();
+    await vi.advanceTimersByTimeAsync(20_000);
+    source?.send("records", { records: [record(2, "c")], next: 3, closed: false });
+    source?.send("records", { records: [record(3, "d")], next: 4, closed: true });
+    store.flush();
+    expect(store.read().lines.map((line) => line.text)).toEqual(["c", "d"]);
+    expect(source?.closed).toBe(true);
+    expect(asked).toHaveLength(1);
+  });
+
+  it.each(["broken off", "kept back"])("polls when the events are %s", async (how) => {
+    const { asked } = start([empty], true);
+    await refuseSockets();
+    if (how === "broken off") FakeEvents.all[0]?.onerror?.();
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(FakeEvents.all[0]?.closed).toBe(true);
+    expect(asked.length).toBeGreaterThanOrEqual(3);
   });
 
   it("says that an old run's log is not kept, and asks no more", async () => {

@@ -133,12 +133,12 @@ export class LogStore {
     }
   }
 
-  /** Tells of changes at most every 80 ms: a flood of lines must not cost a render each. */
+  /** Tells of changes at most every 80 ms, of a very long log less often: a flood of lines must not cost a render each. */
   private changed(): void {
     this.timer ??= setTimeout(() => {
       this.timer = null;
       this.flush();
-    }, 80);
+    }, Math.max(80, this.lines.length / 2_000));
   }
 
   /** Publishes at once what has been appended. */

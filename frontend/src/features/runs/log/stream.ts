@@ -14,6 +14,7 @@ export interface StreamOptions {
   /** Tells the top bar; off for a log that is only looked at. */
   announce: boolean;
   openSocket?: (url: string) => WebSocket;
+  openEvents?: (url: string) => EventSource;
   loadPage?: (path: string, after: number) => Promise<ProgressPage>;
 }
 
@@ -21,14 +22,17 @@ const PAGE = 1000;
 const POLL_MS = 1500;
 const SILENCE_MS = 40_000;
 const SOCKET_TRIES = 2;
+/** The server says something at once: events that have not begun by then are kept back by a proxy. */
+const EVENTS_BEGIN_MS = 8_000;
 
 /**
- * Follows a run's progress until it closes: first what is stored, in pages; then the WebSocket from the next line; and
- * when that can't be had, polling. The cursor is the store's, so nothing is lost or shown twice by a change of way.
+ * Follows a run's progress until it closes: first what is stored, in pages; then the WebSocket from the next line; when
+ * that can't be had, server-sent events; and when those don't come through either, polling. The cursor is the store's, so nothing is lost or shown twice by a change of way.
  */
 export class RunStream {
   private stopped = false;
   private socket: WebSocket | null = null;
+  private events: EventSource | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private watchdog: ReturnType<typeof setTimeout> | null = null;
   private failures = 0;
@@ -44,6 +48,7 @@ export class RunStream {
     if (this.timer) clearTimeout(this.timer);
     if (this.watchdog) clearTimeout(this.watchdog);
     this.socket?.close();
+    this.closeEvents();
     if (this.options.announce) setLive({ state: "live" });
   }
 
@@ -81,7 +86,7 @@ export class RunStream {
       socket = (this.options.openSocket ?? ((at: string) => new WebSocket(at)))(url);
     } catch {
       this.failures += 1;
-      void this.poll();
+      this.listen();
       return;
     }
     this.socket = socket;
@@ -105,9 +110,47 @@ export class RunStream {
         return;
       }
       if (!heard) this.failures += 1;
-      if (this.failures >= SOCKET_TRIES) void this.poll();
+      if (this.failures >= SOCKET_TRIES) this.listen();
       else this.later(() => this.connect(), 400);
     };
+  }
+
+  /** Server-sent events, from the cursor; polling when they don't begin or break off. */
+  private listen(): void {
+    if (this.stopped) return;
+    const open = this.options.openEvents ?? (typeof EventSource === "undefined" ? null : (at: string) => new EventSource(at));
+    if (!open) {
+      void this.poll();
+      return;
+    }
+    const source = open(`/terraform/runs/${this.id}/progress/events?after=${this.store.cursor}`);
+    this.events = source;
+    const giveUp = () => {
+      if (this.stopped || this.events !== source) return;
+      this.closeEvents();
+      void this.poll();
+    };
+    this.timer = setTimeout(giveUp, EVENTS_BEGIN_MS);
+    source.onopen = () => {
+      if (this.timer) clearTimeout(this.timer);
+      this.announce("live");
+    };
+    source.addEventListener("records", (event: MessageEvent<string>) => {
+      if (this.stopped || this.events !== source) return;
+      this.take(JSON.parse(event.data) as ProgressPage);
+      this.announce("live");
+      if (!this.store.isClosed) return;
+      this.closeEvents();
+      this.end();
+    });
+    // A browser would connect again by itself: polling from the cursor is surer, and tries the better ways again.
+    source.addEventListener("denied", giveUp);
+    source.onerror = giveUp;
+  }
+
+  private closeEvents(): void {
+    this.events?.close();
+    this.events = null;
   }
 
   /** A proxy may hold a dead connection open: silence past the pings is an end. */
