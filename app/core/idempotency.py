@@ -1,16 +1,16 @@
-"""``Idempotency-Key``: the same key with the same body gives the first answer; with another body 422.
+"""``Idempotency-Key``: the same key with the same body gives the first answer, for a week; with another body 422.
 
 The key's row is written in the request's own transaction, so two equal requests at once can't both act: the second
 waits on the unique index and then reads the first one's answer.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Header
 from pydantic import BaseModel
-from sqlalchemy import UniqueConstraint, select
+from sqlalchemy import CursorResult, UniqueConstraint, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -20,6 +20,8 @@ from app.core.db import Base, Id
 from app.core.errors import AppError
 from app.core.ids import new_id
 from app.core.permissions import Actor
+
+REMEMBERED = timedelta(days=7)
 
 IdempotencyKey = Annotated[
     str | None,
@@ -83,7 +85,10 @@ def once(
     ).scalar()
     record = session.scalars(
         select(IdempotencyRecord).filter_by(organization_id=actor.organization_id, actor_id=actor.id, key=key)
-    ).one()
+    ).one_or_none()
+    if record is None:
+        # It was there and so old that it was removed in between.
+        return once(session, actor, key, request, act)
     if inserted is None:
         if record.request_digest != fingerprint or record.answer is None:
             raise IdempotencyKeyReused(
@@ -94,6 +99,13 @@ def once(
     answer = act().model_dump(mode="json")
     record.answer = answer
     return answer
+
+
+def remove_before(session: Session, before: datetime, limit: int) -> int:
+    """Forget up to ``limit`` keys that were first sent before ``before``; return how many."""
+    old = select(IdempotencyRecord.id).where(IdempotencyRecord.created_at < before).limit(limit)
+    result = session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.id.in_(old)))
+    return result.rowcount if isinstance(result, CursorResult) else 0
 
 
 def _plain(value: Any) -> Any:

@@ -27,6 +27,7 @@ BEAT_SCHEDULE: dict[str, Entry] = {
     "sweep-states": _entry("state.sweep", 600.0),
     "compact-progress": _entry("progress.compact", 20.0),
     "retain-runs": _entry("runs.retain", 1800.0),
+    "expire-credentials": _entry("identity.expire", 3600.0),
     "retain-rehearsals": _entry("rehearsal.retain", 3600.0),
     "remove-orphans": _entry("runs.remove_orphans", 6 * 3600.0),
 }

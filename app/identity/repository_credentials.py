@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, case, delete, func, or_, select, update
+from sqlalchemy import CursorResult, Delete, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -206,6 +206,23 @@ def uncount_attempt(session: Session, key: str) -> None:
 def forget_old_attempts(session: Session, before: datetime) -> None:
     """Delete what no window reaches any more."""
     session.execute(delete(LoginThrottle).where(LoginThrottle.window_started_at < before))
+
+
+def remove_sessions(session: Session, before: datetime, limit: int) -> int:
+    """Delete up to ``limit`` sessions that expired or were ended before ``before``; return how many."""
+    ended = select(UserSession.id).where(or_(UserSession.expires_at < before, UserSession.revoked_at < before))
+    return _remove(session, delete(UserSession).where(UserSession.id.in_(ended.limit(limit))))
+
+
+def remove_links(session: Session, before: datetime, limit: int) -> int:
+    """Delete up to ``limit`` login links that expired or were used before ``before``; return how many."""
+    ended = select(LoginLink.id).where(or_(LoginLink.expires_at < before, LoginLink.used_at < before))
+    return _remove(session, delete(LoginLink).where(LoginLink.id.in_(ended.limit(limit))))
+
+
+def _remove(session: Session, statement: Delete) -> int:
+    result = session.execute(statement)
+    return result.rowcount if isinstance(result, CursorResult) else 0
 
 
 def _changed(result: Any) -> bool:
