@@ -101,7 +101,7 @@ def queue(
         configuration_digest="",
         target=target,
     )
-    insert(session, run)
+    insert(session, run, actor)
     return run
 
 

@@ -2,12 +2,13 @@
 
 from sqlalchemy.orm import Session
 
+from app.audit import service as audit
 from app.configurations import service as configurations
 from app.configurations.schemas import ConfigurationOut
 from app.core.errors import Invalid
 from app.core.ids import new_id
 from app.core.jobs import enqueue
-from app.core.permissions import Actor, Permission
+from app.core.permissions import Actor, Permission, system_actor
 from app.experiments import service as experiments
 from app.fence import service as fence
 from app.progress import service as progress
@@ -59,7 +60,7 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[Terrafo
         configuration_id=configuration.id,
         configuration_digest=configuration.digest,
     )
-    insert(session, run)
+    insert(session, run, actor)
     return run, workspace
 
 
@@ -73,10 +74,21 @@ def _require_destroy(actor: Actor) -> None:
         )
 
 
-def insert(session: Session, run: TerraformRun) -> None:
-    """Add a queued run with its stream, and send its job after commit."""
+def insert(session: Session, run: TerraformRun, actor: Actor) -> None:
+    """Add a queued run with its stream, and send its job after commit. ``actor`` is who asked for it."""
     session.add(run)
     session.flush()
+    evidence = {
+        "kind": run.kind,
+        "workspace_id": run.workspace_id,
+        "is_speculative": run.is_speculative or None,
+        "spec_version_id": run.spec_version_id,
+        "configuration_digest": run.configuration_digest or None,
+        "parent_run_id": run.parent_run_id,
+        "fingerprint": run.fingerprint,
+    }
+    told = {key: value for key, value in evidence.items() if value is not None}
+    audit.record(session, actor, f"run.{Trigger.REQUEST.value}", ("run", run.id), told)
     progress.open_stream(session, run_id=run.id, organization_id=run.organization_id, workspace_id=run.workspace_id)
     announce(session, run)
     enqueue(session, EXECUTE_TASK, run.id, queue="terraform")
@@ -112,7 +124,7 @@ def queue_apply(session: Session, parent: TerraformRun) -> TerraformRun:
         target=parent.target,
         was_overridden=parent.was_overridden,
     )
-    insert(session, child)
+    insert(session, child, system_actor(parent.organization_id))
     return child
 
 

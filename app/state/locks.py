@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.audit import service as audit
 from app.core import clock, events
-from app.core.permissions import Actor
+from app.core.permissions import Actor, system_actor
 from app.state import repository
 from app.state.errors import NotYourLock, StateLocked, StateNotLocked
 from app.state.models import TerraformStateLock
@@ -52,8 +52,13 @@ def unlock(session: Session, workspace_id: str, run_id: str) -> bool:
 
 
 def mark_orphaned(session: Session, workspace_id: str, run_id: str) -> bool:
-    """Mark the lock as orphaned if the run holds it: its holder is dead and did not release it."""
-    return repository.orphan_lock(session, workspace_id, run_id, clock.now())
+    """Mark the lock as orphaned if the run, which is dead, holds it still; say whether it was marked."""
+    organization_id = repository.orphan_lock(session, workspace_id, run_id, clock.now())
+    if organization_id is None:
+        return False
+    actor = system_actor(organization_id)
+    audit.record(session, actor, "state.lock_orphaned", ("workspace", workspace_id), {"run_id": run_id})
+    return True
 
 
 def beat(session: Session, run_id: str) -> None:

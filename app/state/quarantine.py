@@ -11,7 +11,7 @@ from app.core import clock, events
 from app.core.canonical import sha256_hex
 from app.core.ids import new_id
 from app.core.pages import Page, PageParams
-from app.core.permissions import Actor
+from app.core.permissions import Actor, system_actor
 from app.state import parsing, quarantine_repository, repository, versions
 from app.state.errors import QuarantineDecided, QuarantineNotFound, StateConflict, StateLocked, StateUnreadable
 from app.state.events import QuarantineMoved, StateMoved
@@ -77,6 +77,8 @@ def quarantine(
     )
     session.add(row)
     session.flush()
+    told = {**_evidence(row), "code": code, "by": created_by}
+    audit.record(session, system_actor(organization_id), "quarantine.held", ("quarantined_state", row.id), told)
     _moved(session, row)
     return QuarantinedState.model_validate(row)
 

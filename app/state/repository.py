@@ -129,14 +129,14 @@ def release_lock(session: Session, workspace_id: str, run_id: str) -> bool:
     return session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None
 
 
-def orphan_lock(session: Session, workspace_id: str, run_id: str, at: datetime) -> bool:
-    """Mark the lock as orphaned if ``run_id`` holds it; say whether it did."""
+def orphan_lock(session: Session, workspace_id: str, run_id: str, at: datetime) -> str | None:
+    """Mark the lock as orphaned if ``run_id`` holds it and it is not yet; return its organization if it was marked."""
     statement = (
         update(TerraformStateLock)
-        .filter_by(workspace_id=workspace_id, run_id=run_id)
-        .values(orphaned_at=func.coalesce(TerraformStateLock.orphaned_at, at))
+        .filter_by(workspace_id=workspace_id, run_id=run_id, orphaned_at=None)
+        .values(orphaned_at=at)
     )
-    return session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None
+    return session.scalar(statement.returning(TerraformStateLock.organization_id))
 
 
 def beat_lock(session: Session, run_id: str, at: datetime) -> None:

@@ -9,7 +9,7 @@ from app.audit import service as audit
 from app.core import clock
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.db import after_commit
-from app.core.permissions import Actor
+from app.core.permissions import Actor, system_actor
 from app.state import repository, retention_repository
 from app.state.models import TerraformStateRetention, TerraformStateVersion
 from app.state.schemas import Retention
@@ -61,6 +61,8 @@ def prune(session: Session, workspace_id: str) -> int:
     session.flush()
     if versions:
         Vault(row.organization_id, workspace_id).collect(session)
+        evidence = {"versions": [version.id for version in versions]}
+        audit.record(session, system_actor(row.organization_id), "state.pruned", ("workspace", workspace_id), evidence)
     return len(versions)
 
 

@@ -12,7 +12,7 @@ from app.core.canonical import sha256_hex
 from app.core.errors import IntegrityError
 from app.core.ids import new_id
 from app.core.pages import Page, PageParams
-from app.core.permissions import Actor
+from app.core.permissions import Actor, system_actor
 from app.state import parsing, repository
 from app.state.errors import OutputNotFound, StateConflict, StateVersionNotFound, StateVersionPruned
 from app.state.manifest import Manifest, Part
@@ -126,6 +126,9 @@ def store_version(
     )
     session.add(row)
     session.flush()
+    if run_id is not None:
+        evidence = {"state_version_id": row.id, "run_id": run_id, "kind": kind, "serial": row.serial, "digest": digest}
+        audit.record(session, system_actor(organization_id), "state.stored", ("workspace", workspace_id), evidence)
     return StateVersionOut.model_validate(row)
 
 
