@@ -19,6 +19,9 @@ from app.identity import endpoints as identity_endpoints
 from app.identity import models as identity_models
 from app.identity.schemas import RightsChanged
 from app.inbox import endpoints as inbox_endpoints
+from app.notifications import endpoints as notifications_endpoints
+from app.notifications import models as notifications_models
+from app.notifications import sealed as notifications_sealed
 from app.overview import endpoints as overview_endpoints
 from app.policy import endpoints as policy_endpoints
 from app.policy import models as policy_models
@@ -75,6 +78,7 @@ MODELS = (
     idempotency,
     identity_models,
     installation,
+    notifications_models,
     policy_models,
     progress_models,
     recovery_models,
@@ -110,11 +114,18 @@ ROUTERS = (
     halt_drill_endpoints.router,
     halt_endpoints.router,
     halt_watching.router,
+    notifications_endpoints.router,
 )
 """Every slice's router, in the order of the API's document."""
 
 
-SEALED = (*workspaces_sealed.SEALED, *state_sealed.SEALED, *progress_sealed.SEALED, *recovery_sealed.SEALED)
+SEALED = (
+    *workspaces_sealed.SEALED,
+    *state_sealed.SEALED,
+    *progress_sealed.SEALED,
+    *recovery_sealed.SEALED,
+    *notifications_sealed.SEALED,
+)
 """Every column that holds envelopes; the artifact store holds the others."""
 
 

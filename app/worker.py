@@ -25,6 +25,7 @@ from app.executor import control_group, measures
 from app.executor.nursery import Child, Nursery
 from app.halt import tasks as halt_tasks
 from app.identity import tasks as identity_tasks
+from app.notifications import tasks as notifications_tasks
 from app.policy import tasks as policy_tasks
 from app.progress import tasks as progress_tasks
 from app.recovery import tasks as recovery_tasks
@@ -169,6 +170,7 @@ def create_worker() -> Celery:
     state_tasks.register(application)
     progress_tasks.register(application)
     recovery_tasks.register(application)
+    notifications_tasks.register(application)
     rehearsal_tasks.register(application)
     identity_tasks.register(application)
     halt_tasks.register(application)

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     STATE_DOWNLOAD = "state:download"
     STATE_WRITE = "state:write"
     STATE_UNLOCK = "state:unlock"
+    NOTIFICATIONS_MANAGE = "notifications:manage"
     HALT_READ = "halt:read"
     HALT_RAISE = "halt:raise"
     HALT_RESUME = "halt:resume"

@@ -22,6 +22,8 @@ BEAT_SCHEDULE: dict[str, Entry] = {
     "sweep-recovery": _entry("recovery.sweep", 5.0),
     "sweep-rehearsals": _entry("rehearsal.sweep", 5.0),
     "sweep-halts": _entry("halt.sweep", 5.0),
+    "sweep-notifications": _entry("notifications.sweep", 5.0),
+    "remove-notifications": _entry("notifications.remove_old", 3600.0),
     "chain-audit": _entry("audit.chain", 10.0),
     "look-at-policies": _entry("policy.look", 60.0),
     "sweep-states": _entry("state.sweep", 600.0),

@@ -9,6 +9,7 @@ from app.audit import service as audit
 from app.core import clock
 from app.core.ids import new_id
 from app.core.permissions import Actor
+from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.schemas import EVERYTHING, FenceOut, Scope
 from app.halt import call_repository, fanout, repository
@@ -18,6 +19,8 @@ from app.halt.models import Halt
 from app.halt.presenting import present
 from app.halt.schemas import HaltOut, HaltRequest, HaltsOut, ResumeRequest
 from app.identity import service as identity
+from app.notifications import service as notifications
+from app.notifications.schemas import HaltNews
 from app.runs import service as runs
 from app.workspaces import service as workspaces
 
@@ -47,6 +50,19 @@ def halt(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | No
     evidence = {"scope": wanted.scope, "scope_id": place.fence_id, "reason": wanted.reason, "runs": marked}
     came = {"origin_id": given_id} if given_id is not None else {}
     audit.record(session, actor, "halt.raised", ("halt", row.id), {**evidence, "latch": wanted.latch, **came})
+    notifications.halted(
+        session,
+        HaltNews(
+            halt_id=row.id,
+            scope=wanted.scope,
+            organization_id=place.organization_id,
+            workspace_id=place.workspace_id,
+            reason=wanted.reason,
+            actor=actor.name,
+            runs=marked,
+            url=f"{get_settings().url}/infra",
+        ),
+    )
     session.flush()
     [shown] = present(session, actor, [row])
     return shown

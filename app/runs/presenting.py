@@ -40,6 +40,7 @@ from app.runs.schemas import (
     WorkspaceRef,
     You,
 )
+from app.runs.telling import run_url
 from app.specs import service as specs
 from app.state import service as state
 from app.state.schemas import UpstreamOutput
@@ -47,11 +48,6 @@ from app.workspaces import service as workspaces
 from app.workspaces.schemas import WorkspaceOut
 
 GATE = frozenset({Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED, Status.APPROVED})
-
-
-def run_url(run: TerraformRun) -> str:
-    """Return the address of the run's page; an apply is shown on its plan's page."""
-    return f"{get_settings().url}/infra/terraform/runs/{run.parent_run_id or run.id}"
 
 
 def list_items(session: Session, runs: Sequence[TerraformRun]) -> list[RunListItem]:

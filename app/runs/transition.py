@@ -16,9 +16,7 @@ from app.progress import service as progress
 from app.progress.schemas import NewRecord
 from app.runs.machine import FINAL, Decision, Facts, Kind, Status, Trigger, decide
 from app.runs.models import RunEvidence, TerraformRun
-
-QUIET_TRIGGERS = frozenset({Trigger.CLAIM})
-"""Transitions that say nothing to an auditor that the run's row doesn't."""
+from app.runs.telling import tell
 
 
 def transition(
@@ -54,14 +52,14 @@ def transition(
     announce(session, run, reason)
     if run.is_over:
         progress.close_stream(session, run.id)
-    if trigger not in QUIET_TRIGGERS:
-        audit.record(
-            session,
-            actor or system_actor(run.organization_id),
-            f"run.{trigger.value}",
-            ("run", run.id),
-            {"from": before.value, "to": decision.status.value, "reason": reason, **(evidence or {})},
-        )
+    audit.record(
+        session,
+        actor or system_actor(run.organization_id),
+        f"run.{trigger.value}",
+        ("run", run.id),
+        {"from": before.value, "to": decision.status.value, "reason": reason, **(evidence or {})},
+    )
+    tell(session, run, trigger, before, reason)
     return decision
 
 
