@@ -10,6 +10,7 @@ from app.cli import (
     halting,
     keys,
     members,
+    notifications,
     overriding,
     planning,
     policies,
@@ -70,6 +71,7 @@ app.add_typer(workspaces.commands, name="workspace", rich_help_panel=DEFINE)
 app.add_typer(variables.commands, name="var", rich_help_panel=DEFINE)
 app.add_typer(policies.commands, name="policy", rich_help_panel=DEFINE)
 app.add_typer(experiments.commands, name="experiment", rich_help_panel=DEFINE)
+app.add_typer(notifications.commands, name="notification", rich_help_panel=DEFINE)
 
 register(app, "halt", halting.halt, STOP)
 register(app, "halts", halting.halts, STOP)

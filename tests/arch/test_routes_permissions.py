@@ -43,6 +43,7 @@ BODIES: dict[str, Any] = {
     "set_state_retention": {"keep_versions": 100},
     "adopt_quarantined_state": {"reason": "it is right"},
     "discard_quarantined_state": {"reason": "it is not"},
+    "change_notification": {"events": ["halted"]},
     "dismiss_recovery_item": {"reason": "it is not there"},
     "set_output_sharing": {"everyone": True},
     # No name of an organization, so that HCP Terraform is not asked.

@@ -29,6 +29,7 @@ CREATES: dict[str, Any] = {
     "request_run": {"workspace": "prod", "kind": "plan"},
     "set_queue_limit": {"own_limit": 3},
     "create_policy_attachment": {"policy_set_uri": "policies/required_tags", "enforcement_level": "advisory"},
+    "create_notification": {"name": "new", "url": "https://hooks.example.org/x", "events": ["halted"]},
     "request_rehearsal": {"policy_set_uri": "policies/blast_radius"},
     "halt": {"scope": "organization", "reason": "a drill"},
     "backend_post": json.loads(tenancy.state_document().replace(b'"serial": 1', b'"serial": 7')),

@@ -35,6 +35,8 @@ PARAMETERS = {
     "/runs/{run_id}": "run",
     "/policy-attachments/{attachment_id}": "policy_attachment",
     "/rehearsals/{rehearsal_id}": "rehearsal",
+    "/notifications/{notification}": "notification",
+    "/notification-deliveries/{delivery_id}": "notification_delivery",
     "/halt/{halt_id}": "halt",
     "/drills/{drill_id}": "drill",
     "/state/{workspace}": "workspace",
@@ -111,6 +113,9 @@ def new_tenant(session: Session, name: str) -> Tenant:
         "/terraform/policy-attachments",
         {"policy_set_uri": "policies/blast_radius", "enforcement_level": "advisory", "workspace": things["workspace"]},
     )["id"]
+    hook = {"name": "hook", "url": f"https://hooks.example.org/{name}", "events": ["waiting"]}
+    things["notification"] = post("/terraform/notifications", hook)["id"]
+    things["notification_delivery"] = post(f"/terraform/notifications/{things['notification']}/test", {})["id"]
     things["rehearsal"] = post("/terraform/rehearsals", {"policy_set_uri": "policies/blast_radius"})["id"]
     things["state_version"] = state.store_version(
         session,
