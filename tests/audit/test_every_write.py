@@ -60,6 +60,7 @@ ELSEWHERE = {
     "import_state",
     "import_state_from_hcp",
     "resume",
+    "begin_halt_drill",
     "delete_workspace",
 }
 CHANGES_NOTHING = {
