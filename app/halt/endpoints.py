@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
-from app.core.db import HaltSessionDep, SessionDep
+from app.core.db import HaltSessionDep, SessionDep, unit_of_work
 from app.core.http import error_responses
 from app.core.lifeline import on_lifeline
 from app.core.permissions import Actor, Permission, requires
@@ -29,7 +29,6 @@ GivenId = Annotated[
 )
 async def halt(
     wanted: HaltRequest,
-    session: HaltSessionDep,
     actor: Annotated[Actor, requires(Permission.HALT_RAISE)],
     given_id: GivenId = None,
 ) -> HaltOut:
@@ -38,7 +37,15 @@ async def halt(
     The answer is immediate and counts what was stopped. Engines get SIGINT, and SIGKILL after the grace period;
     `GET /terraform/halt` and the WebSocket `/terraform/ws/halt` show who is still dying. Sending it again is harmless.
     """
-    return await on_lifeline(service.halt, session, actor, wanted, given_id)
+    return await on_lifeline(_halt, actor, wanted, given_id)
+
+
+def _halt(actor: Actor, wanted: HaltRequest, given_id: str | None) -> HaltOut:
+    """Mark in one transaction, and look at what that stopped in the next: the fence is held no longer than it must."""
+    with unit_of_work("halt") as session:
+        halt_id = service.mark(session, actor, wanted, given_id)
+    with unit_of_work("halt") as session:
+        return service.get(session, actor, halt_id)
 
 
 @router.get("/halt", operation_id="get_halt", summary="Read the standing halts")

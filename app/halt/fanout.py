@@ -104,7 +104,7 @@ def _try_once(endpoint: HaltEndpoint, claimed: Claimed) -> bool:
     is_last = is_final or claimed.attempts >= ATTEMPTS
     at = clock.now()
     if not is_last:
-        detail = f"{detail} Trying again."
+        detail = f"{detail.rstrip('.')}. Trying again."
     with unit_of_work("halt") as session:
         is_noted = call_repository.note(
             session,

@@ -44,6 +44,16 @@ def halt(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | No
     left and returns the standing halt. ``given_id`` is the X-Halt-Id that a sibling system sent: a halt with an id that
     is known is not fanned out again. Raises ``ScopeForbidden`` and ``WorkspaceNotFound``.
     """
+    [shown] = present(session, actor, [_mark(session, actor, wanted, given_id)])
+    return shown
+
+
+def mark(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | None = None) -> str:
+    """Do what ``halt`` does, and return the halt's id alone: what it stopped can be read once this has committed."""
+    return _mark(session, actor, wanted, given_id).id
+
+
+def _mark(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | None) -> Halt:
     place = _place(session, actor, wanted.scope, wanted.workspace)
     with impatient(session):
         row, marked = _raise(session, actor, wanted, place, given_id)
@@ -64,8 +74,7 @@ def halt(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | No
         ),
     )
     session.flush()
-    [shown] = present(session, actor, [row])
-    return shown
+    return row
 
 
 def resume(session: Session, actor: Actor, wanted: ResumeRequest) -> HaltOut:

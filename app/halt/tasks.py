@@ -5,10 +5,12 @@ Done by the API process from a thread of its own, so that it works with Redis do
 
 import logging
 import threading
+from contextlib import ExitStack
 
 from celery import Celery
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.db import HALT_CONNECTIONS, engine
 from app.core.errors import AppError
 from app.halt import drilling, fanout
 
@@ -39,11 +41,22 @@ class Caretaker:
         self._over.set()
 
     def _work(self) -> None:
+        _open_connections()
         while not self._over.wait(LOOK_SECONDS):
             try:
                 look_after()
             except (SQLAlchemyError, AppError) as error:
                 _log.warning("halts can't be looked after now; trying again", extra={"error": str(error)})
+
+
+def _open_connections() -> None:
+    """Open the connections that are kept for halts, so that the first halt need not."""
+    try:
+        with ExitStack() as opened:
+            for _ in range(HALT_CONNECTIONS):
+                opened.enter_context(engine("halt").connect())
+    except (SQLAlchemyError, AppError) as error:
+        _log.warning("no connection for halts yet", extra={"error": str(error)})
 
 
 def register(application: Celery) -> None:

@@ -20,12 +20,12 @@ function freePort() {
 }
 
 /** Resolves with what `up` prints when it is ready, and `stop`. */
-export async function startSluice({ readyMs = 120_000 } = {}) {
+export async function startSluice({ readyMs = 120_000, settings = {} } = {}) {
   const program = join(ROOT, ".venv", "bin", "sluice");
   if (!existsSync(program)) throw new Error("There is no .venv/bin/sluice: run make install");
   if (!existsSync(join(ROOT, "frontend", "dist", "index.html"))) throw new Error("The web UI is not built: run npm run build in frontend/");
   const home = mkdtempSync(join(tmpdir(), "sluice-browser-"));
-  const child = spawn(program, ["up", "--home", home, "--port", String(await freePort()), "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, ["up", "--home", home, "--port", String(await freePort()), "--json"], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...settings } });
   let errors = "";
   child.stderr.on("data", (chunk) => (errors += chunk));
   const ended = new Promise((resolve) => child.once("exit", resolve));

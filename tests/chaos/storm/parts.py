@@ -63,7 +63,14 @@ class Part:
 class Installation:
     """All parts on a data directory of their own. Start parts from one thread: they end with it."""
 
-    def __init__(self, home: Path, guards: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        guards: dict[str, str] | None = None,
+        *,
+        workers: int = 2,
+        settings: dict[str, str] | None = None,
+    ) -> None:
         self.home = open_home(home)
         self.urls = [f"http://127.0.0.1:{free_port('127.0.0.1', 0)}" for _ in range(2)]
         postgres, redis = Postgres(self.home), Redis(self.home)
@@ -86,14 +93,16 @@ class Installation:
             "MALLOC_ARENA_MAX": "2",
             "PYTHONUNBUFFERED": "1",
             CREATES_DATABASE: "1",
+            **(settings or {}),
         }
+        self.workers = tuple(f"worker-{number}" for number in range(1, workers + 1))
         self.parts = {
             part.name: part
             for part in (
                 Part("postgres", postgres.start, signal.SIGINT, postgres.wait_ready),
                 Part("redis", redis.start, signal.SIGTERM, redis.wait_ready),
                 *(self._api(number) for number in (1, 2)),
-                *(self._worker(number) for number in (1, 2)),
+                *(self._worker(number) for number in range(1, workers + 1)),
                 Part("beat", lambda: self._launch("beat", "beat")),
             )
         }
@@ -105,9 +114,12 @@ class Installation:
         )
 
     def _worker(self, number: int) -> Part:
-        """Return a worker whose engines reach their state over the API of the same number."""
+        """Return a worker whose engines reach their state over one of the APIs."""
         name = f"worker-{number}"
-        own = {"SLUICE_RUNNER_URL": self.urls[number - 1], READY_FILE: str(self.home.root / f"{name}.ready")}
+        own = {
+            "SLUICE_RUNNER_URL": self.urls[(number - 1) % len(self.urls)],
+            READY_FILE: str(self.home.root / f"{name}.ready"),
+        }
         return Part(name, lambda: self._launch(name, "worker", **own))
 
     def _launch(self, name: str, part: PartName, *options: str, **own: str) -> gateway.Server:
@@ -133,7 +145,7 @@ class Installation:
             self.parts[name].run()
         self._step("prepare")
         token = str(self._step("bootstrap", "--no-demo")["token"])
-        for name in ("api-1", "api-2", "worker-1", "worker-2", "beat"):
+        for name in ("api-1", "api-2", *self.workers, "beat"):
             self.parts[name].run()
             server = self.parts[name].server
             assert server is not None
@@ -142,7 +154,7 @@ class Installation:
 
     def stop(self) -> None:
         """End everything, engines included."""
-        for name in ("worker-1", "worker-2"):
+        for name in self.workers:
             server = self.parts[name].server
             if server is not None:
                 server.stop(grace_seconds=STOP_SECONDS)
@@ -178,9 +190,15 @@ class Installation:
 
 
 @contextmanager
-def installed(directory: Path, guards: dict[str, str] | None = None) -> Iterator[tuple[Installation, str]]:
+def installed(
+    directory: Path,
+    guards: dict[str, str] | None = None,
+    *,
+    workers: int = 2,
+    settings: dict[str, str] | None = None,
+) -> Iterator[tuple[Installation, str]]:
     """Run an installation below ``directory``; give it and its admin's token, and end it, whatever happens."""
-    installation = Installation(directory / "home", guards)
+    installation = Installation(directory / "home", guards, workers=workers, settings=settings)
     try:
         yield installation, installation.start()
     finally:

@@ -15,16 +15,28 @@ export function scopeWords(halt: Halt, organization: string): string {
   return halt.scope === "organization" ? organization : "One workspace";
 }
 
+/** After a resume, until the last process that the lifted halt stopped is dead. */
+function StillEnding({ halts }: { halts: readonly Halt[] }) {
+  const dying = halts.reduce((sum, halt) => sum + halt.runs.dying, 0);
+  if (dying === 0) return null;
+  return (
+    <section aria-label="Halt" className="flex shrink-0 items-center gap-2 border-b border-line bg-wait-bg px-4 py-1.5 text-13" role="status">
+      <OctagonX size={15} aria-hidden />A halt was lifted; {plural(dying, "process", "processes")} that it stopped {dying === 1 ? "is" : "are"} still dying. Nothing starts in {dying === 1 ? "its workspace" : "their workspaces"} before.
+    </section>
+  );
+}
+
 /** Stays on every page while a halt stands: who, when, why, what it stopped, and what is proven dead. */
 export function HaltBanner({ onShow }: { onShow: () => void }) {
-  const active = useQuery(haltsQuery).data?.active ?? [];
+  const { active = [], ending = [] } = useQuery(haltsQuery).data ?? {};
   const organization = useMe().organization.name;
   const at = useNow(1_000);
   const may = useMay();
   const [resuming, setResuming] = useState(false);
   const halt = active[0];
-  if (!halt) return null;
-  const { marked, dead, dying } = halt.runs;
+  if (!halt) return <StillEnding halts={ending} />;
+  const { marked, dead, presumed, dying } = halt.runs;
+  const silent = halt.fanout.filter((call) => call.status !== "answered").length;
   const left = Math.ceil((Date.parse(halt.dead_by) - at) / 1000);
   const why = may("halt:resume");
   return (
@@ -34,7 +46,8 @@ export function HaltBanner({ onShow }: { onShow: () => void }) {
       <span className="min-w-0 truncate">“{halt.reason}”</span>
       {active.length > 1 ? <span>and {plural(active.length - 1, "more halt")}</span> : null}
       <span className="ml-auto flex flex-wrap items-center gap-3">
-        <span><b className="font-semibold">{marked}</b> {marked === 1 ? "run" : "runs"} stopped, <b className="font-semibold">{dead} of {dead + dying}</b> processes proven dead</span>
+        <span><b className="font-semibold">{marked}</b> {marked === 1 ? "run" : "runs"} stopped, <b className="font-semibold">{dead} of {dead + presumed + dying}</b> processes proven dead{presumed > 0 ? `, ${presumed} presumed` : ""}</span>
+        {silent > 0 ? <span><b className="font-semibold">{silent}</b> of {plural(halt.fanout.length, "sibling system")} not known to have stopped</span> : null}
         {dying > 0 && left > 0 ? <span>all dead in at most <b className="tnum font-semibold">{stopwatch(left)}</b></span> : null}
         <button type="button" className={ON_RED} onClick={onShow}>Show</button>
         <button type="button" className={ON_RED} aria-disabled={why ? true : undefined} title={why ?? undefined} onClick={() => { if (!why) setResuming(true); }}>Resume</button>

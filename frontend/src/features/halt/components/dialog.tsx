@@ -9,6 +9,7 @@ import { explain, http, type Page } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import { useMay, useMe } from "@/lib/api/session";
 import type { Halt, WorkspaceRow } from "@/lib/api/types";
+import { Drills } from "./drills";
 import { HaltProgress } from "./progress";
 import { ResumeDialog } from "./resume";
 
@@ -123,6 +124,7 @@ function RaiseDialog({ open, onOpenChange }: { open: boolean; onOpenChange: (ope
             </span>
           )}
         </Field>
+        <Drills />
       </form>
     </Dialog>
   );

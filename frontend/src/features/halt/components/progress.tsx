@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Check } from "lucide-react";
+import { Check, CircleHelp } from "lucide-react";
 import type { ReactNode } from "react";
 import { Ring } from "@/components/domain/status";
 import { http, type Page } from "@/lib/api/http";
@@ -11,13 +11,14 @@ import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { clock, plural, stopwatch } from "@/lib/format";
 import { scopeWords } from "./banner";
+import { Siblings } from "./siblings";
 
 type HaltedRun = Halt["runs"]["items"][number];
 
 const PROOFS: Record<string, string> = {
   wait_status: "process reaped",
   empty_pid_namespace: "namespace empty",
-  presumed_by_lease: "presumed: its lease ended",
+  presumed_by_lease: "nothing proves it: its lease ended",
   never_started: "no process was started",
 };
 
@@ -27,6 +28,13 @@ function proofWords({ state, proof }: HaltedRun): string {
   if (proof.exit_code !== null && proof.exit_code !== undefined) parts.unshift(`exit ${proof.exit_code}`);
   if (proof.pid) parts.push(`pid ${proof.pid}`);
   return parts.join(", ");
+}
+
+const LOCKS: Record<HaltedRun["lock"], string> = { never_held: "none held", held: "still held", released: "released", orphaned: "orphaned: look at the state" };
+
+function keptWords({ state_written: left }: HaltedRun): string {
+  if (!left) return "no state written";
+  return left.is_quarantined ? "state in quarantine" : `state ${left.number}, serial ${left.serial}`;
 }
 
 function Step({ done, now = false, children, aside }: { done: boolean; now?: boolean; children: ReactNode; aside?: string }) {
@@ -45,12 +53,15 @@ export function HaltProgress({ halt }: { halt: Halt }) {
   const organization = useMe().organization.name;
   const names = useQuery({ queryKey: [...keys.workspaces, "names"], queryFn: ({ signal }) => http.get<Page<WorkspaceRow>>("/terraform/workspaces", { limit: 200 }, signal), staleTime: 60_000 }).data?.items;
   const nameOf = (id: string) => names?.find((each) => each.id === id)?.name ?? id;
-  const { marked, dead, dying, never_started: idle, items } = halt.runs;
+  const { marked, dead, presumed, dying, never_started: idle, items } = halt.runs;
+  const all = dead + presumed + dying;
   const began = Date.parse(halt.created_at);
   const bound = Math.max(1, (Date.parse(halt.dead_by) - began) / 1000);
   const passed = Math.max(0, (at - began) / 1000);
   const left = Math.max(0, bound - passed);
   const quiet = dying === 0;
+  const answered = halt.fanout.filter((call) => call.status === "answered").length;
+  const asking = halt.fanout.filter((call) => call.status === "pending").length;
   const processes = items.filter((each) => each.state !== "never_started").sort((a, b) => Number(a.state === "dead") - Number(b.state === "dead"));
   return (
     <div className="flex max-sm:flex-col">
@@ -63,7 +74,8 @@ export function HaltProgress({ halt }: { halt: Halt }) {
         <ul className="mt-4 flex flex-col gap-1 border-t border-line pt-3">
           <Step done>Fence up: nothing new can start</Step>
           <Step done>{plural(marked, "run")} cancelled</Step>
-          <Step done={quiet} now={!quiet}>{dead} of {dead + dying} proven dead</Step>
+          <Step done={quiet} now={!quiet}>{dead} of {all} proven dead{presumed > 0 ? `, ${presumed} presumed` : ""}</Step>
+          {halt.fanout.length > 0 ? <Step done={asking === 0} now={asking > 0}>{answered} of {plural(halt.fanout.length, "sibling system")} answered</Step> : null}
           <Step done={quiet} aside={`+${stopwatch(bound)}`}>All dead, at the latest</Step>
         </ul>
       </div>
@@ -73,7 +85,7 @@ export function HaltProgress({ halt }: { halt: Halt }) {
           <div className="min-w-0 grow">
             <p className="flex justify-between gap-3 font-medium">
               {quiet ? "No process is left in the scope" : left > 0 ? "until every process is dead, at the latest" : "The latest moment has passed: what is left is presumed by its lease"}
-              <span className="text-12 font-normal text-ink-2">{dead} of {dead + dying} proven</span>
+              <span className="text-12 font-normal text-ink-2">{dead} of {all} proven</span>
             </p>
             <div className="mt-2 h-1.5 bg-sunken" aria-hidden><div className={cx("h-full", quiet ? "bg-mark-create" : "bg-mark-wait")} style={{ width: `${quiet ? 100 : Math.min(100, (passed / bound) * 100)}%` }} /></div>
           </div>
@@ -82,22 +94,25 @@ export function HaltProgress({ halt }: { halt: Halt }) {
           <div className="max-h-[38vh] overflow-auto" tabIndex={0} role="group" aria-label="Processes">
             <table className="w-full text-12 whitespace-nowrap">
               <thead className="text-left text-11 text-ink-3">
-                <tr className="h-7 border-b border-line bg-canvas"><th className="pl-5 font-normal">Process</th><th className="px-2 font-normal">Run</th><th className="px-2 font-normal">Workspace</th><th className="px-2 font-normal">Was</th><th className="pr-5 pl-2 font-normal">Proof of death</th></tr>
+                <tr className="h-7 border-b border-line bg-canvas"><th className="pl-5 font-normal">Process</th><th className="px-2 font-normal">Run</th><th className="px-2 font-normal">Workspace</th><th className="px-2 font-normal">Was</th><th className="px-2 font-normal">Proof of death</th><th className="px-2 font-normal">Kept</th><th className="pr-5 pl-2 font-normal">Lock</th></tr>
               </thead>
               <tbody>
                 {processes.map((each) => (
                   <tr key={each.run_id} className={cx("h-8 border-b border-line", each.state === "dying" && "bg-wait-bg")}>
-                    <td className="pl-5"><span className="flex items-center gap-2 font-medium">{each.state === "dying" ? <><Ring className="text-wait" />stopping</> : <><Check size={14} className="text-create" aria-hidden />dead</>}</span></td>
+                    <td className="pl-5"><span className="flex items-center gap-2 font-medium">{each.state === "dying" ? <><Ring className="text-wait" />stopping</> : each.state === "presumed" ? <><CircleHelp size={14} className="text-wait" aria-hidden />presumed dead</> : <><Check size={14} className="text-create" aria-hidden />dead</>}</span></td>
                     <td className="px-2"><Link to="/infra/terraform/runs/$id" params={{ id: each.run_id }} className="link font-mono">…{each.run_id.slice(-8)}</Link></td>
                     <td className="px-2">{nameOf(each.workspace_id)}</td>
                     <td className="px-2 text-ink-2">{each.kind === "apply" ? "applying" : "planning"}</td>
-                    <td className={cx("pr-5 pl-2", each.state === "dying" ? "text-wait" : "text-ink-2")}>{proofWords(each)}</td>
+                    <td className={cx("px-2", each.state === "dead" ? "text-ink-2" : "text-wait")}>{proofWords(each)}</td>
+                    <td className="px-2 text-ink-2">{keptWords(each)}</td>
+                    <td className={cx("pr-5 pl-2", each.lock === "orphaned" ? "text-wait" : "text-ink-2")}>{LOCKS[each.lock]}</td>
                   </tr>
                 ))}
               </tbody>
             </table>
           </div>
         ) : null}
+        <Siblings calls={halt.fanout} />
         <p className="flex items-center gap-2 border-b border-line px-5 py-2.5 text-12">
           <Check size={14} className="shrink-0 text-create" aria-hidden />
           {idle > 0 ? <span><strong className="font-semibold">{plural(idle, "run")} had no process:</strong> cancelled with the fence.</span> : marked === 0 ? "Nothing was running or waiting when the fence went up." : "Every run that it stopped had a process."}
