@@ -17,6 +17,8 @@ from app.core.db import unit_of_work
 from app.core.pages import PageParams
 from app.core.settings import get_settings
 from app.embedded import keys as embedded_keys
+from app.notifications import service as notifications
+from app.notifications.schemas import DestinationIn
 from app.progress import service as progress
 from app.progress.schemas import NewRecord
 from app.recovery import service as recovery
@@ -61,6 +63,8 @@ def scene(home: Path, session: Session) -> Scene:
         came = ApplyStepsCame(made.organization_id, made.workspace.id, job.run_id, steps)
         recovery_subscribers.on_apply_steps_came(opened, came)
         recovery_factory.item(opened, made.organization_id, made.workspace.id, job.run_id)
+        hook = {"name": "hook", "url": "https://hooks.example.org/secret", "events": ["waiting"]}
+        notifications.create(opened, made.admin, DestinationIn.model_validate(hook))
     made.quiesce(job)
     return made
 

@@ -10,7 +10,7 @@ from tests.support.server import RunningSluice, running_sluice
 
 @pytest.fixture(scope="session")
 def sluice() -> Iterator[RunningSluice]:
-    with running_sluice() as running:
+    with running_sluice(outgoing_allowed="127.0.0.1") as running:
         yield running
 
 
