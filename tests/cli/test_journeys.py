@@ -295,7 +295,7 @@ def test_tokens_are_printed_once_and_revoked(sluice: RunningSluice) -> None:
     token = made.out.strip()
     assert token.startswith("slc_")
     assert sluice.run("runs", token=token).code == 0
-    assert sluice.ask("plan", "-w", "x", token=token, code=1)["code"] == "forbidden"
+    assert sluice.ask("plan", "-w", "x", token=token, code=1)["code"] == "token_too_narrow"
     found = next(item for item in sluice.ask("token", "list")["items"] if item["name"] == "laptop")
     sluice.ask("token", "revoke", found["id"])
     refused = sluice.run("runs", token=token)

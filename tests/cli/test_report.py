@@ -52,3 +52,29 @@ def test_place_is_said_when_it_changes_and_only_then(capsys: pytest.CaptureFixtu
             show.run(Run.model_validate(fields | {"status": "queued", "queue": place}))
     lines = capsys.readouterr().err.splitlines()
     assert [line[:18] for line in lines] == ["2nd in the queue. ", "1st in the queue. "]
+
+
+OVERRIDE = {
+    "actor": {"name": "Bo"},
+    "policy_set_uris": ["policies/no_local_exec"],
+    "reason": "moves on Monday",
+    "expires_at": "2026-11-21T19:47:50+00:00",
+    "ended_at": None,
+    "end_reason": None,
+}
+
+
+def test_overrides_are_shown_with_their_reason_and_their_end(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = OVERRIDE | {"ended_at": "2026-11-21T12:00:00+00:00", "end_reason": "The policies changed."}
+    text = said(capsys, status="awaiting_approval", overrides=[ended, OVERRIDE])
+    assert "  policies/no_local_exec overridden by Bo, ended 2026-11-21 12:00:00: The policies changed.\n" in text
+    assert "  policies/no_local_exec overridden by Bo, until 2026-11-21 19:47:50\n    moves on Monday\n" in text
+
+
+@pytest.mark.parametrize(("verdict", "may"), [("blocked_soft", True), ("blocked_hard", False)])
+def test_blocked_run_names_the_override_only_where_it_is_possible(
+    capsys: pytest.CaptureFixture[str], verdict: str, may: bool
+) -> None:
+    fields = {"id": "run-1", "kind": "plan", "url": "http://here", "workspace": {"id": "ws-1", "name": "prod"}}
+    report.print_next_steps(Run.model_validate(fields | {"status": "policy_blocked", "verdict": verdict}))
+    assert ("sluice override run-1" in capsys.readouterr().out) is may

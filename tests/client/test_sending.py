@@ -1,6 +1,7 @@
 """What is sent again and what is not, and how answers are read: a transport stands for the network."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -78,6 +79,17 @@ def test_send_decision_that_may_have_arrived_is_not_sent_twice() -> None:
     with pytest.raises(Unreachable, match="broke off"):
         client(network).send(calls.decide("run-1", "approve"))
     assert len(network.requests) == 1
+
+
+def test_send_override_carries_reason_time_and_fingerprint_and_nothing_that_was_not_said() -> None:
+    network = Network(httpx.Response(200, json=RUN), httpx.Response(200, json=RUN))
+    client(network).send(calls.override("run-1", reason="why", expires_in_seconds=60, fingerprint="f"))
+    client(network).send(calls.override("run-1", reason="why"))
+    assert [json.loads(request.content) for request in network.requests] == [
+        {"reason": "why", "expires_in_seconds": 60, "fingerprint": "f"},
+        {"reason": "why"},
+    ]
+    assert network.requests[0].url.path == "/terraform/runs/run-1/override"
 
 
 def test_send_decision_that_never_arrived_is_sent_again() -> None:

@@ -55,7 +55,7 @@ def test_journey_upload_plan_approve_apply_replan_destroy(site: Site, engine_too
     again = site.request(workspace, things())
     assert site.until(again, "no_changes")["has_changes"] is False
     site.quiet(again)
-    assert site.post(f"/terraform/runs/{again}/approve", code=409)["code"] == "illegal_transition"
+    assert site.post(f"/terraform/runs/{again}/approve", code=409)["code"] == "nothing_to_apply"
 
     refresh = site.request(workspace, kind="refresh")
     site.until(refresh, "no_changes")
