@@ -1,6 +1,7 @@
 """The engine from PyPI: one fresh interpreter for all that a check or a rehearsal evaluates."""
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ from app.policy.evaluation import Evaluation, PolicySet
 
 _EVALUATOR = Path(__file__).with_name("evaluator.py")
 _START_SECONDS = 5.0
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_LEAST, _MOST, _MOST_DIGITS = -(2**63), 2**64 - 1, 20
 
 
 class RegorusEngine:
@@ -33,6 +36,8 @@ class RegorusEngine:
 
     def evaluate(self, sets: Sequence[PolicySet], document: bytes) -> list[Evaluation]:
         """Evaluate in order; when the child dies over a set, that set gets the error and a new child takes the rest."""
+        if (unheld := _unheld(document)) is not None:
+            return [unheld] * len(sets)
         lacking = {index: error for index, item in enumerate(sets) if (error := _lacks(item)) is not None}
         return _insist(
             len(sets), lambda waiting: self._run([sets[index] for index in waiting], [document]), known=lacking
@@ -42,7 +47,12 @@ class RegorusEngine:
         """Evaluate in order; the set is read once a child, and a document over which it dies gets the error."""
         if (error := _lacks(policy_set)) is not None:
             return [error] * len(documents)
-        return _insist(len(documents), lambda waiting: self._run([policy_set], [documents[index] for index in waiting]))
+        unheld = {index: error for index, document in enumerate(documents) if (error := _unheld(document)) is not None}
+        return _insist(
+            len(documents),
+            lambda waiting: self._run([policy_set], [documents[index] for index in waiting]),
+            known=unheld,
+        )
 
     def _run(self, sets: Sequence[PolicySet], documents: Sequence[bytes]) -> "_Round":
         """Evaluate every set over every document in one child, in that order."""
@@ -76,7 +86,7 @@ class RegorusEngine:
         )
         limits = evaluation.limits(settings, timeout * count + _START_SECONDS)
         ended = gateway.run(launch, limits=limits, capture_stdout=True)
-        answers, begun = _read_lines(ended.stdout)
+        answers, begun = _read_lines(ended.stdout, count)
         if len(answers) == count:
             return _Round(answers)
         guilty = begun if begun is not None and begun not in answers else None
@@ -103,6 +113,25 @@ def _lacks(policy_set: PolicySet) -> Evaluation | None:
         return None
     words = f"{', '.join(missing)}: regorus has no such builtin; install opa, or do without it"
     return Evaluation(error=words, is_syntax=True)
+
+
+def _unheld(document: bytes) -> Evaluation | None:
+    """Return an error for a document with an integer that regorus would round: a policy might take it for another."""
+    if _LONG_NUMBER.search(document) is None:
+        return None
+    try:
+        json.loads(document, parse_int=_held)
+    except OverflowError as error:
+        return Evaluation(error=f"the input holds {error}, which regorus can't hold exactly; install opa")
+    except ValueError:
+        pass  # not JSON, which the engine tells
+    return None
+
+
+def _held(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS or not _LEAST <= int(digits) <= _MOST:
+        raise OverflowError(digits[:50])
+    return 0
 
 
 def _insist(
@@ -144,7 +173,7 @@ def _regorus_version() -> str:
         return "(not installed)"
 
 
-def _read_lines(output: bytes) -> tuple[dict[int, Evaluation], int | None]:
+def _read_lines(output: bytes, count: int) -> tuple[dict[int, Evaluation], int | None]:
     """Return the answers that a child wrote, by position, and the last one that it began."""
     answers: dict[int, Evaluation] = {}
     begun: int | None = None
@@ -152,6 +181,8 @@ def _read_lines(output: bytes) -> tuple[dict[int, Evaluation], int | None]:
         try:
             record = json.loads(line)
             index = int(record["task"])
+            if not 0 <= index < count:
+                continue
         except (ValueError, LookupError, TypeError):
             continue
         if record.get("begun"):
