@@ -150,7 +150,8 @@ def _policy_set(bundle: PolicyBundle, review: rego.Review) -> PolicySet:
 
 
 def _serialize(document: Document) -> bytes:
-    values = document.model_dump() if isinstance(document, PolicyDocument) else document
+    # Its members as they are: a dump would walk, and copy, the whole plan.
+    values = dict(document) if isinstance(document, PolicyDocument) else document
     return json.dumps(values, allow_nan=False, separators=(",", ":")).encode()
 
 

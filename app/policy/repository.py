@@ -186,9 +186,9 @@ def note_look(
     return sum(row[0] is not None for row in noted)
 
 
-def add(session: Session, row: TerraformPolicyAttachment | TerraformPolicyCheck) -> None:
-    """Add a row; its values are in the database from here on."""
-    session.add(row)
+def add(session: Session, *rows: TerraformPolicyAttachment | TerraformPolicyCheck) -> None:
+    """Add rows, in one statement; their values are in the database from here on."""
+    session.add_all(rows)
     session.flush()
 
 

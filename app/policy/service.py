@@ -18,7 +18,7 @@ from app.core.permissions import Actor, system_actor
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.policy import bundles, findings, repository, sources
-from app.policy.checker import PolicyChecker
+from app.policy.checker import PolicyChecker, review_of
 from app.policy.errors import PolicyAttachmentExists, PolicyAttachmentInvalid, PolicyAttachmentNotFound
 from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle, TerraformPolicyCheck
 from app.policy.redaction import SENSITIVE_MARKER, build_input
@@ -63,6 +63,7 @@ __all__ = [
     "engine_name",
     "evaluate_many",
     "get_attachment",
+    "get_ready",
     "list_attachments",
     "policy_sets",
     "results_digest",
@@ -108,6 +109,14 @@ def compiled_set(organization_id: str, uri: str) -> PolicyBundle:
 def engine_name() -> str:
     """Return the policy engine that would be used now, with its version; ``none`` when it is missing."""
     return PolicyChecker().engine_name()
+
+
+def get_ready() -> None:
+    """Read the shipped policy sets as a check does, so that processes forked from this one needn't."""
+    settings = get_settings()
+    for item in bundles.shipped(settings.policies_dir):
+        if item.error is None:
+            review_of(bundles.load(settings.policies_dir, item.uri), settings.policy_allowed_builtins)
 
 
 def compile_draft(files: Mapping[str, str], data: str | None = None) -> PolicyBundle:
@@ -278,25 +287,25 @@ def store_checks(session: Session, organization_id: str, run_id: str, stage: Sta
     Attachments that were deleted in between are thereby gone from the run, too.
     """
     replaced = repository.remove_checks(session, run_id, stage)
-    for result in report.results:
-        repository.add(
-            session,
-            TerraformPolicyCheck(
-                id=new_id("polchk"),
-                organization_id=organization_id,
-                run_id=run_id,
-                stage=stage,
-                attachment_id=result.attachment_id,
-                policy_set_uri=result.policy_set_uri,
-                bundle_digest=result.bundle_digest,
-                enforcement_level=result.enforcement_level,
-                outcome=result.outcome,
-                findings=[finding.model_dump() for finding in result.findings],
-                error=result.error,
-                policy_engine=result.policy_engine,
-                duration_ms=result.duration_ms,
-            ),
+    checks = [
+        TerraformPolicyCheck(
+            id=new_id("polchk"),
+            organization_id=organization_id,
+            run_id=run_id,
+            stage=stage,
+            attachment_id=result.attachment_id,
+            policy_set_uri=result.policy_set_uri,
+            bundle_digest=result.bundle_digest,
+            enforcement_level=result.enforcement_level,
+            outcome=result.outcome,
+            findings=[finding.model_dump() for finding in result.findings],
+            error=result.error,
+            policy_engine=result.policy_engine,
+            duration_ms=result.duration_ms,
         )
+        for result in report.results
+    ]
+    repository.add(session, *checks)
     if report.results or replaced:
         evidence = {
             "stage": stage,

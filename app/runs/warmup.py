@@ -26,6 +26,7 @@ from app.executor import discovery
 from app.executor.options import ExecutorOptions
 from app.identity import service as identity
 from app.identity.schemas import UserIn
+from app.policy import service as policy
 from app.runner import workdir
 from app.runner.port import (
     ApplyOutcome,
@@ -60,6 +61,7 @@ def warm() -> None:
     try:
         discovery.find_engines(settings)
         workdir.base_directory(settings)
+        policy.get_ready()
         ExecutorOptions.from_settings(settings, grace_seconds=1, timeout_seconds=1)
         with db.rolled_back(), using(ArtifactStore(MemoryBlobStore(), key_ring())):
             _rehearse(InProcessPort())
