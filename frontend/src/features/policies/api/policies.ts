@@ -50,7 +50,7 @@ export interface AttachBody {
 export const attach = (body: AttachBody) => http.post<PolicyAttachment>("/terraform/policy-attachments", body);
 export const sync = (id: string) => http.post<{ attachment: PolicyAttachment; is_changed: boolean }>(`/terraform/policy-attachments/${id}/sync`);
 export const detach = (id: string) => http.delete<undefined>(`/terraform/policy-attachments/${id}`);
-export const uploadBundle = (bundle: Blob) => request<PolicySet>("POST", "/terraform/policy-bundles", { raw: bundle, rawType: "application/x-tar" });
+export const uploadBundle = (name: string, bundle: Blob) => request<PolicySet>("POST", "/terraform/policy-bundles", { query: { name }, raw: bundle, rawType: "application/x-tar" });
 
 /** Names and tags to bind to. */
 export const workspacesQuery = queryOptions({

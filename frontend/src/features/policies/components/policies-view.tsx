@@ -36,7 +36,7 @@ export function PoliciesView({ search }: { search: PoliciesSearch }) {
         <span className="truncate text-13 text-ink-3 max-md:hidden">Every plan is judged by what binds its workspace, and again before it is applied.</span>
         <span className="ml-auto flex gap-2">
           <Button icon={<FilePen size={14} />} keys="N" onClick={draft}>New draft</Button>
-          <Button look="primary" icon={<Plus size={14} />} blocked={write} onClick={() => setAttaching("")}>Attach<span className="max-sm:sr-only"> a policy set</span></Button>
+          <Button look="primary" icon={<Plus size={14} />} blocked={write} onClick={() => setAttaching("")}><span>Attach<span className="max-sm:sr-only"> a policy set</span></span></Button>
         </span>
       </header>
       <div className="shrink-0 border-b border-line px-5 max-sm:px-4">

@@ -82,7 +82,7 @@ function Workbench({ draft, search }: { draft: Draft; search: DraftSearch }) {
           <div className="min-h-0 grow max-md:h-[48vh] max-md:flex-none">
             <Code key={`${draft.id} ${file}`} value={draft.files[file] ?? ""} language={file.endsWith(".json") ? "json" : "rego"} label={`${file}, editor. Escape, then Tab, leaves it`} marks={marks} goto={goto} onChange={(text) => save({ files: { ...draft.files, [file]: text } })} />
           </div>
-          <p className="flex h-7 shrink-0 items-center gap-3 border-t border-line px-4 text-11 text-ink-3">Kept in this browser. Tests, <code>print</code> and builtins that reach out are no part of a policy set.</p>
+          <p className="shrink-0 truncate border-t border-line px-4 py-1.5 text-11 text-ink-3">Kept in this browser. Tests, <code>print</code> and builtins that reach out are no part of a policy set.</p>
         </section>
         <aside aria-label="What the draft says" className="flex min-w-0 flex-1 flex-col border-l border-line max-md:min-h-[70vh] max-md:flex-none max-md:border-t max-md:border-l-0">
           <div className="shrink-0 border-b border-line px-4"><LinkTabs label="Judge the draft" current={side} items={[{ id: "try", label: "Try on a plan" }, { id: "rehearse", label: "Rehearse over past plans" }]} linkFor={(next) => ({ ...draftLink({ ...search, draft: draft.id, side: next }), replace: true })} className="!h-9" /></div>
@@ -118,7 +118,7 @@ function Head({ draft, broken, onRename }: { draft: Draft; broken: boolean; onRe
   const navigate = useNavigate();
   const write = useMay()("policies:write");
   const [uri, setUri] = useState<string | null>(null);
-  const upload = useMutation({ mutationFn: () => uploadBundle(tar(draft.files)), onSuccess: (set) => setUri(set.uri) });
+  const upload = useMutation({ mutationFn: () => uploadBundle(draft.name.trim().slice(0, 100) || "policy", tar(draft.files)), onSuccess: (set) => setUri(set.uri) });
   return (
     <header className="flex min-h-12 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-5 py-1.5 max-sm:px-4">
       <h1 className="sr-only">Draft {draft.name}</h1>

@@ -20,10 +20,10 @@ export function sentenceOf(rehearsal: Rehearsal): string {
   const { done, removed, newly_blocked: newly, would_block: blocks, would_warn: warns } = rehearsal;
   const judged = done - removed;
   if (judged === 0) return done === 0 ? "No plan was found." : "None of these plans is kept any more.";
-  if (newly > 0) return `Would have blocked ${plural(newly, "plan")} of ${judged} that passed.`;
+  if (newly > 0) return `Would have blocked ${plural(newly, "plan")} that passed, of ${judged}.`;
   if (blocks > 0) return `Blocks nothing new: ${plural(blocks, "plan")} of ${judged} ${blocks === 1 ? "was" : "were"} blocked then, too.`;
   if (warns > 0) return `Blocks nothing. Says something of ${plural(warns, "plan")} of ${judged}.`;
-  return `Says nothing of any of ${plural(judged, "plan")}.`;
+  return judged === 1 ? "Says nothing of the one plan." : `Says nothing of any of ${plural(judged, "plan")}.`;
 }
 
 /** Which plans were asked for, in words. */

@@ -37,6 +37,7 @@ export function gate(run: Run, destructive: readonly ResourceNode[], unseen: num
   let missing: string | null = null;
   if (run.status === "policy_blocked") missing = blockedWords(run);
   else if (!run.allowed_actions.includes("approve")) missing = detail?.you.why_not ?? "You can't approve this plan.";
+  else if (detail && !detail.you.may_decide) missing = detail.you.why_not ?? "You can't approve this plan.";
   else if (detail?.you.decision === "approve") missing = "You have approved this plan; others must too.";
   else if (run.fingerprint && !run.fingerprint.is_current) missing = "What this plan was made from has moved. Plan again.";
   else if (loses && unseen > 0) missing = unseen === 1 ? "1 destructive change is not seen yet" : `${unseen} destructive changes are not seen yet`;
