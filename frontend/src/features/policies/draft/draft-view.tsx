@@ -118,7 +118,7 @@ function Head({ draft, broken, onRename }: { draft: Draft; broken: boolean; onRe
   const navigate = useNavigate();
   const write = useMay()("policies:write");
   const [uri, setUri] = useState<string | null>(null);
-  const upload = useMutation({ mutationFn: () => uploadBundle(draft.name.trim().slice(0, 100) || "policy", tar(draft.files)), onSuccess: (set) => setUri(set.uri) });
+  const upload = useMutation({ mutationFn: () => uploadBundle(draft.name.trim().slice(0, 100) || "policy", new Blob([tar(draft.files)])), onSuccess: (set) => setUri(set.uri) });
   return (
     <header className="flex min-h-12 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-5 py-1.5 max-sm:px-4">
       <h1 className="sr-only">Draft {draft.name}</h1>

@@ -85,7 +85,7 @@ function InputDocument({ run }: { run: string | undefined }) {
   const text = useMemo(() => (query.data === undefined ? "{}" : JSON.stringify(query.data, null, 2)), [query.data]);
   return (
     <section aria-labelledby="try-input" className="flex min-h-0 grow flex-col">
-      <h3 id="try-input" className="flex h-8 shrink-0 items-center gap-2 border-b border-line bg-canvas px-4 text-12 font-semibold">Input document <span className="font-normal text-ink-3">{query.data === undefined ? "" : `${bytes(text.length)}, sensitive values hidden`}</span></h3>
+      <h2 id="try-input" className="flex h-8 shrink-0 items-center gap-2 border-b border-line bg-canvas px-4 text-12 font-semibold">Input document <span className="font-normal text-ink-3">{query.data === undefined ? "" : `${bytes(text.length)}, sensitive values hidden`}</span></h2>
       {run && query.isPending ? <Skeleton rows={8} height={20} /> : query.error ? <Empty title="There is no document of this plan."><p role="alert">{explain(query.error)}</p></Empty> : <div className="min-h-40 grow"><Code key={run ?? "none"} value={text} language="json" label="Input document, read only" /></div>}
     </section>
   );

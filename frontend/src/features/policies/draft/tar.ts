@@ -21,12 +21,18 @@ function header(name: string, size: number): Uint8Array {
  * A tar archive (POSIX ustar) of small text files, for an upload. Names are at most 100 bytes, as a draft's are; the
  * same files in any order give the same bytes.
  */
-export function tar(files: Readonly<Record<string, string>>): Blob {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+export function tar(files: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [];
   for (const name of Object.keys(files).sort()) {
     const body = new TextEncoder().encode(files[name]);
-    parts.push(header(name, body.length) as Uint8Array<ArrayBuffer>, body, new Uint8Array((BLOCK - (body.length % BLOCK)) % BLOCK));
+    parts.push(header(name, body.length), body, new Uint8Array((BLOCK - (body.length % BLOCK)) % BLOCK));
   }
   parts.push(new Uint8Array(2 * BLOCK));
-  return new Blob(parts, { type: "application/x-tar" });
+  const archive = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    archive.set(part, at);
+    at += part.length;
+  }
+  return archive;
 }

@@ -92,7 +92,7 @@ export function extensions(language: Language, label: string, readOnly: boolean,
     EditorState.tabSize.of(2),
     theme,
     marksField,
-    EditorView.contentAttributes.of({ "aria-label": label, ...(readOnly ? { "aria-readonly": "true" } : {}) }),
+    EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0", ...(readOnly ? { "aria-readonly": "true" } : {}) }),
     ...(readOnly
       ? [EditorState.readOnly.of(true)]
       : [history(), indentOnInput(), EditorView.updateListener.of((update) => { if (update.docChanged) onChange(update.state.doc.toString()); })]),
