@@ -19,7 +19,8 @@ const MOVES = "Approvals of the plans that it binds become void, and those plans
 
 function useMoved() {
   const queryClient = useQueryClient();
-  return () => Promise.all([keys.attachments, keys.policySets, keys.inbox, keys.runs].map((queryKey) => queryClient.invalidateQueries({ queryKey })));
+  // The list alone: the text of one that is gone can't be read again.
+  return () => Promise.all([queryClient.invalidateQueries({ queryKey: keys.attachments, exact: true }), ...[keys.policySets, keys.inbox, keys.runs].map((queryKey) => queryClient.invalidateQueries({ queryKey }))]);
 }
 
 /** Reads the set again; where the text is known beforehand, it shows what changes. */

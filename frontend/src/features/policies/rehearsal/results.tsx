@@ -44,7 +44,7 @@ export function Results({ results }: { results: readonly RehearsalResult[] }) {
           return (
             <li key={result.run_id} ref={virtual.measureElement} data-index={item.index} className="absolute inset-x-0 border-b border-line" style={{ transform: `translateY(${item.start}px)` }}>
               <div className="flex h-[33px] items-center gap-2.5 pr-4 pl-2 hover:bg-hover">
-                <button type="button" aria-expanded={more ? unfolded : undefined} aria-label={`${EFFECT_WORDS[result.effect]}: ${result.workspace.name}, ${shortId(result.run_id)}`} disabled={!more} onClick={() => toggle(result.run_id)} className="flex h-full min-w-0 grow items-center gap-2.5 text-left">
+                <button type="button" aria-expanded={more ? unfolded : undefined} disabled={!more} onClick={() => toggle(result.run_id)} className="flex h-full min-w-0 grow items-center gap-2.5 text-left">
                   <span className="flex w-3.5 shrink-0 text-ink-3">{more ? unfolded ? <ChevronDown size={14} /> : <ChevronRight size={14} /> : null}</span>
                   <span className={cx("flex w-36 shrink-0 items-center gap-1.5 text-12 font-medium", tone)}><Icon size={14} className="shrink-0" aria-hidden />{EFFECT_WORDS[result.effect]}</span>
                   <span className="w-28 shrink-0 truncate text-12 font-medium max-sm:w-20">{result.workspace.name}</span>
