@@ -120,9 +120,10 @@ class Histories(RuleBasedStateMachine):
         required=st.sampled_from([1, 2]),
         own=st.booleans(),
         auto=st.sampled_from([False, False, True]),
-        start=st.sampled_from(["applying", "overridden", "ruled", "approved", "claimed", "gate", "nothing"]),
+        start=st.sampled_from(["applying", "overridden", "ruled", "approved", "doubted", "gate", "nothing"]),
+        doubt=st.sampled_from(["reject", "revoke", "disable", "demote", "run out"]),
     )
-    def begin(self, required: int, own: bool, auto: bool, start: str) -> None:
+    def begin(self, required: int, own: bool, auto: bool, start: str, doubt: str) -> None:
         self.scene = new_scene(
             approvers=3, is_operator=True, required_approvals=required, requester_may_approve=own, auto_apply=auto
         )
@@ -135,7 +136,7 @@ class Histories(RuleBasedStateMachine):
         self.move_in_team(2, joins=True)
         if start == "overridden":
             self.attach("soft-mandatory", "denies")
-        if start == "ruled":
+        if start in {"ruled", "doubted"}:
             self.scene.change(approval_conditions=[MORE], approval_validity_seconds=3600)
         if start != "nothing":
             for _ in range(2):
@@ -145,8 +146,9 @@ class Histories(RuleBasedStateMachine):
             self.override(0, 0, 3600)
         if start not in {"gate", "nothing"}:
             self.everybody_approves()
-        if start == "claimed":
+        if start == "doubted":
             self.claim()
+            self.doubt(0, doubt)
         if start in {"applying", "overridden", "ruled"}:
             self.run_on(finishes=False, plan=PLANS[0])
 
@@ -354,6 +356,21 @@ class Histories(RuleBasedStateMachine):
             self.model.plans[job.run_id] = plan
         options = {"adds": plan.adds, "destroys": plan.destroys, "tags": plan.tags}
         self.attempt(lambda: self.scene.settle(job, has_changes=has_changes, **options))
+
+    @precondition(lambda self: bool(self.jobs))
+    @rule(number=numbers, how=st.sampled_from(["reject", "revoke", "disable", "demote", "run out"]))
+    def doubt(self, number: int, how: str) -> None:
+        """Take an approval away between the claim of an apply and its verification."""
+        job = self.job(number)
+        if job is None or job.kind != "apply" or job.run_id in self.verified:
+            return
+        if how == "run out":
+            self.wait(3600)
+        elif how in {"disable", "demote"}:
+            self.change_rights(0, how)
+        else:
+            self.attempt(lambda: self.scene.disapprove(job.planned_run_id or "", how, self.people[0]))
+        self.verify(number)
 
     @precondition(lambda self: bool(self.jobs))
     @rule(number=numbers)
