@@ -138,9 +138,9 @@ class Field:
 
     def round(self, runs: int, disturbance: Disturbance = "none") -> Round:
         """Fill, halt at a random moment, await the deaths, judge, resume."""
+        self._fill(runs)
+        time.sleep(self._rng.uniform(0.0, 2.5))
         with self._disturbed(disturbance) as frozen:
-            self._fill(runs)
-            time.sleep(self._rng.uniform(0.0, 2.5))
             phases = self._counts(_PHASES)
             begun = time.perf_counter()
             marked_at = self._pool.submit(self._await_marked)
