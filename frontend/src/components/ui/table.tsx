@@ -4,7 +4,7 @@ import { cx } from "@/lib/cx";
 /** A plain table: heads in grey, hairlines between rows, nothing wraps. */
 export function Table({ caption, head, children, className }: { caption: string; head: ReactNode; children: ReactNode; className?: string }) {
   return (
-    <div className="overflow-x-auto" tabIndex={0} role="group" aria-label={caption}>
+    <div className="relative overflow-x-auto" tabIndex={0} role="group" aria-label={caption}>
       <table className={cx("w-full border-collapse text-13 [&_td_a]:inline-block [&_td_a]:leading-6", className)}>
         <caption className="sr-only">{caption}</caption>
         <thead>
