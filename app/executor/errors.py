@@ -124,6 +124,16 @@ class EngineFailed(ProcessFailed):
         super().__init__(detail, diagnostics=list(diagnostics), **fields)
 
 
+class PlanSurroundingsChanged(ProcessFailed):
+    """Something that ran in a plan changed the providers or settings that its plan file is read with.
+
+    ``files`` names what changed.
+    """
+
+    code = "plan_surroundings_changed"
+    title = "The plan changed what it is judged by"
+
+
 class EngineStopped(ProcessFailed):
     """The engine was stopped on order; ``order`` says by whom: cancel, halt, lease_lost."""
 

@@ -9,17 +9,19 @@ import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from app.executor.errors import ProcessFailed
+from app.executor.trees import remove_tree
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Fingerprint = tuple[int, int, int, int]
+Facts = dict[str, tuple[int, ...]]
 
 MOST_FILES = 200_000
 """Below a run's directory: a large configuration with its modules and side files has some thousands."""
@@ -133,6 +135,48 @@ def snapshot(root: Path, skip: Callable[[str], bool]) -> dict[str, Fingerprint]:
                 limit_files=MOST_FILES,
             )
     return found
+
+
+def facts_below(root: Path, names: Sequence[str]) -> Facts:
+    """Return for each of ``names`` below ``root``, and all in it, what changes when it does; links, too.
+
+    An unprivileged process can set a file's times, but not the time of its last change. Raises ``ProcessFailed`` for
+    what can't be read and for more than ``MOST_FILES``.
+    """
+    found: Facts = {}
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        try:
+            facts = (root / name).lstat()
+            found[name] = (
+                facts.st_dev,
+                facts.st_ino,
+                facts.st_mode,
+                facts.st_size,
+                facts.st_mtime_ns,
+                facts.st_ctime_ns,
+            )
+            if stat.S_ISDIR(facts.st_mode):
+                pending += [f"{name}/{entry.name}" for entry in (root / name).iterdir()]
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ProcessFailed(f"{name[:200]} can't be read: {error.strerror}.", file=name[:200]) from error
+        if len(found) > MOST_FILES:
+            raise ProcessFailed(f"There are more than {MOST_FILES} files below {names[0]}.", limit_files=MOST_FILES)
+    return found
+
+
+def make_anew(directory: Path, *, owner: Owner) -> None:
+    """Make an empty directory, open to be read, in place of whatever has that name. Raises ``OSError``."""
+    if directory.is_symlink() or directory.is_file():
+        directory.unlink()
+    remove_tree(directory)
+    directory.mkdir()
+    directory.chmod(0o755)
+    if owner.id is not None:
+        os.chown(directory, owner.id, owner.id)
 
 
 def pack(root: Path, names: list[str], *, limit_bytes: int) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from app.core.errors import IntegrityError
-from app.executor import backend, documents, endings, files, gateway, prepared, sandbox, transcript
+from app.executor import backend, documents, endings, files, gateway, prepared, sandbox, transcript, trust
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.commands import (
     PLAN_FILE,
@@ -220,12 +220,19 @@ class TerraformExecutor:
         return True
 
     def plan(self, mode: PlanMode, *, is_locked: bool, on_artifact: Callable[[bytes], None]) -> PlanProduct:
-        """Run `plan` and `show -json`, and collect what an apply will need."""
+        """Run `plan` and `show -json`, and collect what an apply will need.
+
+        What judges the plan sees what `show` says, so nothing that ran in the plan may have a word in it: a plan that
+        changed what `show` would start its providers by is refused. Raises ``EngineFailed``, ``EngineStopped``,
+        ``PlanSurroundingsChanged`` and the gateway's errors.
+        """
         command = PlanCommand(mode=mode, is_locked=is_locked)
         before = files.snapshot(self._site.work, self._is_ours)
+        trusted = trust.noted(self._site)
         ended = self.run(command)
         if ended.exit_code != 2 and self._initialize_again(ended, is_apply=False):
             before = files.snapshot(self._site.work, self._is_ours)
+            trusted = trust.noted(self._site)
             ended = self.run(command)
         if ended.exit_code not in {0, 2}:
             raise self.failure(ended)
@@ -235,6 +242,7 @@ class TerraformExecutor:
         on_artifact(artifact)
         after = files.snapshot(self._site.work, self._is_ours)
         written = [name for name, facts in after.items() if before.get(name) != facts]
+        trust.restore(self._site, trusted, owner=self._options.owner)
         shown = self.run(ShowCommand(), capture_stdout=True)
         if shown.exit_code != 0:
             raise self.failure(shown)

@@ -61,10 +61,7 @@ def make(base: Path, name: str, *, module_path: str, owner: files.Owner) -> Site
     site.root.mkdir(mode=0o700)
     for directory in (site.work, site.temporary, site.home):
         # The run's own directory above keeps everybody out; bubblewrap enters these without its privileges.
-        directory.mkdir()
-        directory.chmod(0o755)
-        if owner.id is not None:
-            os.chown(directory, owner.id, owner.id)
+        files.make_anew(directory, owner=owner)
     return site
 
 

@@ -9,7 +9,8 @@ Standard library only. It reads `fake-engine.json` in its working directory:
   ``{"flood": bytes}``, ``{"line": bytes}``, ``{"sleep": seconds}``, ``{"write": [path, text]}``,
   ``{"link": [path, target]}``, ``{"spawn": seconds}`` (a child that ignores SIGINT), ``{"spawn_detached": seconds}``,
   ``{"ignore_sigint": true}``, ``{"crash": signal}``, ``{"exit": code}``, ``{"once": [file, steps]}`` (steps until the
-  file exists in the home directory, then none), ``{"read": path}``, ``{"environment": true}``
+  file exists in the home directory, then none), ``{"absent": name}`` (fails when the home directory has it),
+  ``{"read": path}``, ``{"environment": true}``
 - ``drops_state``: an apply writes `errored.tfstate` in place of its state and fails
 """
 
@@ -85,7 +86,13 @@ def read(path: str) -> None:
         print(f"no {path}: {error.strerror}", flush=True)
 
 
+def absent(name: str) -> None:
+    if Path(os.environ["HOME"], name).exists():
+        fail(f"{name} lies in the home directory")
+
+
 STEPS = {
+    "absent": absent,
     "print": lambda value: print(value, flush=True),
     "error": lambda value: print(value, file=sys.stderr, flush=True),
     "line": lambda value: print("z" * value, flush=True),

@@ -155,3 +155,46 @@ def test_snapshot_of_what_nests_deeper_than_a_path_is_long_is_refused(tmp_path: 
     with pytest.raises(ProcessFailed, match="can't be read"):
         files.snapshot(tmp_path, lambda _: False)
     remove_tree(tmp_path / ("d" * 200))
+
+
+@pytest.mark.parametrize("change", ["content", "times set back", "link", "new file", "renamed away and back", "mode"])
+def test_facts_below_differ_after_any_change(tmp_path: Path, change: str) -> None:
+    provider = tmp_path / ".terraform" / "providers" / "p"
+    provider.parent.mkdir(parents=True)
+    provider.write_text("good")
+    (tmp_path / ".terraform" / "link").symlink_to("providers/p")
+    before = files.facts_below(tmp_path, (".terraform", "lock"))
+    assert files.facts_below(tmp_path, (".terraform", "lock")) == before
+    facts = provider.stat()
+    if change == "content":
+        provider.write_text("evil")
+    elif change == "times set back":
+        provider.write_text("evil")
+        os.utime(provider, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    elif change == "link":
+        (tmp_path / ".terraform" / "link").unlink()
+        (tmp_path / ".terraform" / "link").symlink_to("providers/q")
+    elif change == "new file":
+        (tmp_path / "lock").touch()
+    elif change == "renamed away and back":
+        provider.rename(tmp_path / "away")
+        (tmp_path / "away").rename(provider)
+    else:
+        provider.chmod(0o700)
+    assert files.facts_below(tmp_path, (".terraform", "lock")) != before
+
+
+def test_make_anew_leaves_nothing_and_follows_no_link(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".tofurc").touch()
+    files.make_anew(home, owner=OURS)
+    assert list(home.iterdir()) == []
+    home.rmdir()
+    home.symlink_to(kept)
+    files.make_anew(home, owner=OURS)
+    assert not home.is_symlink()
+    assert (kept / "file").exists()

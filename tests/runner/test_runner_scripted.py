@@ -190,7 +190,8 @@ def test_link_in_place_of_a_file_that_is_collected_is_not_followed(scripted: Ben
     else:
         assert scripted.run(scripted.plan(files, run_id="run-l")) == "errored"
     assert scripted.port.failure is not None
-    assert scripted.port.failure.code == "process_failed"
+    refused = "plan_surroundings_changed" if name == ".terraform.lock.hcl" else "process_failed"
+    assert scripted.port.failure.code == refused
     assert not [data for data in scripted.port.artifacts.values() if data == secret.read_bytes()]
     assert job.plan_file is not None
 
@@ -249,3 +250,30 @@ def test_module_path_that_leaves_or_is_missing_is_refused(scripted: Bench, modul
     assert scripted.run(scripted.plan(configuration(Thing("a")), module_path=module_path)) == "errored"
     assert scripted.port.failure is not None
     assert scripted.port.failure.code == "configuration_unusable"
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"write": [".terraform/providers/swapped", "evil"]},
+        {"write": [".terraform.lock.hcl", "evil"]},
+        {"link": [".terraform/terraform.tfstate", "/elsewhere"]},
+    ],
+    ids=["provider", "lock file", "backend"],
+)
+def test_plan_that_changes_what_it_is_read_with_is_refused(
+    make_bench: BenchMaker, sandbox: str, step: dict[str, Any]
+) -> None:
+    bench = make_bench(sandbox=sandbox)
+    assert bench.run(bench.plan(configuration(Thing("a"), script={"plan": [step]}))) == "errored"
+    assert bench.port.failure is not None
+    assert bench.port.failure.code == "plan_surroundings_changed"
+    assert next(iter(step.values()))[0].startswith(bench.port.failure.message.split(" changed ")[1].split(",")[0])
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+def test_plan_leaves_nothing_in_the_home_of_what_reads_it(make_bench: BenchMaker, sandbox: str) -> None:
+    script = {"plan": [{"once": [".tofurc", []]}], "show": [{"absent": ".tofurc"}]}
+    bench = make_bench(sandbox=sandbox)
+    assert bench.run(bench.plan(configuration(Thing("a"), script=script))) == "awaiting_approval"
