@@ -23,6 +23,13 @@ class TerraformRun(OrganizationOwned, Created, Base):
         ),
         Index("ix_runs_workspace", "workspace_id", "id"),
         Index("ix_runs_organization", "organization_id", "id"),
+        Index(
+            "ix_runs_lock_files",
+            "workspace_id",
+            "configuration_digest",
+            "id",
+            postgresql_where=text("artifacts ? 'lock_file' and artifacts_removed_at is null"),
+        ),
         Index("ix_runs_live", "status", postgresql_where=text("finished_at is null")),
         Index(
             "ix_runs_unquiet", "workspace_id", postgresql_where=text("claimed_at is not null and quiesced_at is null")

@@ -1,7 +1,7 @@
 """signed checkpoints of the audit trail
 
 Revision ID: 0016
-Revises: 0019
+Revises: 0015
 Create Date: 2026-11-21 11:10:00+00:00
 """
 
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0016"
-down_revision: str | Sequence[str] | None = "0019"
+down_revision: str | Sequence[str] | None = "0015"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -1,7 +1,7 @@
 """halts are fanned out to sibling systems, and drilled
 
 Revision ID: 0018
-Revises: 0014
+Revises: 0017
 Create Date: 2026-11-21 11:10:00+00:00
 """
 
@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0018"
-down_revision: str | Sequence[str] | None = "0014"
+down_revision: str | Sequence[str] | None = "0017"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -1,7 +1,7 @@
 """logs of complete runs lie in artifacts, and how long resources took is known by workspace
 
-Revision ID: 0019
-Revises: 0012
+Revision ID: 0015
+Revises: 0014
 Create Date: 2026-11-21 11:10:00+00:00
 """
 
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0019"
-down_revision: str | Sequence[str] | None = "0012"
+revision: str = "0015"
+down_revision: str | Sequence[str] | None = "0014"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

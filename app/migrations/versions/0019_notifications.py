@@ -1,6 +1,6 @@
 """notifications: destinations and deliveries
 
-Revision ID: 0017
+Revision ID: 0019
 Revises: 0018
 Create Date: 2026-11-21 11:45:00+00:00
 """
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0017"
+revision: str = "0019"
 down_revision: str | Sequence[str] | None = "0018"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None

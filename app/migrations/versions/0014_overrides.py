@@ -1,7 +1,7 @@
 """overrides of soft-mandatory policy failures, and the stable word for why a run ended
 
-Revision ID: 0012
-Revises: 0015
+Revision ID: 0014
+Revises: 0013
 Create Date: 2026-11-21 11:00:00+00:00
 """
 
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0012"
-down_revision: str | Sequence[str] | None = "0015"
+revision: str = "0014"
+down_revision: str | Sequence[str] | None = "0013"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

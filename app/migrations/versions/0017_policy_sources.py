@@ -1,6 +1,6 @@
 """policy sets are uploaded, or read from git; a look at their sources says when something newer lies there
 
-Revision ID: 0014
+Revision ID: 0017
 Revises: 0016
 Create Date: 2026-11-21 11:20:00+00:00
 """
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0014"
+revision: str = "0017"
 down_revision: str | Sequence[str] | None = "0016"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
