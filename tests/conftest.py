@@ -37,7 +37,7 @@ os.environ["SLUICE_MASTER_KEY"] = f"test:{base64.b64encode(secrets.token_bytes(3
 (_scratch / "home").mkdir(mode=0o700)
 (_scratch / "work").mkdir(mode=0o700)
 
-from app.core import broker, db, jobs  # noqa: E402 - after the environment that settings read
+from app.core import broker, db, jobs, outbox  # noqa: E402 - after the environment that settings read
 from app.core.settings import get_settings  # noqa: E402
 from app.executor import discovery  # noqa: E402
 from tests.support import database, registry  # noqa: E402
@@ -130,6 +130,7 @@ def forget_settings() -> None:
     """Let settings and what is made from them be read again."""
     db.engine.cache_clear()
     broker.celery_app.cache_clear()
+    outbox.outbox.cache_clear()
     get_settings.cache_clear()
 
 
@@ -221,6 +222,7 @@ def sent_jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...
         return True
 
     monkeypatch.setattr(jobs, "send", send)
+    monkeypatch.setattr(jobs, "post", send)
     return sent
 
 

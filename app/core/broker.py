@@ -3,11 +3,14 @@
 Apart from `jobs`, so that beat, which only sends, loads neither database nor web framework.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import redis
 from celery import Celery
+from kombu import pools
 from kombu.transport import redis as kombu_redis
 
 from app.core.settings import get_settings
@@ -42,6 +45,9 @@ class _Channel(kombu_redis.Channel):
 
 kombu_redis.Transport.Channel = _Channel
 
+# Short, since nobody should hear late that a broker is stopped or hangs; a worker's own connection is more patient.
+_SENDING = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "max_retries": 0, "interval_start": 0.0}
+
 
 @lru_cache(maxsize=1)
 def celery_app() -> Celery:
@@ -70,3 +76,11 @@ def celery_app() -> Celery:
         enable_utc=True,
     )
     return application
+
+
+@contextmanager
+def sending() -> Iterator[Any]:
+    """Yield a producer for ``send_task`` that waits for a broker no longer than a moment."""
+    connection = celery_app().connection_for_write(transport_options=_SENDING)
+    with pools.producers[connection].acquire(block=True, timeout=5) as producer:
+        yield producer

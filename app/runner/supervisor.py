@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from app.core import clock
 from app.core.errors import AppError
+from app.core.outbox import outbox
 from app.core.settings import Settings, get_settings
 from app.executor import accounts, measures, tree
 from app.executor.cancel import StopOrder
@@ -50,6 +51,7 @@ T = TypeVar("T")
 _STATE_PATIENCE_SECONDS = 600.0
 _END_PATIENCE_SECONDS = 60.0
 _FLUSH_SECONDS = 5.0
+_TELL_SECONDS = 0.6
 _TARGET = "target"
 # How an apply ends whose engine was not started, or has done all that it had begun and left its state.
 _LEFT_NOTHING = frozenset({"applied", "superseded"})
@@ -71,7 +73,10 @@ def target(port: Callable[[], RunnerPort]) -> Target:
     def supervise(payload: bytes) -> bytes:
         job = RunnerJob.model_validate_json(payload)
         tree.become_reaper()
-        return json.dumps({"run_id": job.run_id, "status": Supervisor(job, port(), get_settings()).run()}).encode()
+        status = Supervisor(job, port(), get_settings()).run()
+        # The process may end here, or go on with another job, for which it must have no other thread.
+        outbox().drain(_TELL_SECONDS)
+        return json.dumps({"run_id": job.run_id, "status": status}).encode()
 
     return supervise
 
