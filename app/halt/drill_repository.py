@@ -42,6 +42,12 @@ def note(session: Session, drill_id: str, **values: Any) -> bool:
     return done.one_or_none() is not None
 
 
+def has_raised(session: Session, halt_id: str) -> bool:
+    """Whether a halt is that of a drill which runs, and which will lift it."""
+    query = select(HaltDrill.id).where(HaltDrill.halt_id == halt_id, HaltDrill.status == "running")
+    return session.scalar(query.limit(1)) is not None
+
+
 def silent(session: Session, since: datetime) -> Sequence[HaltDrill]:
     """Return the drills that run and of which nothing was heard since ``since``."""
     return session.scalars(select(HaltDrill).where(HaltDrill.status == "running", HaltDrill.beat_at < since)).all()

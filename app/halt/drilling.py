@@ -29,6 +29,7 @@ from app.fence.errors import Halted
 from app.halt import canary, drill_repository, service
 from app.halt.drill_schemas import DrillOut, DrillRequest, StepName
 from app.halt.errors import DrillNotFound, DrillNotPossible
+from app.halt.impatience import impatient
 from app.halt.models import HaltDrill
 from app.halt.schemas import HaltRequest, ResumeRequest
 from app.runs import service as runs
@@ -196,7 +197,14 @@ class Drill:
         wanted = HaltRequest(scope="workspace", workspace=self._workspace_id, reason=f"Drill {self.id}")
         begun = time.monotonic()
         with unit_of_work("halt") as session:
+            with impatient(session):
+                is_raised = fence.hold_exclusive(session, self._workspace_id).is_raised
+            if is_raised:
+                raise _Failed("Somebody halted the workspace before the drill could; that halt stands.")
             raised = service.halt(session, self._actor, wanted)
+            # Noted with it, so that whoever halts from now on knows that this one is going to be lifted.
+            if not drill_repository.note(session, self.id, halt_id=raised.id):
+                raise _Ended
         took = time.monotonic() - begun
         self._halt_id = raised.id
         marked = next((item for item in raised.runs.items if item.run_id == self._run_id), None)
@@ -230,6 +238,10 @@ class Drill:
 
     def _resume(self) -> str:
         with unit_of_work("halt") as session:
+            with impatient(session):
+                halt_id = fence.hold_exclusive(session, self._workspace_id).halt_id
+            if halt_id != self._halt_id:
+                raise _Failed("Somebody halted the workspace during the drill; that halt stands.")
             wanted = ResumeRequest(scope="workspace", workspace=self._workspace_id, reason=f"End of drill {self.id}")
             service.resume(session, self._actor, wanted)
         self._hold_as_a_claim_does()

@@ -19,10 +19,17 @@ def lock(session: Session, halt_id: str) -> Halt | None:
     return session.scalars(select(Halt).filter_by(id=halt_id).with_for_update()).one_or_none()
 
 
-def knows(session: Session, given_id: str) -> bool:
-    """Whether a halt has this id, or came with it. The caller holds the fence, so that of two the second sees it."""
-    query = select(Halt.id).where(or_(Halt.id == given_id, Halt.origin_id == given_id)).limit(1)
-    return session.scalar(query) is not None
+def knows(session: Session, given_id: str, organization_id: str) -> bool:
+    """Whether a halt that is fanned out has this id, or came with it: one of everything or of the operator's own.
+
+    Others never reach a sibling system, so their ids, which tenants choose, say nothing. The caller holds the fence, so
+    that of two the second sees it.
+    """
+    is_operators = or_(Halt.organization_id.is_(None), Halt.organization_id == organization_id)
+    query = select(Halt.id).where(
+        or_(Halt.id == given_id, Halt.origin_id == given_id), Halt.scope != "workspace", is_operators
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def lifted_since(session: Session, organization_id: str, since: datetime) -> Sequence[Halt]:

@@ -12,7 +12,7 @@ from app.core.permissions import Actor
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.schemas import EVERYTHING, FenceOut, Scope
-from app.halt import call_repository, fanout, repository
+from app.halt import call_repository, drill_repository, fanout, repository
 from app.halt.errors import HaltNotFound, NotHalted, ScopeForbidden
 from app.halt.impatience import impatient
 from app.halt.models import Halt
@@ -140,8 +140,13 @@ def _raise(
     """Raise the fence and mark the runs; return the halt, old or new, and how many runs were marked now."""
     halt_id = new_id("halt")
     raised = fence.raise_fence(session, place.fence_id, halt_id=halt_id, actor=actor, reason=wanted.reason)
+    if wanted.latch and drill_repository.has_raised(session, raised.halt_id or ""):
+        # A drill lifts what it raised; this one must stand until somebody resumes.
+        fence.lower_fence(session, place.fence_id, halt_id=raised.halt_id or "")
+        note_lifted(session, actor, raised.halt_id or "", f"{actor.name} halted while the drill was under way.")
+        raised = fence.raise_fence(session, place.fence_id, halt_id=halt_id, actor=actor, reason=wanted.reason)
     standing = next(iter(repository.by_ids(session, [raised.halt_id or ""])), None)
-    is_known = given_id is not None and repository.knows(session, given_id)
+    is_known = given_id is not None and repository.knows(session, given_id, actor.organization_id)
     row = standing or Halt(
         id=halt_id,
         created_at=clock.now(),
@@ -169,7 +174,9 @@ def _raise(
         row.resumed_at = clock.now()
         row.resume_reason = "It did not latch."
     session.flush()
-    if standing is None and place.is_operators and not is_known:
+    if place.is_operators and not is_known and not call_repository.of_halts(session, [row.id]):
+        # One that stands may have come with a known id: it was not fanned out, and whoever halts now wants it to be.
+        row.origin_id = given_id
         fanout.want(session, row)
     return row, len(marked)
 

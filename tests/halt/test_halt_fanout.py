@@ -151,6 +151,33 @@ def test_halt_with_a_known_id_is_not_fanned_out_again_and_passes_on_an_unknown_o
     assert len(bots.calls) == 1
 
 
+def test_halt_after_one_that_came_with_a_known_id_is_fanned_out(operator: Scene, named: Named) -> None:
+    bots = Sibling([200])
+    with running(bots):
+        named(bots=bots)
+        ended(operator, halted(operator, given_id="old"))
+        operator.resume("organization")
+        silenced = halted(operator, given_id="old")
+        assert silenced.fanout == []
+        real = halted(operator)
+        assert real.id == silenced.id
+        assert ended(operator, real)["bots"].status == "answered"
+    assert [headers["X-Halt-Id"] for headers, _ in bots.calls] == ["old", real.id]
+
+
+def test_id_that_a_tenant_has_used_is_not_known_to_the_operator(operator: Scene, named: Named) -> None:
+    bots = Sibling([200])
+    tenant = new_scene()
+    with running(bots):
+        named(bots=bots)
+        theirs = halted(tenant, given_id="coming")
+        halted(operator, "workspace", given_id="coming")
+        for number, given_id in enumerate(("coming", theirs.id), start=1):
+            ended(operator, halted(operator, given_id=given_id))
+            assert len(bots.calls) == number, "a tenant kept the siblings from hearing of a halt"
+            operator.resume("organization")
+
+
 def test_call_that_a_dead_process_left_is_taken_over(
     operator: Scene, named: Named, monkeypatch: pytest.MonkeyPatch
 ) -> None:
