@@ -127,6 +127,25 @@ def test_upload_that_was_only_pinned_can_not_be_attached_as_one(session: Session
         (b"\xff\xfe", PolicySetInvalid, "not UTF-8"),
         (b"", PolicySetInvalid, "package"),
     ],
+    ids=[
+        "link",
+        "hard link",
+        "link out",
+        "above",
+        "absolute",
+        "pipe",
+        "too many",
+        "bomb",
+        "no gzip",
+        "no tar",
+        "no policy",
+        "data below",
+        "name",
+        "too many files",
+        "syntax",
+        "no text",
+        "empty",
+    ],
 )
 def test_upload_that_is_hostile_or_broken_is_refused(
     session: Session, actor: Actor, data: bytes, error: type[AppError], said: str
