@@ -18,6 +18,7 @@ from app.policy.evaluation import Evaluation, PolicySet
 from app.policy.schemas import PolicyBundle, RegoVersion
 
 _MAX_PROCESSORS = 4
+_MOST_SHARES = 3
 _EACH = "each"
 
 
@@ -82,7 +83,8 @@ class OpaEngine:
         return first
 
     def _run(self, sets: Sequence[PolicySet], rego_version: RegoVersion, document: bytes, query: str) -> Evaluation:
-        timeout = self._settings.policy_timeout_seconds
+        # Each set may take its time; but one that never ends must not keep the others waiting for all of theirs.
+        timeout = self._settings.policy_timeout_seconds * min(len(sets), _MOST_SHARES)
         with tempfile.TemporaryDirectory(prefix="sluice-policy-") as directory:
             data: list[str] = []
             for index, policy_set in enumerate(sets):
