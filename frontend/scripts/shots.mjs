@@ -47,6 +47,13 @@ const SHOTS = [
   { name: "stack-diff-dark", path: "/infra/terraform/stacks/payments-db", theme: "dark", size: [1440, 900] },
   { name: "audit-light", path: "/audit", theme: "light", size: [1440, 900] },
   { name: "settings-dark", path: "/settings", theme: "dark", size: [1440, 900] },
+  { name: "notifications-light", path: "/settings?tab=notifications", theme: "light", size: [1440, 900] },
+  { name: "notifications-phone-light", path: "/settings?tab=notifications", theme: "light", size: [390, 844] },
+  { name: "notification-dark", path: "/settings?tab=notifications&notification=nd-01oncall", theme: "dark", size: [1440, 900] },
+  { name: "notification-disabled-light", path: "/settings?tab=notifications&notification=nd-01ledger", theme: "light", size: [1440, 900] },
+  { name: "notification-phone-light", path: "/settings?tab=notifications&notification=nd-01oncall", theme: "light", size: [390, 844] },
+  { name: "notification-form-light", path: "/settings?tab=notifications", theme: "light", size: [1440, 900], act: async (page) => { await page.getByRole("button", { name: "Add a destination" }).click(); await page.getByRole("button", { name: "Chosen" }).click(); } },
+  { name: "notification-delivery-dark", path: "/settings?tab=notifications&notification=nd-01oncall", theme: "dark", size: [1440, 900], act: (page) => page.getByRole("button", { name: /^Delivery of/ }).first().click() },
   { name: "login-light", path: "/login", theme: "light", size: [1440, 900] },
 ];
 

@@ -113,7 +113,7 @@ const audit = createRoute({
 const settings = createRoute({
   getParentRoute: () => shell,
   path: "/settings",
-  validateSearch: (search) => only({ tab: text(search.tab) }),
+  validateSearch: (search) => only({ tab: text(search.tab), notification: text(search.notification) }),
   component: lazyRouteComponent(() => import("@/routes/settings"), "SettingsPage"),
 });
 

@@ -3,7 +3,7 @@ import { SettingsView } from "@/features/settings/components/settings-view";
 import { usePlace } from "@/lib/crumbs";
 
 export function SettingsPage() {
-  const { tab } = useSearch({ from: "/shell/settings" });
+  const { tab, notification } = useSearch({ from: "/shell/settings" });
   usePlace([{ label: "Settings" }]);
-  return <SettingsView tab={tab} />;
+  return <SettingsView tab={tab} notification={notification} />;
 }

@@ -1,4 +1,5 @@
 import type { Inbox, PlanView, Run, WorkspaceRow } from "@/lib/api/types";
+import { notificationRoutes } from "./fixtures/notifications";
 import { me, NOW } from "./fixtures/people";
 import { demoPlan, ledgerPlan } from "./fixtures/plan";
 import { applyLog, planLog } from "./fixtures/progress";
@@ -61,6 +62,7 @@ const routes: [string, RegExp, Handler][] = [
   }],
   ["GET", /^\/terraform\/workspaces\/([^/]+)$/, ([, id = ""]) => findWorkspace(id)],
   ...stateRoutes,
+  ...notificationRoutes,
   ...rest,
 ];
 

@@ -20,6 +20,8 @@ export const keys = {
   members: ["members"] as const,
   teams: ["teams"] as const,
   tokens: ["tokens"] as const,
+  notifications: ["notifications"] as const,
+  notification: (id: string) => ["notification", id] as const,
   audit: ["audit"] as const,
   attachments: ["policy-attachments"] as const,
   policySets: ["policy-sets"] as const,

@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { http, type Page } from "./http";
 import { keys } from "./keys";
-import type { OutputValue, StateVersion, Workspace } from "./types";
+import type { OutputValue, StateVersion, Workspace, WorkspaceRow } from "./types";
 
 export const workspaceQuery = (id: string) =>
   queryOptions({
@@ -25,3 +25,10 @@ export const versionOutputsQuery = (version: string) =>
     queryFn: ({ signal }) => http.get<OutputValue[]>(`/terraform/state-versions/${version}/outputs`, undefined, signal),
     staleTime: Infinity,
   });
+
+/** Names and tags of workspaces, to choose among. */
+export const workspaceNamesQuery = queryOptions({
+  queryKey: [...keys.workspaces, "names"],
+  queryFn: ({ signal }) => http.get<Page<WorkspaceRow>>("/terraform/workspaces", { limit: 200 }, signal),
+  staleTime: 30_000,
+});

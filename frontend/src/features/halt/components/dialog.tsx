@@ -5,10 +5,10 @@ import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Field, Input, Select, Textarea } from "@/components/ui/field";
 import { haltsQuery, raiseHalt } from "@/lib/api/halts";
-import { explain, http, type Page } from "@/lib/api/http";
-import { keys } from "@/lib/api/keys";
+import { explain } from "@/lib/api/http";
 import { useMay, useMe } from "@/lib/api/session";
-import type { Halt, WorkspaceRow } from "@/lib/api/types";
+import type { Halt } from "@/lib/api/types";
+import { workspaceNamesQuery } from "@/lib/api/workspaces";
 import { Drills } from "./drills";
 import { HaltProgress } from "./progress";
 import { ResumeDialog } from "./resume";
@@ -72,11 +72,7 @@ function RaiseDialog({ open, onOpenChange }: { open: boolean; onOpenChange: (ope
   const [workspace, setWorkspace] = useState("");
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
-  const names = useQuery({
-    queryKey: [...keys.workspaces, "names"],
-    queryFn: ({ signal }) => http.get<Page<WorkspaceRow>>("/terraform/workspaces", { limit: 200 }, signal),
-    enabled: open,
-  }).data?.items;
+  const names = useQuery({ ...workspaceNamesQuery, enabled: open }).data?.items;
   const raise = useMutation({
     mutationFn: () => raiseHalt({ scope, reason: reason.trim(), ...(scope === "workspace" ? { workspace } : {}) }),
     onSuccess: async () => {

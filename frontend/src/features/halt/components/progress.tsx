@@ -3,10 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { Check, CircleHelp } from "lucide-react";
 import type { ReactNode } from "react";
 import { Ring } from "@/components/domain/status";
-import { http, type Page } from "@/lib/api/http";
-import { keys } from "@/lib/api/keys";
 import { useMe } from "@/lib/api/session";
-import type { Halt, WorkspaceRow } from "@/lib/api/types";
+import type { Halt } from "@/lib/api/types";
+import { workspaceNamesQuery } from "@/lib/api/workspaces";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { clock, plural, stopwatch } from "@/lib/format";
@@ -51,7 +50,7 @@ function Step({ done, now = false, children, aside }: { done: boolean; now?: boo
 export function HaltProgress({ halt }: { halt: Halt }) {
   const at = useNow(1_000);
   const organization = useMe().organization.name;
-  const names = useQuery({ queryKey: [...keys.workspaces, "names"], queryFn: ({ signal }) => http.get<Page<WorkspaceRow>>("/terraform/workspaces", { limit: 200 }, signal), staleTime: 60_000 }).data?.items;
+  const names = useQuery(workspaceNamesQuery).data?.items;
   const nameOf = (id: string) => names?.find((each) => each.id === id)?.name ?? id;
   const { marked, dead, presumed, dying, never_started: idle, items } = halt.runs;
   const all = dead + presumed + dying;

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { http, type Page, request } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
-import type { Evaluation, PolicyAttachment, PolicySet, PolicySource, Rehearsal, RehearsalResult, RunListItem, WorkspaceRow } from "@/lib/api/types";
+import type { Evaluation, PolicyAttachment, PolicySet, PolicySource, Rehearsal, RehearsalResult, RunListItem } from "@/lib/api/types";
 
 export type Level = PolicyAttachment["enforcement_level"];
 export const LEVELS: readonly Level[] = ["hard-mandatory", "soft-mandatory", "advisory"];
@@ -51,13 +51,6 @@ export const attach = (body: AttachBody) => http.post<PolicyAttachment>("/terraf
 export const sync = (id: string) => http.post<{ attachment: PolicyAttachment; is_changed: boolean }>(`/terraform/policy-attachments/${id}/sync`);
 export const detach = (id: string) => http.delete<undefined>(`/terraform/policy-attachments/${id}`);
 export const uploadBundle = (name: string, bundle: Blob) => request<PolicySet>("POST", "/terraform/policy-bundles", { query: { name }, raw: bundle, rawType: "application/x-tar" });
-
-/** Names and tags to bind to. */
-export const workspacesQuery = queryOptions({
-  queryKey: [...keys.workspaces, "names"],
-  queryFn: ({ signal }) => http.get<Page<WorkspaceRow>>("/terraform/workspaces", { limit: 200 }, signal),
-  staleTime: 30_000,
-});
 
 /** Runs that have a plan, newest first: what a draft can be tried on. */
 export const plannedRunsQuery = queryOptions({

@@ -4,9 +4,10 @@ import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { Checkbox, Field, Input, Select } from "@/components/ui/field";
 import { Segmented } from "@/components/ui/tabs";
-import { attach, type Level, setsQuery, workspacesQuery } from "@/features/policies/api/policies";
+import { attach, type Level, setsQuery } from "@/features/policies/api/policies";
 import { ApiError, explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
+import { workspaceNamesQuery } from "@/lib/api/workspaces";
 import { LevelChoice } from "./level";
 
 type Target = "organization" | "tag" | "workspace";
@@ -23,7 +24,7 @@ export function AttachDialog({ uri, onClose, onAttached }: { uri: string | null;
 function Form({ given, onClose, onAttached }: { given: string; onClose: () => void; onAttached: () => void }) {
   const queryClient = useQueryClient();
   const sets = useQuery(setsQuery).data ?? [];
-  const workspaces = useQuery(workspacesQuery).data?.items ?? [];
+  const workspaces = useQuery(workspaceNamesQuery).data?.items ?? [];
   const tags = [...new Set(workspaces.flatMap((row) => row.tags))].sort();
   const [choice, setChoice] = useState(given);
   const [address, setAddress] = useState("");

@@ -4,10 +4,11 @@ import { useState } from "react";
 import { Button } from "@/components/ui/button";
 import { Checkbox, Field, Input, Select } from "@/components/ui/field";
 import { Segmented } from "@/components/ui/tabs";
-import { type Level, type RehearsalBody, startRehearsal, workspacesQuery } from "@/features/policies/api/policies";
+import { type Level, type RehearsalBody, startRehearsal } from "@/features/policies/api/policies";
 import { LevelChoice } from "@/features/policies/components/level";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
+import { workspaceNamesQuery } from "@/lib/api/workspaces";
 
 type Scope = "all" | "workspaces" | "tag";
 const MOST = 500;
@@ -15,7 +16,7 @@ const MOST = 500;
 /** Which past plans, how many, at what level. `what` is the draft or the set that is rehearsed. */
 export function RehearsalForm({ what, onStarted }: { what: Pick<RehearsalBody, "draft" | "policy_set_uri">; onStarted: (id: string) => void }) {
   const queryClient = useQueryClient();
-  const rows = useQuery(workspacesQuery).data?.items ?? [];
+  const rows = useQuery(workspaceNamesQuery).data?.items ?? [];
   const tags = [...new Set(rows.flatMap((row) => row.tags))].sort();
   const [scope, setScope] = useState<Scope>("all");
   const [chosen, setChosen] = useState<readonly string[]>([]);
