@@ -183,6 +183,21 @@ def test_body_that_is_no_json_is_named_and_placed(session: Session) -> None:
     assert answer.json()["errors"] == [{"field": "body", "message": "is not JSON, at character 14: Expecting value"}]
 
 
+def test_refusal_of_several_fields_is_said_without_the_name_of_an_exception(session: Session) -> None:
+    member = people.person(session, people.organization(session), Role.ADMIN)
+    session.commit()
+    body = {
+        "name": "x",
+        "url": "https://hooks.example.org",
+        "events": ["waiting"],
+        "workspaces": ["ws-1"],
+        "tag": "prod",
+    }
+    answer = people.client(member).post("/terraform/notifications", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("body: name workspaces or a tag, not both")
+
+
 def test_document_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["--openapi"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/audit", tags=["audit"])
 JSON_LINES = "application/x-ndjson"
 Reader = Annotated[Actor, requires(Permission.AUDIT_READ)]
 Action = Annotated[
-    str | None, Query(description="An action, or a family of them: `run.approved`, `run.*`.", max_length=200)
+    str | None, Query(description="An action, or a family of them: `run.approve`, `run.*`.", max_length=200)
 ]
 Position = Annotated[int, Query(ge=0, le=2**53, description="Begin behind this position of the chain.")]
 

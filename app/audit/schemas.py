@@ -30,7 +30,7 @@ class AuditEventOut(BaseModel):
     id: int
     at: datetime
     actor: AuditActor
-    action: str = Field(examples=["run.approved"])
+    action: str = Field(examples=["run.approve"])
     target: AuditTarget
     evidence: dict[str, Any]
     source_address: str | None

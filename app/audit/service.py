@@ -44,7 +44,7 @@ def record(
 ) -> None:
     """Append an event to the actor's organization's trail; it exists when the caller's transaction commits.
 
-    ``action`` is what happened (``run.approved``), ``target`` the kind and id of what it happened to, ``evidence``
+    ``action`` is what happened (``run.approve``), ``target`` the kind and id of what it happened to, ``evidence``
     what proves it: JSON values, never a secret. Raises ``EvidenceInvalid`` for what canonical JSON can't hold.
     """
     known = evidence or {}

@@ -40,9 +40,10 @@ def verify_chain(
     if after and previous is None:
         if anchor is None or anchor.position != after:
             message = (
-                "is the position of no checkpoint: name its hash, too, or a position that `audit checkpoints` lists"
+                f"there is no checkpoint at position {after}: name the hash of its event, too, or the position of a "
+                "checkpoint (`sluice audit checkpoints` lists them)"
             )
-            raise Invalid(f"after {message}.", errors=[{"field": "after", "message": message}])
+            raise Invalid(f"{message[0].upper()}{message[1:]}.", errors=[{"field": "after", "message": message}])
         previous = anchor.head_hash
     check = ChainCheck(
         organization_id,

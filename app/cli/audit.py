@@ -15,7 +15,7 @@ commands = group("The audit trail: who did what.")
 
 def list_events(
     action: Annotated[
-        str | None, typer.Option("--action", help="Such as run.approved, or a family: run.*", show_default=False)
+        str | None, typer.Option("--action", help="Such as run.approve, or a family: run.*", show_default=False)
     ] = None,
     target: Annotated[str | None, typer.Option("--target", help="Id of what was acted on.", show_default=False)] = None,
     actor: Annotated[str | None, typer.Option("--actor", help="Id of who acted.", show_default=False)] = None,
@@ -108,7 +108,7 @@ def export(
         str | None, typer.Option("--until", help="Until before this moment, ISO 8601.", show_default=False)
     ] = None,
     action: Annotated[
-        str | None, typer.Option("--action", help="Such as run.approved, or a family: run.*", show_default=False)
+        str | None, typer.Option("--action", help="Such as run.approve, or a family: run.*", show_default=False)
     ] = None,
     after: Annotated[int, typer.Option("--after", help="Begin behind this position of the chain.", min=0)] = 0,
     as_json: AsJson = False,

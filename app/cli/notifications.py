@@ -7,6 +7,7 @@ import typer
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit
 from app.cli.program import group, register
+from app.client.errors import LocalProblem
 
 commands = group(
     "Notifications: signed webhooks, and Slack, when a run waits, is blocked, applied, or fails, and at a halt."
@@ -112,6 +113,8 @@ def change(
         changes |= {"workspaces": workspaces or None, "tag": tag}
     if new_secret:
         changes["new_secret"] = True
+    if not changes:
+        raise LocalProblem("Nothing to change was named. `sluice notification set --help` lists what can be.", "usage")
     with connect() as client:
         changed = client.send(change_notification(notification, **changes))
     if as_json:
@@ -150,9 +153,6 @@ def send_test(notification: Notification, as_json: AsJson = False) -> None:
     with connect() as client:
         told = client.send(try_notification(notification))
         deadline = time.monotonic() + 15
-        while told.status == "pending" and told.attempted_at is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-            told = client.send(get_delivery(told.id))
         while told.status == "pending" and told.error is None and time.monotonic() < deadline:
             time.sleep(0.2)
             told = client.send(get_delivery(told.id))

@@ -8,7 +8,7 @@ import typer
 from app.cli import rehearsing
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit, MaybeWorkspace
-from app.cli.program import group, register
+from app.cli.program import group, register, with_remedy
 
 commands = group("Policies: sets of Rego rules, and where they are attached.")
 Level = Literal["advisory", "soft-mandatory", "hard-mandatory"]
@@ -90,13 +90,19 @@ def attach(
     """
     from app.cli.output import print_json
     from app.client import calls
+    from app.client.errors import ApiError
 
+    call = calls.attach_policies(policy_set, level, workspace=workspace, tag=tag, waives_unevaluable=waives_unevaluable)
     with connect() as client:
-        made = client.send(
-            calls.attach_policies(
-                policy_set, level, workspace=workspace, tag=tag, waives_unevaluable=waives_unevaluable
-            )
-        )
+        try:
+            made = client.send(call)
+        except ApiError as error:
+            if error.code == "policy_set_uri_refused" and Path(policy_set).exists():
+                remedy = (
+                    f"Upload it first, and attach the address that is printed: `sluice policy upload {policy_set}`."
+                )
+                raise with_remedy(error, remedy) from None
+            raise
     if as_json:
         print_json(made)
     else:
@@ -129,7 +135,7 @@ def list_attachments(workspace: MaybeWorkspace = None, limit: Limit = 100, as_js
             item["enforcement_level"],
             item["workspace"]["name"] if item["workspace"] else f"tag {item['tag']}" if item["tag"] else "organization",
             item["bundle_digest"][:12],
-            (item["commit_id"] or "")[:12],
+            item["commit_id"] and item["commit_id"][:12],
             moment(item["synced_at"]),
             _newer(item["newer"]),
         )
@@ -139,9 +145,9 @@ def list_attachments(workspace: MaybeWorkspace = None, limit: Limit = 100, as_js
     print_table(columns, rows, "No policy is attached.")
 
 
-def _newer(found: dict[str, Any] | None) -> str:
+def _newer(found: dict[str, Any] | None) -> str | None:
     if found is None:
-        return ""
+        return None
     if found["error"]:
         return "can't be read"
     return "newer: sync" if found["bundle_digest"] else "as pinned"

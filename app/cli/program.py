@@ -66,7 +66,7 @@ def _report_usage(error: typer.TyperException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         return FAILED
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")
     if as_json:
         from app.cli.output import print_json
 
@@ -134,6 +134,9 @@ def _remedy(error: "ClientError") -> str | None:
         "halted": "`sluice halts` shows what stands; `sluice resume --reason …` lifts it.",
         "approval_required": "Approve it first: `sluice approve RUN`.",
         "stack_not_found": "`sluice stack list` shows what there is.",
+        "policy_set_not_found": "`sluice policy sets` shows what there is.",
+        "policy_attachment_not_found": "`sluice policy list` shows what there is.",
+        "not_halted": "`sluice halts` shows what stands.",
         "run_not_found": "`sluice runs` shows what there is.",
         "archive_too_large": "Leave large files out with a .terraformignore.",
         "payload_too_large": "Leave large files out with a .terraformignore.",

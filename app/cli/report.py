@@ -208,8 +208,12 @@ def _print_failure(out: "Console", run: "Run") -> None:
 def print_next_steps(run: "Run") -> None:
     """Say what can be done now."""
     have = run.approvals
+    rejecters = _rejecters(run)
     steps = {
-        "awaiting_approval": f"Waits for approval{f' ({have.have} of {have.need})' if have else ''}: "
+        "awaiting_approval": f"Rejected: until {' and '.join(rejecters)} revoke that (`sluice revoke {run.id}`) or "
+        f"approve, nothing goes on; or `sluice discard {run.id}`."
+        if rejecters
+        else f"Waits for approval{f' ({have.have} of {have.need})' if have else ''}: "
         f"`sluice approve {run.id}`, or `sluice discard {run.id}`.",
         "policy_blocked": f"A policy blocks it. Change the configuration and plan again, or `sluice discard {run.id}`."
         + (
@@ -223,6 +227,15 @@ def print_next_steps(run: "Run") -> None:
     }
     if run.status in steps:
         console().print(f"  {steps[run.status]}")
+
+
+def _rejecters(run: "Run") -> list[str]:
+    """Return the names of those whose rejection keeps the quorum from being reached."""
+    detail = run.document.get("approvals_detail") or {}
+    newest = {decision["actor"]["id"]: decision for decision in detail.get("decisions", [])}
+    names = [str(one["actor"]["name"]) for one in newest.values() if one["decision"] == "reject"]
+    # One whose author has lost the right stands in the list, too, and keeps nothing back.
+    return [clean(name) for name in names if f"{name} rejected it" in detail.get("because", [])]
 
 
 def print_runs(runs: "list[Run]") -> None:

@@ -45,6 +45,11 @@ EngineVersion = Annotated[
 ]
 
 
+def _refuse_both(takes_away: str, sets: str, are_both: object) -> None:
+    if are_both:
+        raise LocalProblem(f"{takes_away} and {sets} contradict each other: name one of them.", "usage")
+
+
 def _settings(client: "SluiceClient", given: dict[str, Any]) -> dict[str, Any]:
     """Return the API's settings for the options that were given."""
     settings = {name: value for name, value in given.items() if value is not None}
@@ -228,6 +233,10 @@ def change(
     from app.cli.output import print_json
     from app.client import calls
 
+    _refuse_both("--no-tags", "--tag", no_tags and tags)
+    _refuse_both("--any-approver", "--approver-team", any_approver and approver_teams)
+    _refuse_both("--no-more-approvals", "--more-approvals", no_more_approvals and more_approvals)
+    _refuse_both("--unpin", "--pin", unpin and pin)
     with connect() as client:
         settings = _settings(
             client,

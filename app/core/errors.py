@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
+def said_by_validation(message: str) -> str:
+    """Return what pydantic says of a value, without the name of the exception that a validator of ours raised."""
+    return message.removeprefix("Value error, ")
+
+
 class AppError(Exception):
     """Base of every error that may reach a caller.
 

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
 
+from app.core.errors import said_by_validation
+
 MOST = 50
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,59}$")]
 
@@ -101,7 +103,7 @@ def _one(number: int, item: Any) -> HaltEndpoint:
         named = item.get("name") if isinstance(item, dict) else None
         who = f"entry {number} ({named})" if isinstance(named, str) else f"entry {number}"
         problems = "; ".join(
-            f"{'.'.join(map(str, found['loc'])) or 'it'}: {found['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, found['loc'])) or 'it'}: {said_by_validation(found['msg'])}"
             for found in error.errors(include_input=False, include_context=False)
         )
         raise ValueError(f"{who} is not right: {problems}") from None

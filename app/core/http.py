@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from app.core.errors import AppError, Unavailable
+from app.core.errors import AppError, Unavailable, said_by_validation
 
 _log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
@@ -68,7 +68,7 @@ def _field_error(item: dict[str, Any]) -> dict[str, str]:
         # Its location is the offset of a character, which nobody would take for the name of a field.
         reason = item.get("ctx", {}).get("error", "it can't be read")
         return {"field": "body", "message": f"is not JSON, at character {item['loc'][-1]}: {reason}"}
-    return {"field": _location(item["loc"]), "message": item["msg"]}
+    return {"field": _location(item["loc"]), "message": said_by_validation(item["msg"])}
 
 
 def install_error_handlers(application: FastAPI) -> None:

@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 
+from app.core.errors import said_by_validation
 from app.core.settings import Settings, get_settings
 from app.embedded.errors import InvalidSettings
 
@@ -12,7 +13,7 @@ def load() -> Settings:
         return get_settings()
     except ValidationError as error:
         problems = [
-            f"SLUICE_{'_'.join(map(str, found['loc'])).upper()}: {found['msg'].removeprefix('Value error, ')}"
+            f"SLUICE_{'_'.join(map(str, found['loc'])).upper()}: {said_by_validation(found['msg'])}"
             for found in error.errors()
         ]
         raise InvalidSettings(f"The settings are not valid. {'; '.join(problems)}.") from None

@@ -86,7 +86,7 @@ def resume(session: Session, actor: Actor, wanted: ResumeRequest) -> HaltOut:
     with impatient(session):
         raised: FenceOut = fence.hold_exclusive(session, place.fence_id)
     if raised.halt_id is None:
-        raise NotHalted(f"No halt of scope {wanted.scope} stands. GET /terraform/halt lists those that do.")
+        raise NotHalted(f"No halt of scope {wanted.scope} stands.")
     fence.lower_fence(session, place.fence_id, halt_id=raised.halt_id)
     row = repository.lock(session, raised.halt_id)
     if row is None:

@@ -31,7 +31,7 @@ class DestinationIn(BaseModel):
     @model_validator(mode="after")
     def _one_filter(self) -> "DestinationIn":
         if self.workspaces is not None and self.tag is not None:
-            raise ValueError("workspaces and tag can't be set together")
+            raise ValueError("name workspaces or a tag, not both; with neither it hears of every workspace")
         return self
 
 

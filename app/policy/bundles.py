@@ -33,7 +33,7 @@ def load(policies_dir: Path, uri: str) -> PolicyBundle:
         return PolicyBundle(files={target.name: _read(root, target, uri)})
     if not target.is_dir():
         raise PolicySetNotFound(
-            f"There is no policy set {uri!r}: no file or directory lies there. GET /terraform/policy-sets lists them.",
+            f"There is no policy set {uri!r}: no file or directory lies there.",
             policy_set_uri=uri,
         )
     files = {path.relative_to(target).as_posix(): _read(root, path, uri) for path in _rego_files(target)}

@@ -110,7 +110,9 @@ def past_input(session: Session, organization_id: str, run_id: str) -> PlanInput
     run = repository.get(session, organization_id, run_id)
     if run is not None and run.parent_run_id is not None:
         run = repository.get(session, organization_id, run.parent_run_id)
-    if run is None or "plan_json" not in run.artifacts:
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    if "plan_json" not in run.artifacts:
         raise RunNotFound(f"Run {run_id} has no plan (yet).")
     if run.artifacts_removed_at is not None:
         raise PlanRemoved(

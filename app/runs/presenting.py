@@ -196,7 +196,9 @@ def plan_view(session: Session, actor: Actor, run_id: str) -> bytes:
     run = repository.get(session, actor.organization_id, run_id)
     if run is not None and run.parent_run_id is not None:
         run = repository.get(session, actor.organization_id, run.parent_run_id)
-    if run is None or "plan_view" not in run.artifacts:
+    if run is None:
+        raise RunNotFound(f"There is no run {run_id}.")
+    if "plan_view" not in run.artifacts:
         raise RunNotFound(f"Run {run_id} has no plan (yet).")
     if run.artifacts_removed_at is not None:
         raise PlanRemoved(

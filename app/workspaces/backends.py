@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
+from app.core.errors import said_by_validation
 from app.core.settings import StateBackend
 from app.specs.schemas import text_problem
 from app.workspaces.errors import BackendSettingsInvalid
@@ -230,5 +231,5 @@ def _problem(backend: StateBackend, model: type[_Settings], item: dict[str, Any]
         return {"field": field, "message": f"is not a setting of the backend {backend}; {takes}"}
     if item["type"] == "missing":
         return {"field": field, "message": f"is missing; the backend {backend} needs it"}
-    message = str(item["msg"]).removeprefix("Value error, ")
+    message = said_by_validation(str(item["msg"]))
     return {"field": field, "message": message[:1].lower() + message[1:]}

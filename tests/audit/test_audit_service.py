@@ -18,7 +18,7 @@ OTHER = Actor(id="user-b", kind="person", name="Bob", organization_id="org-2")
 
 def _record(session: Session, count: int, actor: Actor = ALICE) -> None:
     for number in range(count):
-        service.record(session, actor, "run.approved", ("run", f"run-{number}"), {"number": number, "ratio": 0.5})
+        service.record(session, actor, "run.approve", ("run", f"run-{number}"), {"number": number, "ratio": 0.5})
     session.flush()
 
 
@@ -26,7 +26,7 @@ def test_record_then_list_gives_what_was_written(session: Session) -> None:
     _record(session, 1)
     (event,) = service.list_events(session, "org-1", AuditFilter(), PageParams()).items
     assert event.actor.model_dump() == {"id": "user-a", "kind": "person", "name": "Alice"}
-    assert (event.action, event.target.kind, event.target.id) == ("run.approved", "run", "run-0")
+    assert (event.action, event.target.kind, event.target.id) == ("run.approve", "run", "run-0")
     assert event.evidence == {"number": 0, "ratio": 0.5}
     assert event.source_address == "203.0.113.9"
     assert event.hash is None
@@ -65,7 +65,7 @@ def test_list_events_foreign_cursor_refused(session: Session, cursor: str) -> No
 @pytest.mark.parametrize(
     ("wanted", "count"),
     [
-        (AuditFilter(action="run.approved"), 2),
+        (AuditFilter(action="run.approve"), 2),
         (AuditFilter(action="run.*"), 3),
         (AuditFilter(action="run"), 0),
         (AuditFilter(target_id="run-1"), 2),

@@ -80,6 +80,9 @@ def test_help_loads_neither_http_nor_models() -> None:
         (["var", "set", "-w", "x", "A=1", "B=2", "--value-stdin"], "one KEY"),
         (["halt", "--reason", "x", "--scope", "workspace"], "--workspace"),
         (["workspace", "set", "x"], "token"),
+        (["workspace", "set", "x", "--no-more-approvals", "--more-approvals", "deletes=2"], "contradict each other"),
+        (["workspace", "set", "x", "--any-approver", "--approver-team", "platform"], "contradict each other"),
+        (["notification", "set", "x"], "Nothing to change"),
     ],
 )
 def test_mistake_in_arguments_exits_1_and_says_which(arguments: list[str], words: str) -> None:

@@ -78,3 +78,21 @@ def test_blocked_run_names_the_override_only_where_it_is_possible(
     fields = {"id": "run-1", "kind": "plan", "url": "http://here", "workspace": {"id": "ws-1", "name": "prod"}}
     report.print_next_steps(Run.model_validate(fields | {"status": "policy_blocked", "verdict": verdict}))
     assert ("sluice override run-1" in capsys.readouterr().out) is may
+
+
+def test_rejected_run_says_who_must_revoke_and_not_that_it_waits_for_approvals(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fields = {"id": "run-1", "kind": "plan", "url": "http://here", "workspace": {"id": "ws-1", "name": "prod"}}
+    rejection = {"decision": "reject", "actor": {"id": "user-1", "name": "Ada"}, "voided_at": None}
+    stale = {"decision": "reject", "actor": {"id": "user-2", "name": "Bo"}, "voided_at": None}
+    detail = {
+        "decisions": [rejection, stale],
+        "because": ["0 of 1 approvals", "Ada rejected it", "Bo's rejection does not count: Bo was disabled"],
+    }
+    report.print_next_steps(Run.read(fields | {"status": "awaiting_approval", "approvals_detail": detail}))
+    said = capsys.readouterr().out
+    assert "Ada" in said
+    assert "revoke" in said
+    assert "sluice approve" not in said
+    assert "Bo" not in said

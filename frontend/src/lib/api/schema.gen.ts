@@ -2511,7 +2511,7 @@ export interface components {
         AuditEventOut: {
             /**
              * Action
-             * @example run.approved
+             * @example run.approve
              */
             action: string;
             actor: components["schemas"]["AuditActor"];
@@ -6793,7 +6793,7 @@ export interface operations {
     list_audit_events: {
         parameters: {
             query?: {
-                /** @description An action, or a family of them: `run.approved`, `run.*`. */
+                /** @description An action, or a family of them: `run.approve`, `run.*`. */
                 action?: string | null;
                 /** @description Id of what was acted on. */
                 target_id?: string | null;
@@ -6980,7 +6980,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Written before this moment. */
                 until?: string | null;
-                /** @description An action, or a family of them: `run.approved`, `run.*`. */
+                /** @description An action, or a family of them: `run.approve`, `run.*`. */
                 action?: string | null;
                 /** @description Begin behind this position of the chain. */
                 after?: number;

@@ -48,7 +48,7 @@ export function AuditView({ search, onSearch }: { search: AuditSearch; onSearch:
           </span>
         ) : null}
         <form className="ml-auto flex flex-wrap gap-2" onSubmit={(event) => { event.preventDefault(); submit(); }}>
-          <SearchInput label="Action" placeholder="Action, as run.approved" value={action} onValue={setAction} onBlur={submit} className="w-56" />
+          <SearchInput label="Action" placeholder="Action, as run.approve" value={action} onValue={setAction} onBlur={submit} className="w-56" />
           <SearchInput label="Target's id" placeholder="Target's id" value={target} onValue={setTarget} onBlur={submit} className="w-56" />
           <button type="submit" className="sr-only">Filter</button>
           {search.actor ? <Button onClick={() => onSearch({ ...(search.action ? { action: search.action } : {}), ...(search.target ? { target: search.target } : {}) })}>One actor: clear</Button> : null}
