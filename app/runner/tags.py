@@ -12,7 +12,11 @@ from app.runner.masking import Masker
 from app.runner.port import ChangedTags
 
 ATTRIBUTES = ("tags", "tags_all", "tag", "labels", "effective_labels", "terraform_labels")
+SINGLE = "tag"
+"""As a text it is no resource's tag but the version of an image."""
 NESTED = ("metadata",)
+SEPARATORS = ("=", ":")
+"""Between key and value where a provider has tags as a list of texts."""
 KEY_NAMES = ("key", "Key", "label")
 MOST_KEYS = 200
 MOST_VALUES = 50
@@ -24,7 +28,7 @@ def of_changes(changes: Iterable[dict[str, Any]], masker: Masker) -> ChangedTags
 
     A value that is sensitive, known after apply, or longer than ``LONGEST`` characters is never told: its key stands
     for any value. So does one with more than ``MOST_VALUES`` values. Beyond ``MOST_KEYS`` keys, or where a whole set of
-    tags is unknown or sensitive, the answer says that it is not complete.
+    tags is unknown, sensitive or a text of some provider's own form, the answer says that it is not complete.
     """
     found = _Found(masker)
     for change in changes:
@@ -53,17 +57,26 @@ class _Found:
     def side(self, values: Any, hidden: Any, unknown: Any) -> None:
         """Note the tags of one side of a change, with its sensitive and unknown structures."""
         for name in ATTRIBUTES:
-            self._set(_at(values, name), _at(hidden, name), _at(unknown, name))
+            known = _at(values, name)
+            if isinstance(known, str):
+                self._is_complete = self._is_complete and (name == SINGLE or not known)
+                continue
+            self._set(known, _at(hidden, name), _at(unknown, name))
         for name in NESTED:
             inner, inner_hidden, inner_unknown = _at(values, name), _at(hidden, name), _at(unknown, name)
             if inner_unknown is True:
                 self._is_complete = False
-            elif isinstance(inner, dict):
+            elif isinstance(inner, dict) or isinstance(inner_unknown, dict):
                 self.side(inner, inner_hidden, inner_unknown)
-            elif isinstance(inner, list):
-                for index, item in enumerate(inner):
-                    if isinstance(item, dict):
-                        self.side(item, _at(inner_hidden, index), _at(inner_unknown, index))
+            else:
+                for index in range(max(_length(inner), _length(inner_unknown))):
+                    self._nested(_at(inner, index), _at(inner_hidden, index), _at(inner_unknown, index))
+
+    def _nested(self, item: Any, hidden: Any, unknown: Any) -> None:
+        if unknown is True:
+            self._is_complete = False
+        else:
+            self.side(item, hidden, unknown)
 
     def _set(self, values: Any, hidden: Any, unknown: Any) -> None:
         if unknown is True or (hidden is True and values):
@@ -91,6 +104,10 @@ class _Found:
             self._tag(key, item.get("value", item.get("Value")), is_told=is_told)
         else:
             self._tag(key, "", is_told=True)
+            for separator in SEPARATORS:
+                head, separated, value = key.partition(separator)
+                if separated:
+                    self._tag(head, value, is_told=True)
 
     def _tag(self, key: str, value: Any, *, is_told: bool) -> None:
         is_new = key not in self._values and key not in self._any_value

@@ -45,6 +45,27 @@ def test_labels_of_other_providers_are_tags_too() -> None:
     }
 
 
+def test_texts_with_a_separator_are_tags_with_a_value_too() -> None:
+    told = found({"before": None, "after": {"tags": ["env:prod", "tier=gold", "team:net=1"]}})
+    assert (told.values["env"], told.values["tier"], told.values["team"]) == (("prod",), ("gold",), ("net=1",))
+    assert told.values["env:prod"] == ("",)
+
+
+def test_tags_as_one_text_are_not_known() -> None:
+    assert not found({"before": {"tags": "prod;web"}, "after": None}).is_complete
+    assert not found({"before": None, "after": {"labels": "prod"}}).is_complete
+    assert found({"before": None, "after": {"tags": ""}}).is_complete
+
+
+def test_labels_of_metadata_that_is_known_after_apply_are_not_known() -> None:
+    for after, unknown in (
+        ({}, {"metadata": {"labels": True}}),
+        ({"metadata": []}, {"metadata": [{"labels": True}]}),
+        ({"metadata": [None]}, {"metadata": [True]}),
+    ):
+        assert not found({"before": None, "after": after, "after_unknown": unknown}).is_complete, unknown
+
+
 def test_sensitive_and_unknown_values_are_never_told_and_stand_for_any() -> None:
     told = found(
         {
