@@ -57,7 +57,7 @@ def _mark(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | N
     place = _place(session, actor, wanted.scope, wanted.workspace)
     with impatient(session):
         row, marked = _raise(session, actor, wanted, place, given_id)
-    evidence = {"scope": wanted.scope, "scope_id": place.fence_id, "reason": wanted.reason, "runs": marked}
+    evidence = {"scope": wanted.scope, "scope_id": place.fence_id, "reason": wanted.reason, "runs": sum(marked.values())}
     came = {"origin_id": given_id} if given_id is not None else {}
     audit.record(session, actor, "halt.raised", ("halt", row.id), {**evidence, "latch": wanted.latch, **came})
     notifications.halted(
@@ -69,7 +69,7 @@ def _mark(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | N
             workspace_id=place.workspace_id,
             reason=wanted.reason,
             actor=actor.name,
-            runs=marked,
+            runs={**marked, actor.organization_id: sum(marked.values())},
             url=f"{get_settings().url}/infra",
         ),
     )
@@ -136,8 +136,8 @@ def note_lifted(session: Session, actor: Actor, halt_id: str, reason: str) -> No
 
 def _raise(
     session: Session, actor: Actor, wanted: HaltRequest, place: _Place, given_id: str | None
-) -> tuple[Halt, int]:
-    """Raise the fence and mark the runs; return the halt, old or new, and how many runs were marked now."""
+) -> tuple[Halt, dict[str, int]]:
+    """Raise the fence and mark the runs; return the halt, old or new, and by organization how many were marked now."""
     halt_id = new_id("halt")
     raised = fence.raise_fence(session, place.fence_id, halt_id=halt_id, actor=actor, reason=wanted.reason)
     if wanted.latch and drill_repository.has_raised(session, raised.halt_id or ""):
@@ -167,7 +167,7 @@ def _raise(
         workspace_id=place.workspace_id,
         reason=wanted.reason,
     )
-    row.runs_marked = {"count": int(row.runs_marked.get("count", 0)) + len(marked)}
+    row.runs_marked = {"count": int(row.runs_marked.get("count", 0)) + sum(marked.values())}
     session.add(row)
     if not wanted.latch and standing is None:
         fence.lower_fence(session, place.fence_id, halt_id=halt_id)
@@ -178,7 +178,7 @@ def _raise(
         # One that stands may have come with a known id: it was not fanned out, and whoever halts now wants it to be.
         row.origin_id = given_id
         fanout.want(session, row)
-    return row, len(marked)
+    return row, marked
 
 
 def _place(session: Session, actor: Actor, scope: Scope, workspace: str | None) -> _Place:

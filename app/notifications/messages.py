@@ -71,7 +71,7 @@ def halt_payload(news: HaltNews, organization_id: str, workspace_name: str | Non
             "scope": news.scope,
             "reason": news.reason,
             "actor": news.actor,
-            "runs": news.runs,
+            "runs": news.runs.get(organization_id, 0),
             "url": news.url,
         },
     }

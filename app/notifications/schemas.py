@@ -116,7 +116,10 @@ class RunNews(BaseModel):
 
 
 class HaltNews(BaseModel):
-    """What halt tells. ``organization_id`` is null when everything was halted, ``workspace_id`` unless one was."""
+    """What halt tells. ``organization_id`` is null when everything was halted, ``workspace_id`` unless one was.
+
+    ``runs`` says how many runs each organization may hear of: its own, and who halted hears of all.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -126,5 +129,5 @@ class HaltNews(BaseModel):
     workspace_id: str | None
     reason: str
     actor: str
-    runs: int
+    runs: dict[str, int]
     url: str

@@ -1,5 +1,6 @@
 """What a halt does to runs: all of a scope end in one transaction and a handful of statements."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
@@ -17,15 +18,15 @@ from app.runs.schemas import RunLook, RunMark
 
 def mark_halted(
     session: Session, actor: Actor, *, halt_id: str, organization_id: str | None, workspace_id: str | None, reason: str
-) -> list[str]:
-    """Cancel every run in a halt's scope that is not final, and return their ids. The fence is held.
+) -> dict[str, int]:
+    """Cancel every run in a halt's scope that is not final, and count them by organization. The fence is held.
 
     Runs that have a process (claimed, not quiesced) are still dying: their supervisors hear of it at their next
     heartbeat. What the machine would do to each run is asked of the machine; what is written is the same for all.
     """
     marked = halt_repository.lock_live_in_scope(session, organization_id, workspace_id)
     if not marked:
-        return []
+        return {}
     facts = Facts(is_in_halt_scope=True)
     [status] = {decide(Kind(run.kind), Status(run.status), Trigger.HALT, facts).status.value for run in marked}
     why = f"Halted by {actor.name}: {reason}"
@@ -40,7 +41,7 @@ def mark_halted(
             ("run", run.id),
             {"from": run.status, "to": status, "reason": why, "halt_id": halt_id},
         )
-    return ids
+    return dict(Counter(run.organization_id for run in marked))
 
 
 def marks_of(session: Session, halt_ids: Sequence[str]) -> list[RunMark]:

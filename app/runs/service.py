@@ -210,8 +210,8 @@ def may_decide(session: Session, actor: Actor, run_ids: Sequence[str]) -> dict[s
 
 def mark_halted(
     session: Session, actor: Actor, *, halt_id: str, organization_id: str | None, workspace_id: str | None, reason: str
-) -> list[str]:
-    """Cancel every live run in a halt's scope, in the transaction that raised the fence; return their ids."""
+) -> dict[str, int]:
+    """Cancel every live run in a halt's scope, in the transaction that raised the fence; count them by organization."""
     return halting.mark_halted(
         session, actor, halt_id=halt_id, organization_id=organization_id, workspace_id=workspace_id, reason=reason
     )

@@ -89,7 +89,7 @@ def test_body_of_a_halt_tells_how_many_runs_it_stopped(style: Any) -> None:
         workspace_id=None,
         reason="<fire>",
         actor="Alice",
-        runs=300,
+        runs={"org-1": 300, "org-2": 7},
         url="http://127.0.0.1:8080/infra",
     )
     found = messages.body_of(style, messages.halt_payload(news, "org-1", None, "2026-11-21T10:00:00+00:00")).decode()

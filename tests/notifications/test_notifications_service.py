@@ -8,6 +8,7 @@ from app.notifications import service
 from app.notifications.errors import NotificationNameTaken, NotificationNotFound
 from app.notifications.schemas import DestinationChange
 from app.workspaces.errors import WorkspaceNotFound
+from tests.factories.scene import new_scene
 from tests.notifications.conftest import Desk
 
 URL = "https://hooks.example.org/services/T0/secret-path"
@@ -102,6 +103,17 @@ def test_halt_tells_each_destination_once_however_many_runs_it_stops(desk: Desk)
     assert told[0].payload["halt"]["runs"] == 3
     assert len(desk.deliveries(its)) == 1
     assert desk.deliveries(other) == []
+
+
+def test_halt_of_everything_tells_a_tenant_of_its_own_runs_alone(desk: Desk) -> None:
+    every = desk.add(URL)
+    operator = new_scene(is_operator=True)
+    desk.scene.at_gate()
+    for _ in range(2):
+        operator.at_gate()
+    operator.halt("everything")
+    [told] = [found for found in desk.deliveries(every) if found.event == "halted"]
+    assert told.payload["halt"]["runs"] == 1
 
 
 def test_halt_of_a_workspace_tells_who_hears_of_it(desk: Desk) -> None:
