@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.audit import service as audit
+from app.configurations import service as configurations
 from app.core import clock, events
 from app.core.db import unit_of_work
 from app.core.ids import new_id
@@ -64,6 +65,7 @@ __all__ = [
     "evaluate_many",
     "get_attachment",
     "get_ready",
+    "is_fetched",
     "list_attachments",
     "policy_sets",
     "results_digest",
@@ -104,6 +106,11 @@ def upload(session: Session, actor: Actor, data: bytes, name: str) -> PolicyBund
 def compiled_set(organization_id: str, uri: str) -> PolicyBundle:
     """Return the policy set at ``uri`` as it is now, compiled; nothing is kept. Raises as ``attach`` does."""
     return sources.read(organization_id, sources.normal(uri)).bundle
+
+
+def is_fetched(uri: str) -> bool:
+    """Return whether this server fetches what is at ``uri`` from elsewhere, with its own key: of git."""
+    return configurations.is_git(sources.normal(uri))
 
 
 def engine_name() -> str:

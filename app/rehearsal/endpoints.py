@@ -47,6 +47,7 @@ Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
         PolicySetUriRefused,
         PolicySetInvalid,
         TooManyRehearsals,
+        PlaygroundBusy,
         IdempotencyKeyReused,
     ),
 )
@@ -55,8 +56,8 @@ def request_rehearsal(
 ) -> dict[str, Any]:
     """Evaluate a policy set over past plans, in the background; no run, verdict or approval changes by it.
 
-    Needs `runs:read`, too, since what a policy says quotes plans. What is wrong with a draft is refused at once, with
-    file and line.
+    Needs `runs:read`, too, since what a policy says quotes plans, and `policies:write` for a set of git, which the server
+    fetches. What is wrong with a draft is refused at once, with file and line.
     """
     return service.request(session, actor, wanted, idempotency_key)
 
@@ -130,7 +131,7 @@ def evaluate_policy(wanted: EvaluationIn, actor: Reader) -> EvaluationOut:
     "/runs/{run_id}/policy-input",
     operation_id="get_policy_input",
     summary="Read what policies see of a run",
-    responses=error_responses(RunNotFound, PlanRemoved),
+    responses=error_responses(RunNotFound, PlanRemoved, PlaygroundBusy),
 )
 def get_policy_input(run_id: str, actor: Reader) -> PolicyDocument:
     """Return the input document of a run's plan, as policies saw it, sensitive values replaced. Needs `runs:read`."""

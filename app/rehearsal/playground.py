@@ -23,8 +23,13 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 def input_of(actor: Actor, run_id: str) -> PolicyDocument:
     """Return the document that policies see of a run's plan, sensitive values replaced.
 
-    Raises ``RunNotFound``, also while there is no plan, and ``PlanRemoved``.
+    Raises ``RunNotFound``, also while there is no plan, ``PlanRemoved``, and ``PlaygroundBusy``: a plan may be large.
     """
+    with place():
+        return _document(actor, run_id)
+
+
+def _document(actor: Actor, run_id: str) -> PolicyDocument:
     with unit_of_work() as session:
         source = runs.past_input(session, actor.organization_id, run_id)
     return source.document()
@@ -39,11 +44,12 @@ def evaluate(actor: Actor, wanted: EvaluationIn) -> EvaluationOut:
     if (wanted.run_id is None) == (wanted.input is None):
         message = "give a run_id or an input, and not both"
         raise RehearsalInvalid(f"run_id: {message}.", errors=[{"field": "run_id", "message": message}])
-    document: PolicyDocument | dict[str, Any] = wanted.input if wanted.input is not None else {}
     if wanted.run_id is not None:
         actor.require(Permission.RUNS_READ)
-        document = input_of(actor, wanted.run_id)
-    with _place():
+    document: PolicyDocument | dict[str, Any] = wanted.input if wanted.input is not None else {}
+    with place():
+        if wanted.run_id is not None:
+            document = _document(actor, wanted.run_id)
         try:
             bundle = drafts.compiled(wanted.files, wanted.data, "")
             [said] = policy.evaluate_many(bundle, [document])
@@ -80,7 +86,8 @@ def _assumptions(wanted: EvaluationIn) -> list[str]:
 
 
 @contextmanager
-def _place() -> Iterator[None]:
+def place() -> Iterator[None]:
+    """Hold one of the few places in which a draft takes a processor. Raises ``PlaygroundBusy``."""
     if not _places.acquire(timeout=PATIENCE_SECONDS):
         raise PlaygroundBusy(f"{AT_ONCE} drafts are tried on this server now, and each takes a processor. Try again.")
     try:

@@ -15,7 +15,7 @@ from app.core.pages import Page, PageParams
 from app.core.permissions import Actor, Permission
 from app.policy import service as policy
 from app.policy.schemas import Finding, PolicyBundle, WhoOut, WorkspaceRef
-from app.rehearsal import drafts, repository
+from app.rehearsal import drafts, playground, repository
 from app.rehearsal.errors import RehearsalInvalid, RehearsalNotFound, RehearsalOver, TooManyRehearsals
 from app.rehearsal.models import LIVE, Rehearsal, RehearsalResult
 from app.rehearsal.schemas import ASSUMPTIONS, Effect, RehearsalIn, RehearsalOut, RehearsalResultOut
@@ -29,13 +29,13 @@ MOST_WAITING = 10
 def request(session: Session, actor: Actor, wanted: RehearsalIn, key: str | None) -> dict[str, Any]:
     """Queue a rehearsal, once per idempotency key; return it as JSON data.
 
-    Raises ``RehearsalInvalid``, what a policy set that can't be used raises, ``NotFound`` for an unknown workspace, and
-    ``TooManyRehearsals``.
+    Raises ``RehearsalInvalid``, what a policy set that can't be used raises, ``Forbidden`` for one of git without the
+    right to attach it, ``NotFound`` for an unknown workspace, ``PlaygroundBusy`` and ``TooManyRehearsals``.
     """
     actor.require(Permission.RUNS_READ)
     _check(wanted)
     # Before the first query: no transaction is open while the child compiles.
-    bundle = _bundle(actor.organization_id, wanted)
+    bundle = _bundle(actor, wanted)
 
     def act() -> BaseModel:
         return _present(_queue(session, actor, wanted, bundle))
@@ -52,10 +52,16 @@ def _check(wanted: RehearsalIn) -> None:
         raise _invalid("waives_unevaluable", "only an advisory attachment may let pass what can't be evaluated")
 
 
-def _bundle(organization_id: str, wanted: RehearsalIn) -> PolicyBundle:
-    if wanted.draft is not None:
-        return drafts.compiled(wanted.draft.files, wanted.draft.data, "draft")
-    return policy.compiled_set(organization_id, wanted.policy_set_uri or "")
+def _bundle(actor: Actor, wanted: RehearsalIn) -> PolicyBundle:
+    uri = wanted.policy_set_uri or ""
+    if policy.is_fetched(uri):
+        # From wherever is named, with the server's own key: as attaching it would.
+        actor.require(Permission.POLICIES_WRITE)
+        return policy.compiled_set(actor.organization_id, uri)
+    with playground.place():
+        if wanted.draft is not None:
+            return drafts.compiled(wanted.draft.files, wanted.draft.data, "draft")
+        return policy.compiled_set(actor.organization_id, uri)
 
 
 def _queue(session: Session, actor: Actor, wanted: RehearsalIn, bundle: PolicyBundle) -> Rehearsal:

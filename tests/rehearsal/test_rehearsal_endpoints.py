@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.configurations import service as configurations
 from app.core.permissions import Actor, Permission
 from app.core.settings import get_settings
 from app.rehearsal import playground, working
@@ -115,6 +116,18 @@ def test_reading_policies_alone_shows_no_plan(api: ActingClient, scene: Scene) -
     assert api.post(TRY, json={"files": FILES, "input": {}}).json()["outcome"] == "failed"
 
 
+def test_rehearsing_what_the_server_fetches_takes_the_right_to_attach_it(
+    api: ActingClient, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*_: Any, **__: Any) -> None:
+        pytest.fail("somebody who may only read had the server fetch")
+
+    monkeypatch.setattr(configurations, "fetch_git", fetch)
+    for uri in ("git+ssh://git@git.example/own.git//set?ref=main", "./git+https://git.example/own.git//set?ref=main"):
+        refused = api.post(BASE, json={"policy_set_uri": uri})
+        assert (refused.status_code, refused.json()["permission"]) == (403, "policies:write"), uri
+
+
 def test_playground_evaluates_a_draft_over_a_run(api: ActingClient, scene: Scene) -> None:
     run_id = scene.at_gate()
     text = "package draft\n\ndeny contains input.run.id\n\nwarn contains input.actor.name\n"
@@ -154,8 +167,14 @@ def test_playground_without_an_input_or_with_two_is_refused(api: ActingClient, s
 
 def test_playground_does_not_wait_for_ever(api: ActingClient, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(playground, "PATIENCE_SECONDS", 0.01)
-    with playground._place(), playground._place():
-        assert code_of(api.post(TRY, json={"files": FILES, "input": {}})) == (503, "playground_busy")
+    run_id = scene.at_gate()
+    with playground.place(), playground.place():
+        for answer in (
+            api.post(TRY, json={"files": FILES, "input": {}}),
+            api.post(BASE, json=draft(DENY_ALL)),
+            api.get(f"/terraform/runs/{run_id}/policy-input"),
+        ):
+            assert code_of(answer) == (503, "playground_busy")
     assert api.post(TRY, json={"files": FILES, "input": {}}).status_code == 200
 
 

@@ -1156,8 +1156,8 @@ export interface paths {
          * Rehearse a policy
          * @description Evaluate a policy set over past plans, in the background; no run, verdict or approval changes by it.
          *
-         *     Needs `runs:read`, too, since what a policy says quotes plans. What is wrong with a draft is refused at once, with
-         *     file and line.
+         *     Needs `runs:read`, too, since what a policy says quotes plans, and `policies:write` for a set of git, which the server
+         *     fetches. What is wrong with a draft is refused at once, with file and line.
          */
         post: operations["request_rehearsal"];
         delete?: never;
@@ -10317,6 +10317,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many drafts are tried at once (`playground_busy`) */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_rehearsal: {
@@ -11081,6 +11091,16 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many drafts are tried at once (`playground_busy`) */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
