@@ -57,7 +57,12 @@ def _mark(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | N
     place = _place(session, actor, wanted.scope, wanted.workspace)
     with impatient(session):
         row, marked = _raise(session, actor, wanted, place, given_id)
-    evidence = {"scope": wanted.scope, "scope_id": place.fence_id, "reason": wanted.reason, "runs": sum(marked.values())}
+    evidence = {
+        "scope": wanted.scope,
+        "scope_id": place.fence_id,
+        "reason": wanted.reason,
+        "runs": sum(marked.values()),
+    }
     came = {"origin_id": given_id} if given_id is not None else {}
     audit.record(session, actor, "halt.raised", ("halt", row.id), {**evidence, "latch": wanted.latch, **came})
     notifications.halted(
