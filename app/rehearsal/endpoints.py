@@ -56,8 +56,8 @@ def request_rehearsal(
 ) -> dict[str, Any]:
     """Evaluate a policy set over past plans, in the background; no run, verdict or approval changes by it.
 
-    Needs `runs:read`, too, since what a policy says quotes plans, and `policies:write` for a set of git, which the server
-    fetches. What is wrong with a draft is refused at once, with file and line.
+    Needs `runs:read`, too, since what a policy says quotes plans, and `policies:write` for a set of git, which the
+    server fetches. What is wrong with a draft is refused at once, with file and line.
     """
     return service.request(session, actor, wanted, idempotency_key)
 

@@ -1156,8 +1156,8 @@ export interface paths {
          * Rehearse a policy
          * @description Evaluate a policy set over past plans, in the background; no run, verdict or approval changes by it.
          *
-         *     Needs `runs:read`, too, since what a policy says quotes plans, and `policies:write` for a set of git, which the server
-         *     fetches. What is wrong with a draft is refused at once, with file and line.
+         *     Needs `runs:read`, too, since what a policy says quotes plans, and `policies:write` for a set of git, which the
+         *     server fetches. What is wrong with a draft is refused at once, with file and line.
          */
         post: operations["request_rehearsal"];
         delete?: never;
