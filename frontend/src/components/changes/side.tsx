@@ -10,9 +10,9 @@ export function SideView({ side, ground }: { side: Side; ground: "add" | "remove
   const tint = ground === "add" ? "bg-create-bg text-create" : ground === "remove" ? "bg-destroy-bg text-destroy" : "text-ink-2";
   switch (side.kind) {
     case "none":
-      return <span className="text-ink-3 italic">none</span>;
+      return <span className="shrink-0 text-ink-3 italic">none</span>;
     case "unknown":
-      return <span className="text-ink italic">known after apply</span>;
+      return <span className="shrink-0 whitespace-nowrap text-ink italic">known after apply</span>;
     case "sensitive":
       return <span className={cx("rounded-chip px-1", tint)}><span aria-hidden>{DOTS}</span><span className="sr-only">sensitive value</span></span>;
     case "value":
@@ -50,7 +50,7 @@ export function AttributeRow({ line, note, creating }: { line: AttributeLine; no
           <>
             <span className="flex min-w-0 shrink"><SideView side={line.before} ground={line.kind === "same" ? "none" : "remove"} /></span>
             <span className="shrink-0 text-ink-3" aria-hidden>→</span><span className="sr-only">becomes</span>
-            <span className="flex min-w-0 shrink"><SideView side={line.after} ground={line.kind === "same" ? "none" : "add"} /></span>
+            <span className={cx("flex", line.after.kind === "value" ? "min-w-0 shrink" : "shrink-0")}><SideView side={line.after} ground={line.kind === "same" ? "none" : "add"} /></span>
           </>
         )}
       </span>
