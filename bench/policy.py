@@ -18,7 +18,7 @@ from typing import Any
 import _harness as harness
 from overhead import SMALL, plan_through, rest
 
-from app.client import calls
+from app.client import calls, policy_calls
 from app.core.settings import Settings
 from app.executor.errors import ToolMissing
 from app.policy import bundles, redaction
@@ -135,7 +135,7 @@ def added(server: harness.Server, directory: Path, rounds: int) -> dict[str, Any
         client.send(calls.create_workspace(name, name))
     sets = client.send(calls.get("/terraform/policy-sets"))
     for item in sets:
-        client.send(calls.attach_policies(item["uri"], "advisory", workspace="with"))
+        client.send(policy_calls.attach_policies(item["uri"], "advisory", workspace="with"))
     seconds: dict[str, list[float]] = {"without": [], "with": []}
     phases: list[float] = []
     for number in range(rounds + 1):

@@ -46,12 +46,12 @@ def upload(
     Example: sluice policy upload ./my-policies
     """
     from app.cli.output import print_json
-    from app.client import calls
+    from app.client import policy_calls
     from app.client.packing import pack_policies
 
     archive = pack_policies(path)
     with connect() as client:
-        made = client.send(calls.upload_policies(archive.data, name or path.resolve().name))
+        made = client.send(policy_calls.upload_policies(archive.data, name or path.resolve().name))
     if as_json:
         print_json(made)
     else:
@@ -89,10 +89,12 @@ def attach(
       sluice policy attach "git+https://git.example.org/rules.git//net?ref=v1.2" --level soft-mandatory
     """
     from app.cli.output import print_json
-    from app.client import calls
+    from app.client import policy_calls
     from app.client.errors import ApiError
 
-    call = calls.attach_policies(policy_set, level, workspace=workspace, tag=tag, waives_unevaluable=waives_unevaluable)
+    call = policy_calls.attach_policies(
+        policy_set, level, workspace=workspace, tag=tag, waives_unevaluable=waives_unevaluable
+    )
     with connect() as client:
         try:
             made = client.send(call)
@@ -159,10 +161,10 @@ def sync(attachment: Attachment, as_json: AsJson = False) -> None:
     Example: sluice policy sync polatt-01k…
     """
     from app.cli.output import print_json
-    from app.client import calls
+    from app.client import policy_calls
 
     with connect() as client:
-        answer = client.send(calls.sync_policies(attachment))
+        answer = client.send(policy_calls.sync_policies(attachment))
     if as_json:
         print_json(answer)
     else:

@@ -1,11 +1,10 @@
 """Calls of notifications: who is told of which events, and what was sent."""
 
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from app.client.calls import Call, Json, post
+from app.client.calls import Call, Json, address, given
 from app.client.models import Page, page_of
 
 
@@ -46,7 +45,6 @@ class Delivery(BaseModel):
 
 
 _PATH = "/terraform/notifications"
-_DELIVERIES = "/terraform/notification-deliveries"
 
 
 def create_notification(
@@ -65,7 +63,7 @@ def create_notification(
 
 def list_notifications(*, limit: int = 50, cursor: str | None = None) -> Call[Page[Destination]]:
     """Read one page of destinations, newest first."""
-    return Call("GET", _PATH, page_of(Destination.model_validate), params=_page(limit, cursor))
+    return Call("GET", _PATH, page_of(Destination.model_validate), params=given(limit=limit, cursor=cursor))
 
 
 def get_notification(notification: str) -> Call[Destination]:
@@ -86,33 +84,29 @@ def remove_notification(notification: str) -> Call[Any]:
 
 def try_notification(notification: str) -> Call[Delivery]:
     """Send a test; the answer is the delivery, before it was sent."""
-    made = post(f"{_of(notification)}/test")
-    return Call(made.method, made.path, Delivery.model_validate, json=made.json)
+    return Call("POST", _of(notification, "test"), Delivery.model_validate, json={})
 
 
 def list_deliveries(notification: str, *, limit: int = 50, cursor: str | None = None) -> Call[Page[Delivery]]:
     """Read one page of a destination's deliveries, newest first."""
-    path = f"{_of(notification)}/deliveries"
-    return Call("GET", path, page_of(Delivery.model_validate), params=_page(limit, cursor))
+    path = _of(notification, "deliveries")
+    return Call("GET", path, page_of(Delivery.model_validate), params=given(limit=limit, cursor=cursor))
 
 
 def get_delivery(delivery_id: str) -> Call[Delivery]:
     """Read a delivery."""
-    return Call("GET", f"{_DELIVERIES}/{_quoted(delivery_id)}", Delivery.model_validate)
+    return Call("GET", address("terraform", "notification-deliveries", delivery_id), Delivery.model_validate)
 
 
 def redeliver(delivery_id: str) -> Call[Delivery]:
     """Send a delivery again, under its id."""
-    return Call("POST", f"{_DELIVERIES}/{_quoted(delivery_id)}/redeliver", Delivery.model_validate, json={})
+    return Call(
+        "POST",
+        address("terraform", "notification-deliveries", delivery_id, "redeliver"),
+        Delivery.model_validate,
+        json={},
+    )
 
 
-def _of(notification: str) -> str:
-    return f"{_PATH}/{_quoted(notification)}"
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
-
-
-def _page(limit: int, cursor: str | None) -> Json:
-    return {"limit": limit, **({"cursor": cursor} if cursor is not None else {})}
+def _of(notification: str, *parts: str) -> str:
+    return address("terraform", "notifications", notification, *parts)

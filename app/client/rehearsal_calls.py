@@ -3,9 +3,8 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
-from app.client.calls import Call, Json, get
+from app.client.calls import Call, Json, address, get, given
 from app.client.models import Evaluation, Page, Rehearsal, RehearsalResult, page_of
 
 _BASE = "/terraform/rehearsals"
@@ -54,23 +53,20 @@ def get_rehearsal(rehearsal_id: str) -> Call[Rehearsal]:
 
 def list_rehearsals(*, limit: int = 50, cursor: str | None = None) -> Call[Page[Rehearsal]]:
     """List rehearsals, newest first."""
-    params: Json = {"limit": limit} | ({"cursor": cursor} if cursor is not None else {})
-    return Call("GET", _BASE, page_of(Rehearsal.read), params=params)
+    return Call("GET", _BASE, page_of(Rehearsal.read), params=given(limit=limit, cursor=cursor))
 
 
 def rehearsal_results(
     rehearsal_id: str, effects: Sequence[str] = (), *, limit: int = 200, cursor: str | None = None
 ) -> Call[Page[RehearsalResult]]:
     """Read one page of what came out, what it would newly block first; with ``effects`` only those."""
-    params: Json = {"limit": limit} | ({"cursor": cursor} if cursor is not None else {})
-    if effects:
-        params["effect"] = list(effects)
-    return Call("GET", f"{_path(rehearsal_id)}/results", page_of(RehearsalResult.read), params=params)
+    params = given(effect=list(effects), limit=limit, cursor=cursor)
+    return Call("GET", _path(rehearsal_id, "results"), page_of(RehearsalResult.read), params=params)
 
 
 def cancel_rehearsal(rehearsal_id: str) -> Call[Rehearsal]:
     """End a rehearsal; what came out so far stays."""
-    return Call("POST", f"{_path(rehearsal_id)}/cancel", Rehearsal.read, json={})
+    return Call("POST", _path(rehearsal_id, "cancel"), Rehearsal.read, json={})
 
 
 def evaluate_policy(
@@ -90,8 +86,8 @@ def evaluate_policy(
 
 def policy_input(run_id: str) -> Call[Any]:
     """Read the document that policies see of a run's plan, sensitive values replaced."""
-    return get(f"/terraform/runs/{quote(run_id, safe='')}/policy-input")
+    return get(address("terraform", "runs", run_id, "policy-input"))
 
 
-def _path(rehearsal_id: str) -> str:
-    return f"{_BASE}/{quote(rehearsal_id, safe='')}"
+def _path(rehearsal_id: str, *parts: str) -> str:
+    return address("terraform", "rehearsals", rehearsal_id, *parts)

@@ -3,16 +3,15 @@
 import uuid
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
-from app.client.calls import MAX_PAGE, Call, Json, get, listing, post
+from app.client.calls import MAX_PAGE, Call, Json, address, as_it_came, get, listing, post
 from app.client.models import Page
 
 _PATIENCE_SECONDS = 300.0
 
 
 def _path(*parts: str) -> str:
-    return "/terraform/" + "/".join(quote(part, safe="") for part in parts)
+    return address("terraform", *parts)
 
 
 def import_state(workspace: str, state: bytes) -> Call[Any]:
@@ -77,7 +76,7 @@ def retention(workspace: str) -> Call[Any]:
 def set_retention(workspace: str, *, keep_versions: int | None, keep_days: int | None) -> Call[Any]:
     """Set how long the content of old state versions is kept; None and None keep everything."""
     body = {"keep_versions": keep_versions, "keep_days": keep_days}
-    return Call("PUT", _path("workspaces", workspace, "state-retention"), lambda data: data, json=body)
+    return Call("PUT", _path("workspaces", workspace, "state-retention"), as_it_came, json=body)
 
 
 def output_sharing(workspace: str) -> Call[Any]:
@@ -88,7 +87,7 @@ def output_sharing(workspace: str) -> Call[Any]:
 def set_output_sharing(workspace: str, *, everyone: bool, readers: list[str]) -> Call[Any]:
     """Set which workspaces may take the workspace's outputs as inputs."""
     body = {"everyone": everyone, "readers": readers}
-    return Call("PUT", _path("workspaces", workspace, "output-sharing"), lambda data: data, json=body)
+    return Call("PUT", _path("workspaces", workspace, "output-sharing"), as_it_came, json=body)
 
 
 def run_recovery(run_id: str) -> Call[Any]:

@@ -1,6 +1,6 @@
 """Queries of drills."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,12 @@ def has_raised(session: Session, halt_id: str) -> bool:
     """Whether a halt is that of a drill which runs, and which will lift it."""
     query = select(HaltDrill.id).where(HaltDrill.halt_id == halt_id, HaltDrill.status == "running")
     return session.scalar(query.limit(1)) is not None
+
+
+def passed(session: Session, run_ids: Iterable[str]) -> set[str]:
+    """Return which of the runs were started, and stopped, by a drill that passed."""
+    query = select(HaltDrill.run_id).where(HaltDrill.run_id.in_(run_ids), HaltDrill.status == "passed")
+    return {run_id for run_id in session.scalars(query) if run_id is not None}
 
 
 def silent(session: Session, since: datetime) -> Sequence[HaltDrill]:

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from app.core.permissions import Actor, Permission
+from app.halt import service as halts
 from app.inbox.schemas import GroupName, Inbox, InboxGroup, InboxItem
 from app.recovery import service as recovery
 from app.runs import service as runs
@@ -25,8 +26,7 @@ def inbox(session: Session, actor: Actor) -> Inbox:
             items["awaiting_approval"].append(_waiting(run, why_not=may_decide.get(run.id)))
         elif run.status is Status.POLICY_BLOCKED:
             items["policy_blocked"].append(_blocked(run, actor))
-    for run in runs.failed_heads(session, actor, limit=LIMIT):
-        items["failed"].append(_failed(run, actor))
+    items["failed"] = _failures(session, actor)
     items["orphaned_locks"] = _orphaned(session, actor)
     items["unknown_resources"] = _left(session, actor)
     counts = runs.counts_by_status(session, actor.organization_id)
@@ -50,6 +50,13 @@ def _blocked(run: RunListItem, actor: Actor) -> InboxItem:
     mine = run.requested_by.id == actor.id or actor.may(Permission.RUNS_DISCARD)
     why = run.status_reason or f"A {level} policy blocks it."
     return InboxItem(run=run, for_you=mine, why=why, since=run.planned_at or run.created_at)
+
+
+def _failures(session: Session, actor: Actor) -> list[InboxItem]:
+    failed = runs.failed_heads(session, actor, limit=LIMIT)
+    engines = {run.id: run.child_run_id or run.id for run in failed if run.halted}
+    drilled = halts.stopped_by_passed_drills(session, engines.values()) if engines else set()
+    return [_failed(run, actor) for run in failed if engines.get(run.id) not in drilled]
 
 
 def _failed(run: RunListItem, actor: Actor) -> InboxItem:

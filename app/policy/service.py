@@ -1,7 +1,6 @@
-"""Policy attachments, what they are pinned to, and the checks that are stored.
+"""Policy sets and their attachments: what can be attached, what is, and what it is pinned to.
 
-Checking itself holds no transaction: ``attachments_for`` reads values, ``check`` evaluates them, ``store_checks``
-writes the results.
+What they say of a plan is in ``checks``, which this module shows to other slices.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,32 +14,29 @@ from app.core import clock, events
 from app.core.db import unit_of_work
 from app.core.ids import new_id
 from app.core.pages import Page, PageParams
-from app.core.permissions import Actor, system_actor
+from app.core.permissions import Actor
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.policy import bundles, findings, repository, sources
 from app.policy.checker import PolicyChecker, review_of
+from app.policy.checks import attachments_for, check, checks_of, digests_for, results_digest, store_checks
 from app.policy.errors import PolicyAttachmentExists, PolicyAttachmentInvalid, PolicyAttachmentNotFound
-from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle, TerraformPolicyCheck
+from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle
 from app.policy.redaction import SENSITIVE_MARKER, build_input
 from app.policy.schemas import (
-    CheckReport,
     EnforcementLevel,
     Evaluated,
     Outcome,
-    PinnedAttachment,
     PoliciesMoved,
     PolicyAttachmentIn,
     PolicyAttachmentOut,
     PolicyBundle,
     PolicyBundleOut,
-    PolicyCheckOut,
     PolicyDocument,
     PolicyNewerOut,
     PolicySetOut,
     PolicySourceOut,
     PolicySyncOut,
-    Stage,
     Verdict,
     WhoOut,
     WorkspaceRef,
@@ -252,94 +248,6 @@ def source_of_set(actor: Actor, policy_set_uri: str) -> PolicySourceOut:
     """Return the text of a policy set as it is now, not compiled. Raises what reading it for an attachment raises."""
     uri = sources.normal(policy_set_uri)
     return _source(uri, sources.text_of(actor.organization_id, uri))
-
-
-def attachments_for(
-    session: Session, *, organization_id: str, workspace_id: str, tags: Sequence[str]
-) -> list[PinnedAttachment]:
-    """Return, as values, everything that binds a workspace with these tags: its own, its tags', the organization's."""
-    return [
-        PinnedAttachment(
-            id=attachment.id,
-            policy_set_uri=attachment.policy_set_uri,
-            enforcement_level=attachment.enforcement_level,  # type: ignore[arg-type]  # the table's check constraint
-            waives_unevaluable=attachment.waives_unevaluable,
-            bundle=PolicyBundle.model_validate(bundle.files),
-            bundle_digest=attachment.bundle_digest,
-        )
-        for attachment, bundle in repository.pinned(session, organization_id, workspace_id, tags)
-    ]
-
-
-def digests_for(
-    session: Session, *, organization_id: str, workspace_id: str, tags: Sequence[str]
-) -> list[tuple[str, str, str]]:
-    """Return (id, digest of its bundle, level) of everything that binds a workspace, without the bundles."""
-    return list(repository.pinned_digests(session, organization_id, workspace_id, tags))
-
-
-def check(pinned: Sequence[PinnedAttachment], document: PolicyDocument | Mapping[str, Any]) -> CheckReport:
-    """Evaluate attachments over a document by the engine that the settings choose; see ``PolicyChecker.check``."""
-    return PolicyChecker().check(pinned, document)
-
-
-def results_digest(checked: CheckReport | Sequence[PolicyCheckOut]) -> str:
-    """Return the digest of a check's results for the plan's fingerprint; stored checks of one stage give the same."""
-    return checked.results_digest if isinstance(checked, CheckReport) else findings.results_digest(checked)
-
-
-def store_checks(session: Session, organization_id: str, run_id: str, stage: Stage, report: CheckReport) -> None:
-    """Store what a check said of a run, in place of what an earlier check of this stage said; the audit trail has both.
-
-    Attachments that were deleted in between are thereby gone from the run, too.
-    """
-    replaced = repository.remove_checks(session, run_id, stage)
-    checks = [
-        TerraformPolicyCheck(
-            id=new_id("polchk"),
-            organization_id=organization_id,
-            run_id=run_id,
-            stage=stage,
-            attachment_id=result.attachment_id,
-            policy_set_uri=result.policy_set_uri,
-            bundle_digest=result.bundle_digest,
-            enforcement_level=result.enforcement_level,
-            outcome=result.outcome,
-            findings=[finding.model_dump() for finding in result.findings],
-            error=result.error,
-            policy_engine=result.policy_engine,
-            duration_ms=result.duration_ms,
-        )
-        for result in report.results
-    ]
-    repository.add(session, *checks)
-    if report.results or replaced:
-        evidence = {
-            "stage": stage,
-            "verdict": report.verdict,
-            "results_digest": report.results_digest,
-            "results": [
-                {
-                    "policy_set_uri": result.policy_set_uri,
-                    "enforcement_level": result.enforcement_level,
-                    "bundle_digest": result.bundle_digest,
-                    "outcome": result.outcome,
-                    "denied": sum(finding.kind == "deny" for finding in result.findings),
-                }
-                for result in report.results
-            ],
-        }
-        audit.record(session, system_actor(organization_id), "policy.checked", ("run", run_id), evidence)
-
-
-def checks_of(session: Session, run_ids: Iterable[str]) -> dict[str, list[PolicyCheckOut]]:
-    """Return what the newest check of each stage said of runs, by run id; runs without any are absent."""
-    found: dict[str, list[PolicyCheckOut]] = {}
-    for row in repository.checks(session, run_ids):
-        found.setdefault(row.run_id, []).append(
-            PolicyCheckOut.model_validate(row, from_attributes=True),
-        )
-    return found
 
 
 def _check_consistent(body: PolicyAttachmentIn) -> None:

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.db import unit_of_work
 from app.core.permissions import Actor
+from app.halt import drill_repository
+from app.halt import service as halts
+from app.halt.schemas import HaltRequest
 from app.inbox import service
 from app.inbox.schemas import Inbox
 from app.runs import ending, repository
@@ -114,3 +117,24 @@ def test_inbox_takes_as_many_queries_for_twelve_runs_as_for_two(scene: Scene) ->
 
     small = grow(1)
     assert grow(6) == small
+
+
+@pytest.mark.parametrize(("status", "is_shown"), [("passed", False), ("failed", True)])
+def test_inbox_leaves_out_what_a_drill_stopped_as_it_should(scene: Scene, status: str, is_shown: bool) -> None:
+    _, job = scene.applying()
+    with unit_of_work() as session:
+        halts.halt(session, scene.admin, HaltRequest(reason="a drill", latch=False))
+        at = clock.now()
+        drill_repository.add(
+            session,
+            id="drill-1",
+            workspace_id=scene.workspace.id,
+            workspace_name=scene.workspace.name,
+            organization_id=scene.admin.organization_id,
+            actor=scene.admin.describe(),
+            run_id=job.run_id,
+            created_at=at,
+            beat_at=at,
+        )
+        drill_repository.note(session, "drill-1", status=status)
+    assert bool(group(inbox(scene.admin), "failed")) is is_shown

@@ -110,7 +110,7 @@ function RaiseDialog({ open, onOpenChange }: { open: boolean; onOpenChange: (ope
           ) : null}
         </fieldset>
         <Field label="Why" hint="Shown to everyone, and kept in the audit trail.">
-          {(ids) => <Textarea {...ids} value={reason} onChange={(event) => setReason(event.target.value)} />}
+          {(ids) => <Textarea {...ids} autoFocus value={reason} onChange={(event) => setReason(event.target.value)} />}
         </Field>
         <Field label="Type HALT" error={raise.error ? explain(raise.error) : null}>
           {(ids) => (

@@ -39,7 +39,7 @@ export function Preview({ item, why, onReject }: { item: RunListItem; why: strin
             <span className="font-mono text-12 text-ink-3">{item.id.length > 20 ? `…${item.id.slice(-8)}` : item.id}</span>
           </p>
           <h2 className="mt-2.5 text-16 leading-5 font-semibold">{runTitle(item)}</h2>
-          <p className="mt-1 text-12 text-ink-2">{item.workspace.name}, {item.stack.name} {item.spec_version.number ? `v${item.spec_version.number}` : ""}, requested by {item.requested_by.name} {sourceWords(item)}</p>
+          <p className="mt-1 text-12 text-ink-2">{item.workspace.name}, {item.stack.name}{item.spec_version.number ? ` v${item.spec_version.number}` : ""}, requested by {item.requested_by.name} {sourceWords(item)}</p>
         </header>
         {item.summary ? <WordingContext value={wordingOf(item.kind)}><div className="border-t border-line"><CountBoxes counts={item.summary} compact /></div></WordingContext> : null}
         <div className="border-y border-line px-4 py-3">
@@ -73,7 +73,7 @@ export function Preview({ item, why, onReject }: { item: RunListItem; why: strin
           <div className="flex flex-col gap-1 border-b border-line px-4 py-3 text-12">
             <p className="flex items-center gap-2"><Pips have={detail.have} need={detail.need} /><span><span className="font-medium">{detail.have} of {detail.need} approved.</span> <span className="text-ink-2">{reasons(detail.because).join(" ")}</span></span></p>
             {run.fingerprint ? (
-              <p className="flex items-center gap-2 text-ink-2"><Clock size={13} aria-hidden />{run.fingerprint.is_current ? "Fingerprint same" : <span className="text-wait">Fingerprint moved: plan again</span>}{run.fingerprint.expires_at ? `; void at ${hourMinute(run.fingerprint.expires_at, now)}, ${span(Date.parse(run.fingerprint.expires_at) - now)} left` : ""}</p>
+              <p className="flex items-center gap-2 text-ink-2"><Clock size={13} aria-hidden />{run.fingerprint.is_current ? "Fingerprint same" : <span className="text-wait">Fingerprint moved: plan again</span>}{run.fingerprint.expires_at ? `; superseded at ${hourMinute(run.fingerprint.expires_at, now)}, ${span(Date.parse(run.fingerprint.expires_at) - now)} left` : ""}</p>
             ) : null}
           </div>
         ) : null}

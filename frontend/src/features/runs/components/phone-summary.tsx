@@ -75,7 +75,7 @@ export function PhoneSummary({ data, view, markable }: { data: RunData; view: Ch
       ) : null}
       {run.fingerprint ? (
         <Row id={run.id} tab="fingerprint" icon={<FingerprintIcon size={16} />}>
-          {run.fingerprint.is_current ? "Fingerprint same" : "Fingerprint moved"}{run.fingerprint.expires_at ? <span className="text-ink-2">, void at {hourMinute(run.fingerprint.expires_at, now)}</span> : null}
+          {run.fingerprint.is_current ? "Fingerprint same" : "Fingerprint moved"}{run.fingerprint.expires_at ? <span className="text-ink-2">, superseded at {hourMinute(run.fingerprint.expires_at, now)}</span> : null}
         </Row>
       ) : null}
       <Row id={run.id} tab="log" icon={<ScrollText size={16} />}>Log of the plan</Row>

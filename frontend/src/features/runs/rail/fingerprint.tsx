@@ -18,7 +18,7 @@ export function Fingerprint({ run }: { run: Run }) {
     <section aria-labelledby="rail-fingerprint" className="border-b border-line px-4 py-3">
       <SectionHead id="rail-fingerprint" title="Plan fingerprint" aside={<span className="font-mono text-12">{inFours(print.digest)}</span>} />
       <p className="text-12 text-ink-2">
-        {ended ? "What the approvals of this run were for:" : stale ? <span className="text-wait">What this plan was made from has moved. Plan again.</span> : "Approvals count for this plan alone. They are void if any of these moves:"}
+        {ended ? "What the approvals of this run were for:" : stale ? <span className="text-wait">What this plan was made from has moved. Plan again.</span> : "Approvals count for this plan alone. When one of these moves, it is superseded, or they are void:"}
       </p>
       <ul className="mt-1">
         {print.parts.map((part) => (
@@ -31,7 +31,7 @@ export function Fingerprint({ run }: { run: Run }) {
         {print.expires_at && ends !== null ? (
           <li className={cx("flex h-[19px] items-center gap-2 text-12", ends < 3_600_000 && "text-wait")}>
             <Clock size={13} className="shrink-0" aria-hidden />
-            <span>Age <span className={ends < 3_600_000 ? "" : "text-ink-3"}>void at {hourMinute(print.expires_at, now)}</span></span>
+            <span>Age <span className={ends < 3_600_000 ? "" : "text-ink-3"}>superseded at {hourMinute(print.expires_at, now)}</span></span>
             <span className="ml-auto">{ends > 0 ? `${span(ends)} left` : "ended"}</span>
           </li>
         ) : null}
