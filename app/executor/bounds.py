@@ -9,6 +9,8 @@ from app.executor.launch import Limits
 
 _OUT_OF_MEMORY_PREFERENCE = 500
 """Of -1000 to 1000: where the machine runs out of memory, the kernel ends an engine rather than a server of ours."""
+_NICER, _NICEST = 5, 19
+"""Where the machine is short of processors, an engine waits rather than a halt, a heartbeat or a page."""
 
 
 def bind(pid: int, limits: Limits, *, counts_alone: bool) -> None:
@@ -37,6 +39,7 @@ def bind(pid: int, limits: Limits, *, counts_alone: bool) -> None:
     if limits.tree is not None:
         with contextlib.suppress(OSError):
             _prefer_when_out_of_memory(pid)
+        _let_others_go_first(pid)
 
 
 def _prefer_when_out_of_memory(pid: int) -> None:
@@ -45,3 +48,24 @@ def _prefer_when_out_of_memory(pid: int) -> None:
         os.write(file, str(_OUT_OF_MEMORY_PREFERENCE).encode())
     finally:
         os.close(file)
+
+
+def _let_others_go_first(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, min(_NICEST, os.getpriority(os.PRIO_PROCESS, 0) + _NICER))
+
+
+def let_others_go_before_session(pid: int) -> bool:
+    """Let the session that ``pid`` leads wait for others; False as long as it leads none.
+
+    Where the kernel shares processors out by session (autogroup), a process's own priority counts within it only, and
+    a sandbox makes its session as it hands over to the command.
+    """
+    try:
+        if os.getsid(pid) != pid:
+            return False
+        Path(f"/proc/{pid}/autogroup").write_text(str(_NICER))
+    except OSError:
+        # Ended, or a kernel that does not.
+        return True
+    return True

@@ -57,6 +57,7 @@ class Watched:
         self._group: control_group.Group | None = None
         self._detach: Callable[[], None] | None = None
         self._is_interrupt_due = False
+        self._is_last_in_line = limits.tree is None
         self._init_pid: int | None = None
         self._init_descriptor: int | None = None
         self._descriptors: list[int] = []
@@ -227,10 +228,15 @@ class Watched:
             self._interrupt()
         if self._watchdog is not None and present >= self._watchdog.due and not self._is_killed:
             self._heed(self._watchdog.look())
+        if not self._is_last_in_line and (leader := self._leader()) is not None:
+            self._is_last_in_line = bounds.let_others_go_before_session(leader)
         if self._is_interrupt_due:
             self._interrupt_started()
         if self._kill_at is not None and present >= self._kill_at and not self._is_killed:
             self.kill()
+
+    def _leader(self) -> int | None:
+        return self._popen.pid if self._launch.confinement is None else self._init_pid
 
     def _heed(self, excess: watchdog.Excess | None) -> None:
         if excess is None:

@@ -35,9 +35,9 @@ _log = logging.getLogger(__name__)
 @contextmanager
 def impatient(session: Session) -> Iterator[None]:
     """End whatever makes the statements inside the block wait for their locks for more than a moment."""
-    waiting = session.scalar(text("select pg_backend_pid()"))
+    waiting = session.connection().connection.driver_connection.info.backend_pid  # type: ignore[union-attr]  # psycopg's
     over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(int(waiting or 0), over), name="impatience", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(int(waiting), over), name="impatience", daemon=True)
     watcher.start()
     try:
         yield

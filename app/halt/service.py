@@ -151,12 +151,14 @@ def _raise(
     """Raise the fence and mark the runs; return the halt, old or new, and by organization how many were marked now."""
     halt_id = new_id("halt")
     raised = fence.raise_fence(session, place.fence_id, halt_id=halt_id, actor=actor, reason=wanted.reason)
-    if wanted.latch and drill_repository.has_raised(session, raised.halt_id or ""):
+    before = raised.halt_id if raised.halt_id is not None and raised.halt_id != halt_id else None
+    if before is not None and wanted.latch and drill_repository.has_raised(session, before):
         # A drill lifts what it raised; this one must stand until somebody resumes.
-        fence.lower_fence(session, place.fence_id, halt_id=raised.halt_id or "")
-        note_lifted(session, actor, raised.halt_id or "", f"{actor.name} halted while the drill was under way.")
+        fence.lower_fence(session, place.fence_id, halt_id=before)
+        note_lifted(session, actor, before, f"{actor.name} halted while the drill was under way.")
+        before = None
         raised = fence.raise_fence(session, place.fence_id, halt_id=halt_id, actor=actor, reason=wanted.reason)
-    standing = next(iter(repository.by_ids(session, [raised.halt_id or ""])), None)
+    standing = next(iter(repository.by_ids(session, [before])), None) if before is not None else None
     is_known = given_id is not None and repository.knows(session, given_id, actor.organization_id)
     row = standing or Halt(
         id=halt_id,

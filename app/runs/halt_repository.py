@@ -51,12 +51,8 @@ def lock_live_in_scope(session: Session, organization_id: str | None, workspace_
         query = query.where(TerraformRun.organization_id == organization_id)
     if workspace_id is not None:
         query = query.where(TerraformRun.workspace_id == workspace_id)
-    is_apply = TerraformRun.kind == Kind.APPLY
-    return [
-        LiveRun(*row)
-        for part in (query.where(~is_apply), query.where(is_apply))
-        for row in session.execute(part.order_by(TerraformRun.id).with_for_update())
-    ]
+    in_order = query.order_by(TerraformRun.kind == Kind.APPLY, TerraformRun.id)
+    return [LiveRun(*row) for row in session.execute(in_order.with_for_update())]
 
 
 def set_halted(session: Session, run_ids: Sequence[str], *, status: str, halt_id: str, reason: str) -> None:

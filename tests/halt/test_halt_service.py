@@ -9,7 +9,11 @@ from app.core.db import unit_of_work
 from app.fence.errors import Halted
 from app.halt import service
 from app.halt.errors import NotHalted, ScopeForbidden
+from app.halt.schemas import HaltRequest
 from tests.factories.scene import Scene, new_scene, second_workspace
+from tests.support.queries import counted
+
+MOST_STATEMENTS = 15
 
 
 @pytest.fixture
@@ -20,6 +24,18 @@ def scene(session: Session, sent_jobs: Any) -> Scene:
 def active(scene: Scene) -> list[Any]:
     with unit_of_work() as session:
         return service.standing(session, scene.admin).active
+
+
+def test_halt_takes_as_many_statements_for_many_runs_as_for_one(scene: Scene) -> None:
+    counts = []
+    for runs in (1, 6):
+        for place in [scene, *(second_workspace(scene) for _ in range(runs - 1))]:
+            place.at_gate()
+        with unit_of_work() as session, counted() as statements:
+            service.mark(session, scene.admin, HaltRequest(scope="organization", reason="fire"))
+        counts.append(len(statements))
+        scene.resume("organization")
+    assert counts[0] == counts[1] <= MOST_STATEMENTS, statements
 
 
 def test_halt_of_a_workspace_stops_it_and_nothing_else(scene: Scene) -> None:
