@@ -11,7 +11,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,13 +19,14 @@ import httpx
 import psutil
 import psycopg
 
+from app.embedded.commands import READY_FILE
 from tests.chaos.storm import configuration, judging
 from tests.chaos.storm.desk import Answers, Desk
 from tests.chaos.storm.journal import Journal
 from tests.chaos.storm.load import Ledger
-from tests.chaos.storm.parts import GRACE_SECONDS, LEASE_SECONDS, Installation
+from tests.chaos.storm.parts import GRACE_SECONDS, LEASE_SECONDS, NURSERY, SUPERVISOR, Installation
 
-Disturbance = Literal["none", "redis stopped", "worker frozen"]
+Disturbance = Literal["none", "redis stopped", "redis frozen", "worker frozen"]
 SLACK_SECONDS = 4.0
 """Beyond heartbeat and grace period: for a supervisor to store its state and write its proof, on a busy machine."""
 BOUND_SECONDS = LEASE_SECONDS + GRACE_SECONDS + SLACK_SECONDS
@@ -42,12 +43,12 @@ _PHASES = (
 _STARTED = "select count(*) from terraform_runs where claimed_at > %s or (created_at > %s)"
 _DYING = "select count(*) from terraform_runs where claimed_at is not null and quiesced_at is null"
 _LOCKS = "select count(*) from terraform_state_locks"
-_STATELESS = """
-select count(distinct t.run_id) from progress_timings t join terraform_runs r on r.id = t.run_id
-where r.quiesced_at is not null
-and not exists (select 1 from terraform_state_versions v where v.run_id = t.run_id)
-and not exists (select 1 from terraform_quarantined_states q where q.run_id = t.run_id)
+_WRITTEN = """
+select concat_ws(' ', r.id, r.status, r.phase, r.finished_at, r.state_version_id) from terraform_runs r where r.halted
+union all select concat_ws(' ', v.id, v.run_id) from terraform_state_versions v
 """
+_AWAKE_SECONDS = GRACE_SECONDS + SLACK_SECONDS
+"""Within which what was frozen has seen that it lost its runs, and has ended its engines."""
 
 
 @dataclass
@@ -63,6 +64,7 @@ class Round:
     locks_left: int
     started: int
     live: int
+    written_by_frozen: int = 0
 
 
 @dataclass
@@ -73,7 +75,6 @@ class Rounds:
     rounds: list[Round] = field(default_factory=list)
     lost_states: int = 0
     journal: int = 0
-    frozen_writes: int = 0
     broken: list[str] = field(default_factory=list)
 
     def at(self, share: float, *, of_answers: bool = False) -> float:
@@ -83,7 +84,7 @@ class Rounds:
 
 
 class Field:
-    """An installation with workspaces to halt. ``is_scripted``: its engine follows a script and makes nothing."""
+    """An installation with workspaces to halt. ``is_scripted``: its engine follows a script."""
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class Field:
         self._journal = journal
         self._rng = rng
         self._is_scripted = is_scripted
+        self._longest_seconds = 1.6 if is_scripted else 5.0
         self._answers = Answers()
         self._admin = Desk(installation.urls, token, self._answers)
         self._ledger = Ledger()
@@ -139,7 +141,7 @@ class Field:
     def round(self, runs: int, disturbance: Disturbance = "none") -> Round:
         """Fill, halt at a random moment, await the deaths, judge, resume."""
         self._fill(runs)
-        time.sleep(self._rng.uniform(0.0, 2.5))
+        time.sleep(self._rng.uniform(0.0, self._longest_seconds / 2))
         with self._disturbed(disturbance) as frozen:
             phases = self._counts(_PHASES)
             begun = time.perf_counter()
@@ -155,9 +157,10 @@ class Field:
             bound = PRESUMED_SECONDS if frozen else BOUND_SECONDS
             dead = self._await_death(begun, bound)
             left = [process for process in self._installation.engines() if process.pid not in frozen]
+            written = self._lines(_WRITTEN)
         if frozen:
-            # Awake again: what it does now must change nothing.
-            time.sleep(1.0)
+            # Awake again: what had engines ends them, and what any of it does now must change nothing.
+            left = self._await_no_engine(_AWAKE_SECONDS)
         since = halt["created_at"]
         started = self._one(_STARTED, since, since)
         after = self._one(_LIVE)
@@ -171,6 +174,7 @@ class Field:
             locks_left=self._one(_LOCKS),
             started=started,
             live=max(live, after),
+            written_by_frozen=len(self._lines(_WRITTEN) ^ written) if frozen else 0,
         )
         self._free_orphaned()
         resumed = self._http.post("/terraform/resume", json={"reason": "next round"})
@@ -178,12 +182,7 @@ class Field:
         return found
 
     def lost(self) -> tuple[int, int]:
-        """Return how many resources that the journal saw made no state and no list knows, and how many there were.
-
-        Of a scripted engine: how many applies reported something done and left no state.
-        """
-        if self._is_scripted:
-            return self._one(_STATELESS), self._one("select count(*) from progress_timings")
+        """Return how many resources that the journal saw made no state and no list knows, and how many there were."""
         entries = self._journal.entries()
         return len(judging.judge_resources(self._admin, self._names, entries, self._ledger).missing), len(entries)
 
@@ -203,7 +202,7 @@ class Field:
         wanted = [self._names[number % len(self._names)] for number in range(runs)]
         with ThreadPoolExecutor(_ASKERS) as pool:
             list(pool.map(self._request, wanted))
-        until = time.monotonic() + self._rng.uniform(0.0, 3.0)
+        until = time.monotonic() + self._rng.uniform(0.0, self._longest_seconds / 2)
         while time.monotonic() < until:
             page = self._http.get("/terraform/runs", params={"status": "awaiting_approval", "limit": 50}).json()
             for run in page["items"]:
@@ -215,7 +214,7 @@ class Field:
         with self._ledger.lock:
             self._count += 1
             nonce = f"{workspace}-{self._count}"
-        packed = _scripted(nonce, self._rng) if self._is_scripted else self._packed(nonce)
+        packed = _scripted(nonce, self._journal.port, self._rng) if self._is_scripted else self._packed(nonce)
         kept = self._planner.post(
             "/terraform/configurations", content=packed, headers={"Content-Type": "application/gzip"}
         )
@@ -252,20 +251,48 @@ class Field:
         if disturbance == "none":
             yield frozenset()
             return
-        name = "redis" if disturbance == "redis stopped" else self._rng.choice(self._installation.workers)
-        server = self._installation.parts[name].server
-        assert server is not None
-        held = [psutil.Process(server.pid)]
-        if disturbance == "worker frozen":
-            held += held[0].children(recursive=True)
-        for process in held:
-            process.send_signal(signal.SIGSTOP)
+        redis = self._installation.parts["redis"]
+        if disturbance == "redis stopped":
+            redis.kill(signal.SIGTERM)
+            try:
+                yield frozenset()
+            finally:
+                redis.run()
+            return
+        is_worker = disturbance == "worker frozen"
+        part = self._installation.parts[self._rng.choice(self._installation.workers)] if is_worker else redis
+        assert part.server is not None
+        held = self._whole(part.server.pid) if is_worker else [psutil.Process(part.server.pid)]
+        _send(held, signal.SIGSTOP)
         try:
-            yield frozenset(process.pid for process in held) if disturbance == "worker frozen" else frozenset()
+            yield frozenset(process.pid for process in held) if is_worker else frozenset()
         finally:
-            for process in held:
-                if process.is_running():
-                    process.send_signal(signal.SIGCONT)
+            _send(held, signal.SIGCONT)
+
+    def _whole(self, worker: int) -> list[psutil.Process]:
+        """Return a worker, its nursery, its supervisors and all that they have started: what its machine would hold."""
+        name = next(
+            name for name, part in self._installation.parts.items() if part.server and part.server.pid == worker
+        )
+        ready = str(self._installation.home.root / f"{name}.ready")
+        roots = [psutil.Process(worker)]
+        for process in self._installation.named(NURSERY, SUPERVISOR, "sluice-spare"):
+            with suppress(psutil.Error):
+                if process.environ().get(READY_FILE) == ready:
+                    roots.append(process)
+        found = {process.pid: process for process in roots}
+        for process in roots:
+            with suppress(psutil.Error):
+                found |= {child.pid: child for child in process.children(recursive=True)}
+        return list(found.values())
+
+    def _await_no_engine(self, seconds: float) -> list[psutil.Process]:
+        """Return the engines that still live after at most ``seconds``."""
+        until = time.monotonic() + seconds
+        time.sleep(1.0)
+        while (left := self._installation.engines()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return left
 
     def _free_orphaned(self) -> None:
         """Do what the runbook says about an orphaned lock."""
@@ -279,9 +306,19 @@ class Field:
             row = connection.execute(query, values).fetchone()
         return int(row[0]) if row is not None else 0
 
+    def _lines(self, query: str) -> set[str]:
+        with psycopg.connect(self._installation.database_url, autocommit=True) as connection:
+            return {row[0] for row in connection.execute(query)}
+
     def _counts(self, query: str) -> dict[str, int]:
         with psycopg.connect(self._installation.database_url, autocommit=True) as connection:
             return dict(connection.execute(query).fetchall())
+
+
+def _send(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def _await(url: str) -> None:
@@ -297,14 +334,15 @@ def _await(url: str) -> None:
         time.sleep(0.1)
 
 
-def _scripted(nonce: str, rng: random.Random) -> bytes:
+def _scripted(nonce: str, port: int, rng: random.Random) -> bytes:
     """Return a configuration for the scripted engine: a few resources that take their time."""
     resources = [
-        {"name": f"r{number}", "input": nonce, "seconds": round(rng.uniform(0, 1.5), 2)} for number in range(3)
+        {"name": f"r{number}", "input": nonce, "seconds": round(rng.uniform(0, 0.5), 2)} for number in range(3)
     ]
+    script = {"plan": [{"sleep": rng.uniform(0, 0.3)}]}
     files = {
         "main.tf": f"# {nonce}\n",
-        "fake-engine.json": json.dumps({"resources": resources, "script": {"plan": [{"sleep": rng.uniform(0, 1)}]}}),
+        "fake-engine.json": json.dumps({"resources": resources, "script": script, "journal": [port, nonce]}),
     }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:

@@ -1,9 +1,10 @@
 """Does one call stop everything? Runs in every phase, four workers, halted at random moments, again and again.
 
-20 halts of 50 real runs, 200 of 50 runs whose engine follows a script, 5 each with Redis stopped and with a worker
-frozen (SIGSTOP) that wakes afterwards. Expected: the runs are marked within 200 ms of the call (p99 of the 200), no
-process is left after the grace period, no lock is stuck, no state is lost (counted by a journal outside of every
-engine), and nothing starts before the resume.
+20 halts of 50 real runs, 200 of 12 runs whose engine follows a script, of each kind 3 more with Redis stopped, with
+Redis frozen (SIGSTOP), and with a worker frozen that wakes afterwards, with all that it has started. Expected: the runs
+are marked within 200 ms of the call (p99 of each kind), no process is left after the grace period, no lock is stuck, no
+state is lost (counted by a journal outside of every engine), nothing starts before the resume, and what was frozen
+writes nothing when it wakes. The full form takes some 12 minutes on two idle processors.
 """
 
 import argparse
@@ -19,19 +20,18 @@ from tests.chaos.storm.journal import Journal
 from tests.chaos.storm.parts import installed
 
 WORKERS = 4
-RUNS = 50
-REAL, SCRIPTED, DISTURBED = 20, 200, 5
+RUNS, SCRIPTED_RUNS = 50, 12
+REAL, SCRIPTED, DISTURBED = 20, 200, 3
+DISTURBANCES: tuple[Disturbance, ...] = ("redis stopped", "redis frozen", "worker frozen")
 MOST_MS = 200.0
 WORKSPACES = 25
 ENGINE = harness.ROOT / "tests" / "executor" / "fake_engine.py"
 
 
-def halted(
-    title: str, count: int, runs: int, rng: random.Random, *, is_scripted: bool, disturbances: list[Disturbance]
-) -> list[Rounds]:
-    """Halt one installation ``count`` times, then under each disturbance; return what each kind came to."""
+def halted(title: str, count: int, runs: int, rng: random.Random, *, is_scripted: bool, disturbed: int) -> list[Rounds]:
+    """Halt one installation ``count`` times, then ``disturbed`` times under each disturbance; say what each came to."""
     wanted: list[tuple[str, int, Disturbance]] = [(title, count, "none")]
-    wanted += [(f"{title}, {what}", DISTURBED, what) for what in disturbances]
+    wanted += [(f"{title}, {what}", disturbed, what) for what in DISTURBANCES if disturbed]
     settings = {"SLUICE_ENGINE": str(ENGINE)} if is_scripted else {}
     found: list[Rounds] = []
     with (
@@ -48,6 +48,7 @@ def halted(
                 kept.rounds.append(field.round(runs, disturbance))
                 tell_round(kept, time.monotonic() - begun)
             found.append(kept)
+        # One journal for all of an installation's halts: what any of them lost shows here.
         found[0].lost_states, found[0].journal = field.lost()
         found[0].broken = field.violations
         field.close()
@@ -69,15 +70,23 @@ def summed(kept: Rounds) -> dict[str, Any]:
     return {
         "halts": len(kept.rounds),
         "runs_marked": sum(found.marked for found in kept.rounds),
+        "runs_marked_least": min((found.marked for found in kept.rounds), default=0),
         "marked_ms_median": kept.at(0.5),
         "marked_ms_p99": kept.at(0.99),
         "answered_ms_p99": kept.at(0.99, of_answers=True),
         "all_dead_seconds_most": round(max((found.all_dead_seconds for found in kept.rounds), default=0.0), 2),
         "processes_left": sum(found.processes_left for found in kept.rounds),
-        "stuck_locks": sum(found.locks_left for found in kept.rounds if "frozen" not in kept.title),
+        "stuck_locks": sum(found.locks_left for found in kept.rounds if "worker frozen" not in kept.title),
         "starts_before_resume": sum(found.started + found.live for found in kept.rounds),
+        "written_by_frozen": sum(found.written_by_frozen for found in kept.rounds),
         "resources_made": kept.journal,
         "lost_states": kept.lost_states,
+        "rounds": {
+            "marked_ms": [round(found.marked_ms) for found in kept.rounds],
+            "answered_ms": [round(found.answered_ms) for found in kept.rounds],
+            "runs_marked": [found.marked for found in kept.rounds],
+            "all_dead_seconds": [round(found.all_dead_seconds, 1) for found in kept.rounds],
+        },
     }
 
 
@@ -86,11 +95,11 @@ def misses_of(kept: Rounds) -> list[str]:
     figures = summed(kept)
     wrong = [
         f"{kept.title}: {figures[name]} {name.replace('_', ' ')}"
-        for name in ("processes_left", "stuck_locks", "starts_before_resume", "lost_states")
+        for name in ("processes_left", "stuck_locks", "starts_before_resume", "lost_states", "written_by_frozen")
         if figures[name]
     ]
     wrong += [f"{kept.title}: {text}" for text in kept.broken]
-    if figures["marked_ms_p99"] > MOST_MS and kept.title == "scripted":
+    if figures["marked_ms_p99"] > MOST_MS:
         wrong.append(f"{kept.title}: p99 {figures['marked_ms_p99']} ms, at most {MOST_MS:g} expected")
     return wrong
 
@@ -100,18 +109,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", type=int, default=REAL, help="halts of real runs")
     parser.add_argument("--scripted", type=int, default=SCRIPTED, help="halts of runs with a scripted engine")
-    parser.add_argument("--runs", type=int, default=RUNS, help="runs a halt")
-    parser.add_argument("--disturbed", action=argparse.BooleanOptionalAction, default=True, help="Redis, frozen worker")
+    parser.add_argument("--runs", type=int, default=RUNS, help="real runs a halt")
+    parser.add_argument("--scripted-runs", type=int, default=SCRIPTED_RUNS, help="scripted runs a halt")
+    parser.add_argument("--disturbed", type=int, default=DISTURBED, help="halts under each disturbance")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     chosen = parser.parse_args()
     harness.say(f"seed {chosen.seed}; at most {BOUND_SECONDS:g} s from a halt to the last proof of death")
     rng = random.Random(chosen.seed)
-    under: list[Disturbance] = ["redis stopped", "worker frozen"] if chosen.disturbed else []
     found: list[Rounds] = []
     if chosen.real:
-        found += halted("real", chosen.real, chosen.runs, rng, is_scripted=False, disturbances=under)
+        found += halted("real", chosen.real, chosen.runs, rng, is_scripted=False, disturbed=chosen.disturbed)
     if chosen.scripted:
-        found += halted("scripted", chosen.scripted, chosen.runs, rng, is_scripted=True, disturbances=under)
+        found += halted(
+            "scripted", chosen.scripted, chosen.scripted_runs, rng, is_scripted=True, disturbed=chosen.disturbed
+        )
     result: dict[str, Any] = {
         "benchmark": "halt",
         "machine": harness.machine(),

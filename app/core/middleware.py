@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from secrets import token_hex
 
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import PayloadTooLarge
+from app.core.errors import PayloadTooLarge, Unavailable
 from app.core.http import problem
 
 _log = logging.getLogger("app.access")
@@ -90,6 +91,13 @@ class LastResort:
 
         try:
             await self._app(scope, receive, reply)
+        except OperationalError as error:
+            if has_begun:
+                raise
+            # Ended by a halt that it kept waiting, by an operator, or with the server.
+            _log.warning("a request lost its database connection", extra={"path": scope["path"], "error": str(error)})
+            lost = Unavailable("The database ended this request's transaction, or can't be reached. Send it again.")
+            await problem(lost.status, lost.code, lost.title, lost.detail)(scope, receive, send)
         except Exception as error:
             if has_begun:
                 raise

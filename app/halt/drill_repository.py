@@ -57,3 +57,9 @@ def passed(session: Session, run_ids: Iterable[str]) -> set[str]:
 def silent(session: Session, since: datetime) -> Sequence[HaltDrill]:
     """Return the drills that run and of which nothing was heard since ``since``."""
     return session.scalars(select(HaltDrill).where(HaltDrill.status == "running", HaltDrill.beat_at < since)).all()
+
+
+def lock_silent(session: Session, drill_id: str, since: datetime) -> HaltDrill | None:
+    """Return a drill, its row locked until commit, if it still runs and is still silent."""
+    query = select(HaltDrill).where(HaltDrill.id == drill_id, HaltDrill.status == "running", HaltDrill.beat_at < since)
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).one_or_none()

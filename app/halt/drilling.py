@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -22,10 +23,10 @@ from app.core.db import after_commit, unit_of_work
 from app.core.errors import AppError
 from app.core.ids import new_id
 from app.core.pages import Page, PageParams
-from app.core.permissions import Actor, system_actor
+from app.core.permissions import Actor, Permission, system_actor
 from app.core.settings import get_settings
 from app.fence import service as fence
-from app.fence.errors import Halted
+from app.fence.errors import FenceMissing, Halted
 from app.halt import canary, drill_repository, service
 from app.halt.drill_schemas import DrillOut, DrillRequest, StepName
 from app.halt.errors import DrillNotFound, DrillNotPossible
@@ -90,22 +91,34 @@ def history(session: Session, actor: Actor, params: PageParams) -> Page[DrillOut
 
 
 def end_abandoned() -> None:
-    """End drills whose process has died, and lift what they raised."""
+    """End drills whose process has died; lift what they raised, or stop what they started."""
+    since = clock.now() - timedelta(seconds=SILENT_SECONDS)
     with unit_of_work() as session:
-        left = drill_repository.silent(session, clock.now() - timedelta(seconds=SILENT_SECONDS))
-    for row in left:
+        left = [(row.id, row.workspace_id) for row in drill_repository.silent(session, since)]
+    for drill_id, workspace_id in left:
         with unit_of_work() as session:
-            ended = drill_repository.note(
+            with suppress(FenceMissing):
+                # Before the drill's row, as a halt takes them.
+                fence.hold_exclusive(session, workspace_id)
+            row = drill_repository.lock_silent(session, drill_id, since)
+            if row is None:
+                continue
+            what = "its halt was lifted" if row.halt_id is not None else "it had not halted anything"
+            drill_repository.note(
                 session,
                 row.id,
                 status="failed",
                 ended_at=clock.now(),
-                failed_step="resume" if row.halt_id else "start",
-                detail="The process that carried the drill out has ended; its halt was lifted.",
+                failed_step="resume" if row.halt_id is not None else "start",
+                detail=f"The process that carried the drill out has ended; {what}.",
             )
-            if ended and row.halt_id is not None:
+            if row.halt_id is not None:
                 fence.lower_if_raised_by(session, row.workspace_id, row.halt_id)
                 service.note_lifted(session, system_actor(row.organization_id), row.halt_id, "The drill was abandoned.")
+        if row.run_id is not None and row.halt_id is None:
+            actor = replace(system_actor(row.organization_id), permissions=frozenset({Permission.RUNS_CANCEL}))
+            with suppress(AppError), unit_of_work() as session:
+                runs.cancel(session, actor, row.run_id, "The drill was abandoned.")
 
 
 class _Failed(Exception):

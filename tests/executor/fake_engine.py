@@ -11,12 +11,15 @@ Standard library only. It reads `fake-engine.json` in its working directory:
   ``{"ignore_sigint": true}``, ``{"crash": signal}``, ``{"exit": code}``, ``{"once": [file, steps]}`` (steps until the
   file exists in the home directory, then none), ``{"absent": name}`` (fails when the home directory has it),
   ``{"read": path}``, ``{"environment": true}``
+- ``journal``: ``[port, nonce]``: an apply tells who listens on loopback of each resource that it has made, as
+  ``NONCE ADDRESS ID``, and goes on once that is kept; the state then names the ids
 - ``drops_state``: an apply writes `errored.tfstate` in place of its state and fails
 """
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -194,6 +197,22 @@ def plan(script: dict, options: list) -> int:
     return 2 if any(counted.values()) or output_changes else 0
 
 
+def id_of(script: dict, name: str, value: object) -> str:
+    return f"{name}-{value}" if "journal" in script else name
+
+
+def tell_journal(script: dict, name: str, value: object) -> None:
+    port, nonce = script["journal"]
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(f"{nonce} fake_thing.{name} {id_of(script, name, value)}\n".encode())
+        if connection.makefile().readline() != "kept\n":
+            fail("The journal did not answer")
+
+
+def attributes(script: dict, name: str, value: object) -> dict:
+    return {"input": value, **({"id": id_of(script, name, value)} if "journal" in script else {})}
+
+
 def write_state(script: dict, document: dict, have: dict) -> None:
     document["resources"] = [
         {
@@ -201,7 +220,7 @@ def write_state(script: dict, document: dict, have: dict) -> None:
             "type": "fake_thing",
             "name": name,
             "provider": 'provider["example.invalid/fake/fake"]',
-            "instances": [{"schema_version": 0, "attributes": {"input": value}}],
+            "instances": [{"schema_version": 0, "attributes": attributes(script, name, value)}],
         }
         for name, value in sorted(have.items())
     ]
@@ -210,7 +229,7 @@ def write_state(script: dict, document: dict, have: dict) -> None:
     target.write_text(json.dumps(document))
 
 
-def apply_one(change: dict, known: dict, have: dict, want: dict) -> bool:
+def apply_one(script: dict, change: dict, known: dict, have: dict, want: dict) -> bool:
     action, name = change["change"]["actions"][0], change["name"]
     hook = {"resource": resource(name), "action": action}
     say("apply_start", f"{change['address']}: working", hook=hook)
@@ -224,7 +243,9 @@ def apply_one(change: dict, known: dict, have: dict, want: dict) -> bool:
         del have[name]
     else:
         have[name] = want[name]
-    done = {**hook, "id_key": "id", "id_value": name, "elapsed_seconds": 0}
+        if "journal" in script:
+            tell_journal(script, name, want[name])
+    done = {**hook, "id_key": "id", "id_value": id_of(script, name, want.get(name)), "elapsed_seconds": 0}
     say("apply_complete", f"{change['address']}: done", hook=done)
     return True
 
@@ -239,7 +260,7 @@ def apply(script: dict, plan_file: str) -> int:
     failed = False
     for change in saved["document"]["resource_changes"]:
         if change["change"]["actions"][0] != "no-op" and not interrupted:
-            failed |= not apply_one(change, known.get(change["name"], {}), have, saved["want"])
+            failed |= not apply_one(script, change, known.get(change["name"], {}), have, saved["want"])
     if not interrupted and not failed:
         document["outputs"] = {name: {"value": value, "type": "string"} for name, value in saved["outputs"].items()}
     write_state(script, document, have)

@@ -22,7 +22,20 @@ BENCH = Path(__file__).parents[2] / "bench" / "halt.py"
 
 
 def test_halts_of_real_and_scripted_runs_leave_nothing_behind() -> None:
-    command = [sys.executable, BENCH, "--real", "1", "--scripted", "1", "--runs", "12", "--no-disturbed", "--seed", "7"]
+    command = [
+        sys.executable,
+        BENCH,
+        "--real",
+        "1",
+        "--scripted",
+        "1",
+        "--runs",
+        "12",
+        "--disturbed",
+        "0",
+        "--seed",
+        "7",
+    ]
     with spawning("the benchmark under test"):
         done = subprocess.run(
             command, env={**clean_environment(), **GUARDED}, capture_output=True, text=True, timeout=550, check=False

@@ -1,0 +1,123 @@
+"""What keeps a halt waiting is ended, at once when it does nothing; nothing else is, and who is ended can try again."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from app.core.db import Pool, unit_of_work
+from app.core.middleware import LastResort
+from app.fence import service as fence
+from app.halt import impatience
+from tests.factories.scene import Scene, new_scene
+
+pytestmark = pytest.mark.races
+SLACK_SECONDS = 2.0
+
+
+@pytest.fixture
+def scene(real_database: str, sent_jobs: Any) -> Scene:
+    return new_scene()
+
+
+class Holder:
+    """A transaction in a thread of its own that holds locks, and does ``then`` before it commits."""
+
+    def __init__(self, hold: Callable[[Session], object], then: Callable[[Session], object], pool: Pool = "default"):
+        self.error: Exception | None = None
+        self.let_go = threading.Event()
+        self._holds = threading.Event()
+        self._work = (hold, then, pool)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._holds.wait(10)
+
+    def _run(self) -> None:
+        hold, then, pool = self._work
+        try:
+            with unit_of_work(pool) as session:
+                hold(session)
+                self._holds.set()
+                then(session)
+                session.execute(text("select 1"))
+        except OperationalError as error:
+            self.error = error
+
+    def end(self) -> Exception | None:
+        """Let it go on to its commit; return what it raised."""
+        self.let_go.set()
+        self._thread.join(20)
+        return self.error
+
+
+def starts_in(scene: Scene) -> Callable[[Session], None]:
+    own = scene.admin.organization_id
+    return lambda session: fence.hold_shared(session, own, scene.workspace.id)
+
+
+def idle_holder(hold: Callable[[Session], object], pool: Pool = "default") -> Holder:
+    go = threading.Event()
+    holder = Holder(hold, lambda _: go.wait(20), pool)
+    holder.let_go = go
+    return holder
+
+
+def timed_halt(scene: Scene) -> float:
+    begun = time.monotonic()
+    assert scene.halt("organization").runs.marked == 1
+    return time.monotonic() - begun
+
+
+def test_idle_transaction_that_blocks_is_ended_at_once_and_its_work_undone_and_another_goes_on(scene: Scene) -> None:
+    other, run_id = new_scene(), scene.request()
+    blocker, bystander = idle_holder(starts_in(scene)), idle_holder(starts_in(other))
+    assert timed_halt(scene) < impatience.BUSY_SECONDS + SLACK_SECONDS
+    assert isinstance(blocker.end(), OperationalError)
+    assert bystander.end() is None
+    assert scene.status(run_id) == "cancelled"
+    scene.resume("organization")
+    scene.request()
+
+
+def test_working_transaction_that_blocks_has_a_second(scene: Scene) -> None:
+    scene.request()
+    blocker = Holder(starts_in(scene), lambda session: session.execute(text("select pg_sleep(15)")))
+    assert impatience.BUSY_SECONDS - 0.1 <= timed_halt(scene) < impatience.BUSY_SECONDS + SLACK_SECONDS
+    assert isinstance(blocker.end(), OperationalError)
+
+
+def test_halt_ends_no_other_halt(scene: Scene) -> None:
+    scene.request()
+    holder = idle_holder(lambda session: fence.hold_exclusive(session, scene.admin.organization_id), "halt")
+    threading.Timer(2 * impatience.BUSY_SECONDS, holder.let_go.set).start()
+    assert timed_halt(scene) >= 2 * impatience.BUSY_SECONDS - 0.2
+    assert holder.end() is None
+
+
+def test_request_whose_transaction_was_ended_is_told_to_send_it_again_and_passes_then(scene: Scene) -> None:
+    scene.request()
+    blocker = idle_holder(starts_in(scene))
+    timed_halt(scene)
+    errors = [blocker.end()]
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        error = errors.pop() if errors else None
+        if error is not None:
+            raise error
+        await run_in_threadpool(scene.resume, "organization")
+        await PlainTextResponse(await run_in_threadpool(scene.request))(scope, receive, send)
+
+    client = TestClient(LastResort(answer))
+    refused = client.get("/")
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    assert "Send it again" in refused.json()["detail"]
+    assert client.get("/").text.startswith("run-")
