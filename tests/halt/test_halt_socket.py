@@ -1,0 +1,107 @@
+"""Who may watch halts over the WebSocket, and for how long."""
+
+import json
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from app.core.db import unit_of_work
+from app.core.pages import PageParams
+from app.halt import service, watching
+from app.halt.schemas import HaltRequest
+from app.identity import service as identity
+from app.identity.roles import Role
+from app.identity.schemas import UserChange
+from tests.progress.conftest import Streams, served, streams  # noqa: F401 - fixtures
+from tests.support import people
+
+pytestmark = pytest.mark.races
+SECONDS = 20
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rights are looked at again at once."""
+    monkeypatch.setattr(watching, "AUTHORIZATION_SECONDS", 0.2)
+
+
+def watch(served: Streams, token: str | None = None, **headers: str) -> ClientConnection:  # noqa: F811
+    token = served.viewer.token if token is None else token
+    credential = {"Authorization": f"Bearer {token}"} if token else {}
+    return connect(f"ws://{served.address}/terraform/ws/halt", additional_headers={**credential, **headers}, proxy=None)
+
+
+def first(socket: ClientConnection) -> dict[str, Any]:
+    frame: dict[str, Any] = json.loads(socket.recv(timeout=SECONDS))
+    return frame
+
+
+def code_of(socket: ClientConnection) -> tuple[int, int]:
+    """Read to the end; return how many frames came, and the code that the server closed with."""
+    count = 0
+    try:
+        while True:
+            socket.recv(timeout=SECONDS)
+            count += 1
+    except ConnectionClosed as closed:
+        return count, closed.rcvd.code if closed.rcvd is not None else 0
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null"])
+def test_foreign_origin_is_refused(served: Streams, origin: str) -> None:  # noqa: F811
+    with watch(served, Origin=origin) as socket:
+        assert code_of(socket) == (0, watching.CLOSE_FORBIDDEN)
+
+
+def test_own_origin_is_served(served: Streams) -> None:  # noqa: F811
+    with watch(served, Origin=f"http://{served.address}") as socket:
+        assert first(socket) == {"type": "halts", "active": [], "ending": []}
+
+
+@pytest.mark.parametrize("token", ["", "slc_wrong"])
+def test_nobody_is_refused(served: Streams, token: str) -> None:  # noqa: F811
+    with watch(served, token) as socket:
+        assert code_of(socket) == (0, watching.CLOSE_UNAUTHENTICATED)
+
+
+def test_who_may_not_read_halts_is_refused(served: Streams) -> None:  # noqa: F811
+    with unit_of_work() as session:
+        powerless = people.account(session, served.organization_id)
+    with watch(served, powerless.token) as socket:
+        assert code_of(socket) == (0, watching.CLOSE_FORBIDDEN)
+
+
+def test_each_tenant_sees_its_own_halts_alone(served: Streams) -> None:  # noqa: F811
+    with unit_of_work() as session:
+        stranger = people.person(session, people.organization(session, "other"), Role.ADMIN)
+        admin = people.person(session, served.organization_id, Role.ADMIN)
+    with watch(served) as own, watch(served, stranger.token) as foreign:
+        assert first(own)["active"] == first(foreign)["active"] == []
+        with unit_of_work("halt") as session:
+            wanted = HaltRequest(scope="organization", reason="fire")
+            halt = service.halt(session, admin.actor, wanted)
+        assert [seen["id"] for seen in first(own)["active"]] == [halt.id]
+        with pytest.raises(TimeoutError):
+            foreign.recv(timeout=3 * watching.LOOK_SECONDS)
+
+
+def test_watcher_is_cut_off_when_its_token_is_revoked(served: Streams) -> None:  # noqa: F811
+    with unit_of_work() as session:
+        token_id = identity.list_tokens(session, served.viewer.actor, PageParams(limit=10, cursor=None)).items[0].id
+    with watch(served) as socket:
+        first(socket)
+        with unit_of_work() as session:
+            identity.revoke_token(session, served.viewer.actor, token_id)
+        assert code_of(socket) == (0, watching.CLOSE_UNAUTHENTICATED)
+
+
+def test_watcher_is_cut_off_when_its_person_is_disabled(served: Streams) -> None:  # noqa: F811
+    with unit_of_work() as session:
+        admin = people.person(session, served.organization_id, Role.ADMIN)
+    with watch(served) as socket:
+        first(socket)
+        with unit_of_work() as session:
+            identity.update_user(session, admin.actor, served.viewer.actor.id, UserChange(is_disabled=True))
+        assert code_of(socket) == (0, watching.CLOSE_UNAUTHENTICATED)
