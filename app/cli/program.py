@@ -121,7 +121,7 @@ def _report(error: "ClientError", *, as_json: bool) -> None:
     typer.echo(clean(f"sluice: {error.detail}"), err=True)
     if isinstance(error, ApiError) and error.status == 422:
         for item in error.errors:
-            if item["message"] not in error.detail:
+            if item["message"].lower() not in error.detail.lower():
                 typer.echo(clean(f"  {item['field']}: {item['message']}"), err=True)
     if remedy:
         typer.echo(f"  {remedy}", err=True)

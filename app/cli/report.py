@@ -210,8 +210,8 @@ def print_next_steps(run: "Run") -> None:
     have = run.approvals
     rejecters = _rejecters(run)
     steps = {
-        "awaiting_approval": f"Rejected: until {' and '.join(rejecters)} revoke that (`sluice revoke {run.id}`) or "
-        f"approve, nothing goes on; or `sluice discard {run.id}`."
+        "awaiting_approval": f"Rejected by {' and '.join(rejecters)}: nothing goes on until that is revoked "
+        f"(`sluice revoke {run.id}`); or `sluice discard {run.id}`."
         if rejecters
         else f"Waits for approval{f' ({have.have} of {have.need})' if have else ''}: "
         f"`sluice approve {run.id}`, or `sluice discard {run.id}`.",
