@@ -46,6 +46,8 @@ const SHOTS = [
   { name: "stacks-light", path: "/infra/terraform/stacks", theme: "light", size: [1440, 900] },
   { name: "stack-diff-dark", path: "/infra/terraform/stacks/payments-db", theme: "dark", size: [1440, 900] },
   { name: "audit-light", path: "/audit", theme: "light", size: [1440, 900] },
+  { name: "audit-export-dark", path: "/audit?action=run.*", theme: "dark", size: [1440, 900], act: (page) => page.getByRole("button", { name: "Export" }).click() },
+  { name: "audit-phone-light", path: "/audit", theme: "light", size: [390, 844] },
   { name: "settings-dark", path: "/settings", theme: "dark", size: [1440, 900] },
   { name: "notifications-light", path: "/settings?tab=notifications", theme: "light", size: [1440, 900] },
   { name: "notifications-phone-light", path: "/settings?tab=notifications", theme: "light", size: [390, 844] },

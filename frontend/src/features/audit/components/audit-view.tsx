@@ -1,15 +1,16 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { ShieldCheck, TriangleAlert } from "lucide-react";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { SearchInput } from "@/components/ui/field";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
+import { ChainFindings, ChainWord, useChain } from "@/features/audit/chain/chain";
 import { explain, http, type Page } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
-import type { AuditEvent, ChainReport } from "@/lib/api/types";
+import type { AuditEvent } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { count, moment } from "@/lib/format";
+import { moment } from "@/lib/format";
+import { ExportButton } from "./export";
 
 export interface AuditSearch {
   action?: string;
@@ -30,30 +31,28 @@ export function AuditView({ search, onSearch }: { search: AuditSearch; onSearch:
   const [action, setAction] = useState(search.action ?? "");
   const [target, setTarget] = useState(search.target ?? "");
   const events = useInfiniteQuery({
-    queryKey: [...keys.audit, search],
+    queryKey: [...keys.audit, "events", search],
     queryFn: ({ pageParam, signal }) => http.get<Page<AuditEvent>>("/audit", { action: search.action, target_id: search.target, actor_id: search.actor, limit: 100, cursor: pageParam }, signal),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
   });
-  const chain = useQuery({ queryKey: [...keys.audit, "chain"], queryFn: ({ signal }) => http.get<ChainReport>("/audit/chain", undefined, signal), staleTime: 30_000 }).data;
+  const chain = useChain();
   const rows = events.data?.pages.flatMap((page) => page.items) ?? [];
   const submit = () => onSearch({ ...(action.trim() ? { action: action.trim() } : {}), ...(target.trim() ? { target: target.trim() } : {}), ...(search.actor ? { actor: search.actor } : {}) });
   return (
     <main className="flex min-h-0 grow flex-col">
       <header className="flex min-h-[54px] shrink-0 flex-wrap items-center gap-3 border-b border-line px-5 py-2 max-sm:px-4">
         <h1 className="text-16 font-semibold">Audit</h1>
-        {chain ? (
-          <span className="flex items-center gap-1.5 text-12 text-ink-2">
-            {chain.is_intact ? <><ShieldCheck size={14} className="text-create" aria-hidden />{chain.is_complete ? `Chain verified, ${count(chain.checked)} events` : `Chain verified, the first ${count(chain.checked)} events`}</> : <span className="flex items-center gap-1.5 text-destroy"><TriangleAlert size={14} aria-hidden />{chain.message}</span>}
-          </span>
-        ) : null}
+        <ChainWord chain={chain} />
         <form className="ml-auto flex flex-wrap gap-2" onSubmit={(event) => { event.preventDefault(); submit(); }}>
           <SearchInput label="Action" placeholder="Action, as run.approve" value={action} onValue={setAction} onBlur={submit} className="w-56" />
           <SearchInput label="Target's id" placeholder="Target's id" value={target} onValue={setTarget} onBlur={submit} className="w-56" />
           <button type="submit" className="sr-only">Filter</button>
           {search.actor ? <Button onClick={() => onSearch({ ...(search.action ? { action: search.action } : {}), ...(search.target ? { target: search.target } : {}) })}>One actor: clear</Button> : null}
         </form>
+        <ExportButton action={search.action} isNarrowedBeyond={Boolean(search.target ?? search.actor)} />
       </header>
+      <ChainFindings state={chain.state} />
       <div className="min-h-0 grow overflow-auto">
         {events.isPending ? <Skeleton rows={12} /> : null}
         {events.error ? <Empty title="The audit trail could not be read."><p role="alert">{explain(events.error)}</p></Empty> : null}
