@@ -54,9 +54,9 @@ function Form({ of, onClose, onSaved }: { of: Notification | null; onClose: () =
       <Part title="Format" note={wrong("format") ?? FORMATS[form.format]} isWrong={Boolean(wrong("format"))}>
         <Segmented label="Format" value={form.format} onChange={(format) => set({ format })} options={[{ value: "sluice", label: "Sluice" }, { value: "slack", label: "Slack" }]} />
       </Part>
-      <fieldset className="flex flex-col gap-1.5">
+      <fieldset className="flex flex-col">
         <legend className="mb-1 text-11 text-ink-3">Tell it when</legend>
-        {EVENT_NAMES.map((name) => <Checkbox key={name} label={EVENTS[name]} checked={form.events.includes(name)} onChange={(event) => set({ events: event.target.checked ? [...form.events, name] : form.events.filter((each) => each !== name) })} />)}
+        {EVENT_NAMES.map((name) => <Checkbox key={name} className="min-h-6 max-sm:min-h-9" label={EVENTS[name]} checked={form.events.includes(name)} onChange={(event) => set({ events: event.target.checked ? [...form.events, name] : form.events.filter((each) => each !== name) })} />)}
         {wrong("events") ? <p className="text-12 text-destroy">{wrong("events")}</p> : null}
       </fieldset>
       <Part title="Of which workspaces" note={form.where === "every" ? "Every workspace, those made later too." : undefined}>
@@ -97,8 +97,8 @@ function Chosen({ rows, chosen, wrong, onChange }: { rows: readonly WorkspaceRow
     <fieldset>
       <legend className="mb-1 text-11 text-ink-3">Workspaces, {chosen.length} chosen</legend>
       {rows.length > 8 ? <Input aria-label="Find a workspace" placeholder="Find" className="mb-1.5" value={needle} onChange={(event) => setNeedle(event.target.value)} /> : null}
-      <div className="flex max-h-40 flex-col gap-1.5 overflow-auto rounded-ctl border border-line-2 px-2.5 py-2">
-        {shown.map((row) => <Checkbox key={row.id} label={row.name} checked={chosen.includes(row.id)} onChange={(event) => onChange(event.target.checked ? [...chosen, row.id] : chosen.filter((each) => each !== row.id))} />)}
+      <div className="flex max-h-40 flex-col overflow-auto rounded-ctl border border-line-2 px-2.5 py-1">
+        {shown.map((row) => <Checkbox key={row.id} className="min-h-6 shrink-0 max-sm:min-h-9" label={row.name} checked={chosen.includes(row.id)} onChange={(event) => onChange(event.target.checked ? [...chosen, row.id] : chosen.filter((each) => each !== row.id))} />)}
         {shown.length === 0 ? <p className="text-12 text-ink-3">No workspace is named so.</p> : null}
       </div>
       {wrong ? <p className="mt-1 text-12 text-destroy">{wrong}</p> : null}
