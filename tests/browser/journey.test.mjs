@@ -204,9 +204,10 @@ test("a destroy asks for the name twice, and for each change to be seen", async 
   await runIn(id, ["applied"]);
 });
 
-test("a proxy that breaks WebSockets degrades to polling, and no line is lost", async () => {
+test("a proxy that breaks WebSockets and server-sent events degrades to polling, and no line is lost", async () => {
   const other = await openPage(browser, { storageState: state });
   await other.routeWebSocket(/\/terraform\/ws\//, (socket) => socket.close());
+  await other.route(/\/progress\/events/, (route) => route.abort());
   const run = await api("POST", "/terraform/workspaces/demo/plan", { message: "Plan behind a bad proxy" });
   await other.goto(`${up.url}/infra/terraform/runs/${run.id}?tab=log`);
   await other.getByText("Polling").waitFor();
