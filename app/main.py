@@ -66,6 +66,7 @@ TAGS = [
         "description": "States that could not become versions, and what dead applies left that no state knows.",
     },
     {"name": "policy", "description": "Policy sets and where they are attached."},
+    {"name": "rehearsal", "description": "Draft policies over past plans, before they are attached."},
     {"name": "notifications", "description": "Signed webhooks: who is told of which events, and what was sent."},
     {"name": "halt", "description": "The kill switch: halt and resume."},
     {"name": "inbox", "description": "What waits for whom."},

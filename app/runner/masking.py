@@ -56,9 +56,12 @@ class Masker:
     def shown(self, text: str) -> str:
         """Return text of an engine as people may see it: control characters neutral, sensitive values replaced.
 
-        In this order: what a terminal would not show must not hide a value.
+        In this order, since what a terminal would not show must not hide a value; and before, since a value may hold
+        the beginning of what a terminal would not show.
         """
-        return self.text(neutral(text))
+        if text.isprintable():
+            return self.text(text)
+        return self.text(neutral(self.text(text)))
 
     def shown_value(self, value: Any) -> Any:
         """Return a JSON value with every string in it as people may see it."""

@@ -110,7 +110,6 @@ def test_supervisor_killed_takes_its_engine_with_it_at_once(running: Running) ->
     os.kill(running.supervisor, signal.SIGKILL)
     assert until(lambda: all(is_gone(pid) for pid in engines), 5)
     assert time.monotonic() - killed < 2
-    assert not running.engines()
     assert not (running.root / "status").exists()
     assert running.worker.stdout is not None
     assert b"signal=9" in running.worker.stdout.readline()
