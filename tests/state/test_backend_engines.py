@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.core.db import unit_of_work
 from app.core.settings import get_settings
 from app.executor.discovery import Tool
 from app.executor.options import ExecutorOptions
+from app.executor.retry import RetryPolicy
 from app.runner.port import RunnerJob
 from app.runner.supervisor import Supervisor
 from app.runs.machine import Status
@@ -106,6 +108,8 @@ def execute(scene: Scene, run_id: str, tool: Tool, tmp_path: Path) -> RunnerJob:
     job = scene.claimed(run_id).model_copy(update={"heartbeat_seconds": 0.1})
     job = job.model_copy(update={"engine": job.engine.model_copy(update={"kind": tool.kind})})
     options = ExecutorOptions.from_settings(settings, grace_seconds=10, timeout_seconds=60)
+    # Engines themselves try an address that refuses for 15 seconds.
+    options = replace(options, retry=RetryPolicy(attempts=1))
     Supervisor(job, scene.port, settings, options=options).run()
     return job
 
