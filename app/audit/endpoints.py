@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from app.audit import service
@@ -13,7 +13,7 @@ from app.core.blobs import ArtifactStoreUnavailable
 from app.core.db import SessionDep
 from app.core.errors import Forbidden, Invalid, Unauthenticated
 from app.core.http import error_responses
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 
 router = APIRouter(prefix="/audit", tags=["audit"])
@@ -29,7 +29,7 @@ Position = Annotated[int, Query(ge=0, le=2**53, description="Begin behind this p
 def list_audit_events(
     actor: Reader,
     session: SessionDep,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     action: Action = None,
     target_id: Annotated[str | None, Query(description="Id of what was acted on.", max_length=200)] = None,
     actor_id: Annotated[str | None, Query(description="Id of who acted.", max_length=200)] = None,
@@ -93,9 +93,7 @@ def export_audit_events(
     operation_id="list_audit_checkpoints",
     responses=error_responses(Unauthenticated, Forbidden, Invalid),
 )
-def list_audit_checkpoints(
-    actor: Reader, session: SessionDep, params: Annotated[PageParams, Depends(page_params)]
-) -> Page[CheckpointOut]:
+def list_audit_checkpoints(actor: Reader, session: SessionDep, params: PageDep) -> Page[CheckpointOut]:
     """List the signed checkpoints of the organization's chain, newest first."""
     return service.list_checkpoints(session, actor.organization_id, params)
 

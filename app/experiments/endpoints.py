@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from app.core.db import SessionDep
 from app.core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from app.core.http import error_responses
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.experiments import service
 from app.experiments.errors import ExperimentNameTaken
@@ -17,7 +17,6 @@ router = APIRouter(prefix="/terraform/experiments", tags=["experiments"])
 
 Reader = Annotated[Actor, requires(Permission.RUNS_READ)]
 Planner = Annotated[Actor, requires(Permission.RUNS_PLAN)]
-PageDep = Annotated[PageParams, Depends(page_params)]
 
 READ = error_responses(Unauthenticated, Forbidden, NotFound, Invalid)
 CREATE = error_responses(Unauthenticated, Forbidden, NotFound, ExperimentNameTaken, Invalid)

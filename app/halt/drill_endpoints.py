@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from app.core.db import SessionDep
 from app.core.http import error_responses
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.fence.errors import Halted
 from app.halt import drilling
@@ -36,9 +36,7 @@ def begin_halt_drill(
 
 
 @router.get("/halt/drills", operation_id="list_halt_drills", summary="List drills")
-def list_halt_drills(
-    session: SessionDep, actor: Reader, params: Annotated[PageParams, Depends(page_params)]
-) -> Page[DrillOut]:
+def list_halt_drills(session: SessionDep, actor: Reader, params: PageDep) -> Page[DrillOut]:
     """Return the organization's drills, newest first."""
     return drilling.history(session, actor, params)
 

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from app.core.db import SessionDep
 from app.core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from app.core.http import error_responses
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.identity import service
 from app.identity.errors import BeyondOwnRights, CsrfHeaderMissing, LastAdmin, NameTaken, TokenTooWide
@@ -33,7 +33,6 @@ router = APIRouter(tags=["members"])
 Reader = Annotated[Actor, requires(Permission.ORGANIZATION_READ)]
 Manager = Annotated[Actor, requires(Permission.MEMBERS_MANAGE)]
 TokenHolder = Annotated[Actor, requires(Permission.TOKENS_OWN)]
-PageDep = Annotated[PageParams, Depends(page_params)]
 
 READ = error_responses(Unauthenticated, Forbidden, Invalid)
 READ_ONE = error_responses(Unauthenticated, Forbidden, NotFound)

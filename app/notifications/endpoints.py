@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from app.core.db import SessionDep
 from app.core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from app.core.http import error_responses
 from app.core.outgoing import OutgoingRefused
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.notifications import service
 from app.notifications.errors import NotificationNameTaken, NotificationNotFound
@@ -17,7 +17,6 @@ from app.notifications.schemas import DeliveryOut, DestinationChange, Destinatio
 router = APIRouter(prefix="/terraform", tags=["notifications"])
 
 Manager = Annotated[Actor, requires(Permission.NOTIFICATIONS_MANAGE)]
-PageDep = Annotated[PageParams, Depends(page_params)]
 
 LIST = error_responses(Unauthenticated, Forbidden, Invalid)
 READ = error_responses(Unauthenticated, Forbidden, NotificationNotFound, Invalid)

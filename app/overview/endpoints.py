@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from app.core.db import SessionDep
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.overview import service
 from app.overview.schemas import Overview, WorkspaceRow
@@ -20,7 +20,7 @@ Reader = Annotated[Actor, requires(Permission.WORKSPACES_READ)]
 def list_workspaces(
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     search: Annotated[str | None, Query(max_length=200, description="Part of a workspace's or stack's name.")] = None,
     tag: Annotated[str | None, Query(max_length=100)] = None,
     stack_id: Annotated[str | None, Query()] = None,

@@ -9,7 +9,7 @@ from app.core.db import SessionDep
 from app.core.errors import NotFound
 from app.core.http import error_responses
 from app.core.outgoing import OutgoingRefused
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.policy import service
 from app.policy.errors import (
@@ -88,7 +88,7 @@ def read_policy_set_source(
 def list_policy_attachments(
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     workspace: Annotated[
         str | None, Query(description="Id or name: only what binds this workspace, by itself, a tag or organization.")
     ] = None,

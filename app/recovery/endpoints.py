@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from app.core.db import SessionDep
 from app.core.http import error_responses
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.recovery import service
 from app.state.errors import QuarantineDecided, QuarantineNotFound, StateConflict, StateLocked, StateUnreadable
@@ -30,7 +30,7 @@ Writer = Annotated[Actor, requires(Permission.STATE_WRITE)]
 def list_quarantined_states(
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     workspace: Annotated[str | None, Query(description="Name or id of a workspace.")] = None,
     status: Annotated[QuarantineStatus | None, Query(description="Only those; default: all.")] = None,
 ) -> Page[QuarantinedState]:
@@ -72,7 +72,7 @@ def list_quarantined_resources(
     quarantine_id: str,
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     search: Annotated[str | None, Query(description="Part of the address.")] = None,
 ) -> Page[StateResource]:
     """List the resources that a quarantined state holds, in its order."""
@@ -84,9 +84,7 @@ def list_quarantined_resources(
     operation_id="diff_quarantined_state",
     responses=error_responses(QuarantineNotFound, QuarantineDecided, StateUnreadable),
 )
-def diff_quarantined_state(
-    quarantine_id: str, session: SessionDep, actor: Reader, params: Annotated[PageParams, Depends(page_params)]
-) -> QuarantineDiff:
+def diff_quarantined_state(quarantine_id: str, session: SessionDep, actor: Reader, params: PageDep) -> QuarantineDiff:
     """Return what would differ from the current state if this one were adopted; sensitive values are null."""
     return service.diff(session, actor, quarantine_id, params)
 

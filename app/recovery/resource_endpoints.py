@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from app.core.db import SessionDep
 from app.core.http import error_responses
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.recovery import service
 from app.recovery.errors import RecoveryItemNotFound, RecoveryItemSettled
@@ -41,7 +41,7 @@ def get_run_recovery(run_id: str, session: SessionDep, actor: Reader) -> RunReco
 def list_recovery_items(
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     workspace: Annotated[str | None, Query(description="Name or id of a workspace.")] = None,
     status: Annotated[RecoveryStatus | None, Query(description="Only those; default: all.")] = None,
 ) -> Page[RecoveryItemOut]:

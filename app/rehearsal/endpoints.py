@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from app.core.db import SessionDep
 from app.core.errors import NotFound
 from app.core.http import error_responses
 from app.core.idempotency import IdempotencyKey, IdempotencyKeyReused
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.policy.errors import PolicySetInvalid, PolicySetNotFound, PolicySetUriRefused
 from app.policy.schemas import PolicyDocument
@@ -63,9 +63,7 @@ def request_rehearsal(
 
 
 @router.get("/rehearsals", operation_id="list_rehearsals", summary="List rehearsals")
-def list_rehearsals(
-    session: SessionDep, actor: Reader, params: Annotated[PageParams, Depends(page_params)]
-) -> Page[RehearsalOut]:
+def list_rehearsals(session: SessionDep, actor: Reader, params: PageDep) -> Page[RehearsalOut]:
     """Return one page of rehearsals, newest first."""
     return service.page(session, actor, params)
 
@@ -91,7 +89,7 @@ def list_rehearsal_results(
     rehearsal_id: str,
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     effect: Annotated[list[Effect] | None, Query(description="Only these; default: all.")] = None,
 ) -> Page[RehearsalResultOut]:
     """Return one page of results: what it would newly block first, then what it blocks, warns of and passes.

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from app.approvals.errors import (
     AlreadyDecided,
@@ -19,7 +19,7 @@ from app.approvals.errors import (
 from app.core.db import SessionDep
 from app.core.http import error_responses
 from app.core.idempotency import IdempotencyKey, IdempotencyKeyReused
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.fence.errors import Halted
 from app.runs import service
@@ -196,7 +196,7 @@ def request_migration(
 def list_runs(
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     workspace: Annotated[str | None, Query(description="Name or id of a workspace.")] = None,
     status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
     kind: Annotated[list[Kind] | None, Query(description="Only these; may be repeated.")] = None,

@@ -13,7 +13,7 @@ from app.configurations.errors import (
 )
 from app.core.db import SessionDep
 from app.core.http import error_responses
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.specs import service
 from app.specs.errors import (
@@ -96,7 +96,7 @@ def _named(data: bytes, name: str) -> TerraformStackSpec:
 def list_stacks(
     actor: Annotated[Actor, requires(Permission.STACKS_READ)],
     session: SessionDep,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
 ) -> Page[StackOut]:
     """Return the organization's stacks, newest first."""
     return service.list_stacks(session, actor.organization_id, params)
@@ -164,7 +164,7 @@ def list_spec_versions(
     id_or_name: str,
     actor: Annotated[Actor, requires(Permission.STACKS_READ)],
     session: SessionDep,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
 ) -> Page[SpecVersionOut]:
     """Return the pushed versions, newest first."""
     return service.list_versions(session, actor.organization_id, id_or_name, params)

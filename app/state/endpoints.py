@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from app.core.db import SessionDep
 from app.core.http import error_responses
-from app.core.pages import Page, PageParams, page_params
+from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.state import service
 from app.state.errors import (
@@ -36,9 +36,7 @@ Reader = Annotated[Actor, requires(Permission.STATE_READ)]
 
 
 @router.get("/workspaces/{workspace}/state-versions", operation_id="list_state_versions")
-def list_state_versions(
-    workspace: str, session: SessionDep, actor: Reader, params: Annotated[PageParams, Depends(page_params)]
-) -> Page[StateVersionOut]:
+def list_state_versions(workspace: str, session: SessionDep, actor: Reader, params: PageDep) -> Page[StateVersionOut]:
     """List a workspace's state versions, newest first."""
     return service.versions(session, actor, workspace, params)
 
@@ -89,7 +87,7 @@ def list_state_resources(
     version_id: str,
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
     module: Annotated[str | None, Query(description="In this module and below; empty: the root alone.")] = None,
     kind: Annotated[str | None, Query(alias="type", description="Of this type, such as `aws_instance`.")] = None,
     provider: Annotated[str | None, Query(description="Of this provider: `aws` or a source address's end.")] = None,
@@ -121,7 +119,7 @@ def diff_state_versions(
     other_id: str,
     session: SessionDep,
     actor: Reader,
-    params: Annotated[PageParams, Depends(page_params)],
+    params: PageDep,
 ) -> StateDiff:
     """Return what differs from one state version to another, by resource and attribute; sensitive values are null."""
     return service.diff(session, actor, version_id, other_id, params)
