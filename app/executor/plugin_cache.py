@@ -6,15 +6,12 @@ what is being fetched; `locks`, `notes` and `set-aside` are ours. A package ente
 is never changed, and leaves only by being set aside when it is not what its manifest says.
 """
 
-import base64
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
 import secrets
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,15 +22,13 @@ from app.core.canonical import sha256_hex
 from app.executor import constraints, lock_file
 from app.executor.cancel import CancelToken
 from app.executor.errors import PackageRefused
+from app.executor.package_files import file_facts, make_read_only, package_hash
 from app.executor.tree import wait_for
 from app.executor.trees import remove_tree
 
 _log = logging.getLogger(__name__)
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 PLATFORM = f"linux_{_ARCHITECTURES.get(os.uname().machine, os.uname().machine)}"
-_MOST_BYTES = 4 * 1024 * 1024 * 1024
-_MOST_FILES = 10_000
-_MOST_LEVELS = 32
 _NOTE_SECONDS = 3600.0
 _SET_ASIDE_SECONDS = 14 * 86_400.0
 _LOOK_SECONDS = 0.05
@@ -98,7 +93,7 @@ class PluginCache:
             return None
         if not path.is_dir():
             return None
-        if _facts(path) != files and not self._check(name, h1):
+        if file_facts(path) != files and not self._check(name, h1):
             return None
         return Package(address, version, path, h1, hashes)
 
@@ -143,7 +138,7 @@ class PluginCache:
         name = f"{address}/{version}/{PLATFORM}"
         if not lock_file.is_address(address) or not lock_file.is_version(version):
             raise PackageRefused(f"{address} {version} is no provider's address and version.", package=name)
-        _make_read_only(source, name)
+        make_read_only(source, name)
         h1 = package_hash(source)
         if h1 not in hashes:
             raise PackageRefused(
@@ -161,7 +156,7 @@ class PluginCache:
             "h1": h1,
             "hashes": sorted(hashes),
             "fetched_by": by,
-            "files": _facts(source),
+            "files": file_facts(source),
         }
         self._write_manifest(name, manifest)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -259,10 +254,10 @@ class PluginCache:
                 self._remove(name, "its content is not what was admitted")
                 return False
             manifest = json.loads((self._manifests / f"{name}.json").read_text())
-            if manifest["files"] != _facts(path):
+            if manifest["files"] != file_facts(path):
                 # Copied or restored: as good as it was, and not to be hashed again each time.
                 with contextlib.suppress(OSError):
-                    self._write_manifest(name, {**manifest, "files": _facts(path)})
+                    self._write_manifest(name, {**manifest, "files": file_facts(path)})
         except (OSError, PackageRefused, ValueError, KeyError) as error:
             self._remove(name, str(error))
             return False
@@ -312,74 +307,6 @@ class PluginCache:
             yield is_held
         finally:
             os.close(descriptor)
-
-
-def package_hash(directory: Path) -> str:
-    """Return the `h1:` checksum of an unpacked package.
-
-    SHA-256 over the sorted lines of `sha256sum`, in base64: https://pkg.go.dev/golang.org/x/mod/sumdb/dirhash#Hash1.
-    Raises ``OSError``, and ``PackageRefused`` for anything that is neither file nor directory.
-    """
-    lines = []
-    for name, path in sorted(_files(directory).items()):
-        with path.open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
-    return "h1:" + base64.b64encode(hashlib.sha256("".join(lines).encode()).digest()).decode()
-
-
-def _files(directory: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    pending = [(directory, 1)]
-    directories = 0
-    while pending:
-        above, level = pending.pop()
-        directories += 1
-        if level > _MOST_LEVELS:
-            raise PackageRefused(f"A provider's package holds more than {_MOST_LEVELS} directories in one another.")
-        if directories > _MOST_FILES:
-            raise PackageRefused(f"A provider's package holds more than {_MOST_FILES} directories.")
-        with os.scandir(above) as entries:
-            for entry in entries:
-                path = Path(entry.path)
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append((path, level + 1))
-                elif entry.is_file(follow_symlinks=False):
-                    found[path.relative_to(directory).as_posix()] = path
-                else:
-                    raise PackageRefused(f"{entry.name} in a provider's package is neither a file nor a directory.")
-                if len(found) > _MOST_FILES:
-                    raise PackageRefused(f"A provider's package holds more than {_MOST_FILES} files.")
-    return found
-
-
-def _facts(directory: Path) -> dict[str, list[int]]:
-    """Return what changes when a package's content does: each file's size and times of change."""
-    try:
-        found = {name: path.stat(follow_symlinks=False) for name, path in _files(directory).items()}
-    except (OSError, PackageRefused):
-        return {}
-    return {name: [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns] for name, facts in sorted(found.items())}
-
-
-def _make_read_only(source: Path, name: str) -> None:
-    """Make a fetched package ours, readable by all and writable by nobody, and put it on the disk."""
-    found = _files(source)
-    if sum(path.stat().st_size for path in found.values()) > _MOST_BYTES:
-        raise PackageRefused(f"The package {name} is larger than {_MOST_BYTES} bytes.", package=name)
-    for path in found.values():
-        if path.stat().st_nlink != 1:
-            raise PackageRefused(f"{path.name} of the package {name} has a second name.", package=name)
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.fchown(descriptor, os.geteuid(), os.getegid())
-            is_program = os.fstat(descriptor).st_mode & stat.S_IXUSR
-            os.fchmod(descriptor, 0o555 if is_program else 0o444)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    for directory, _, _ in os.walk(source, topdown=False):
-        os.chown(directory, os.geteuid(), os.getegid())
-        Path(directory).chmod(0o755 if Path(directory) == source else 0o555)
 
 
 def _let_engines_in(directory: Path, top: Path) -> None:

@@ -14,7 +14,7 @@ from app.core.ids import new_id
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor, ActorKind, Permission
 from app.core.settings import get_settings
-from app.identity import members, passwords, repository, tokens
+from app.identity import members, passwords, repository, rights, tokens
 from app.identity import repository_credentials as store
 from app.identity.errors import LinkUnusable, LoginRefused, TokenTooWide, TooManyAttempts
 from app.identity.models import ApiToken, LoginLink, ServiceAccount, User, UserSession
@@ -159,7 +159,7 @@ def create_login_link(
     row = repository.user(session, actor.organization_id, user_id)
     if row is None or row.disabled_at is not None:
         raise NotFound(f"There is no user {user_id!r} who could sign in.")
-    members.require_covers_subject(session, actor, row.id, "person")
+    rights.require_covers_subject(session, actor, row.id, "person")
     secret, moment = tokens.new_secret(), clock.now()
     link = LoginLink(
         id=new_id("link"),

@@ -1,8 +1,8 @@
-"""People, teams, service accounts and roles: who belongs, and who may grant what.
+"""People, teams, service accounts and roles: who belongs.
 
 What changes a right is written under the organization's fence row, held exclusively, so that no approval or
-verification sees half of it; then ``RightsChanged`` tells the slices above, in the same transaction. Nobody gives, or
-takes from another, rights that they don't hold themselves.
+verification sees half of it; then ``RightsChanged`` tells the slices above, in the same transaction. ``rights``
+says who may write it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,12 +16,12 @@ from app.core.db import Base
 from app.core.errors import Invalid, NotFound
 from app.core.ids import new_id
 from app.core.pages import Page, PageParams
-from app.core.permissions import PERSON_ONLY, Actor, ActorKind, Permission, system_actor
+from app.core.permissions import Actor, ActorKind, system_actor
 from app.fence import service as fence
-from app.identity import passwords, repository, repository_credentials
-from app.identity.errors import BeyondOwnRights, LastAdmin, NameTaken
+from app.identity import passwords, repository, repository_credentials, rights
+from app.identity.errors import LastAdmin, NameTaken
 from app.identity.models import Organization, ServiceAccount, Team, User
-from app.identity.roles import DESCRIPTIONS, PERMISSIONS, Role, permissions_of
+from app.identity.roles import DESCRIPTIONS, PERMISSIONS, Role
 from app.identity.schemas import (
     OrganizationOut,
     Reference,
@@ -78,7 +78,7 @@ def create_user(session: Session, actor: Actor, body: UserIn) -> UserOut:
     more than the actor's own rights.
     """
     roles = set(body.roles)
-    _require_covers(actor, roles, "person")
+    rights.require_covers(actor, roles, "person")
     teams = teams_named(session, actor.organization_id, body.teams)
     password = body.password.get_secret_value() if body.password is not None else None
     row = User(
@@ -140,13 +140,13 @@ def update_user(session: Session, actor: Actor, user_id: str, change: UserChange
     """
     fence.hold_exclusive(session, actor.organization_id)
     row = _user(session, actor.organization_id, user_id)
-    require_covers_subject(session, actor, row.id, "person")
+    rights.require_covers_subject(session, actor, row.id, "person")
     if change.name is not None and change.name != row.name:
         audit.record(session, actor, "user.renamed", ("user", row.id), {"from": row.name, "to": change.name})
         row.name = change.name
     is_touched = False
     if change.roles is not None:
-        is_touched |= _assign(session, actor, row.id, "person", change.roles)
+        is_touched |= rights.assign(session, actor, row.id, "person", change.roles)
     if change.is_disabled is not None and change.is_disabled != (row.disabled_at is not None):
         is_touched = True
         repository.set_disabled(row, clock.now() if change.is_disabled else None)
@@ -168,7 +168,7 @@ def assign_roles(session: Session, actor: Actor, user_id: str, roles: Iterable[R
 
 def create_team(session: Session, actor: Actor, name: str) -> TeamOut:
     """Create a team. Raises ``NameTaken``, and ``BeyondOwnRights`` unless the actor may approve."""
-    _require_may_shape_teams(actor)
+    rights.require_may_shape_teams(actor)
     row = Team(id=new_id("team"), organization_id=actor.organization_id, name=name, created_at=clock.now())
     _insert(session, row, f"A team is called {name!r} already; choose another name.", "name")
     audit.record(session, actor, "team.created", ("team", row.id), {"name": name})
@@ -216,32 +216,10 @@ def team_names(session: Session, organization_id: str, team_ids: Iterable[str]) 
     return {row.id: row.name for row in repository.teams(session, organization_id, wanted)} if wanted else {}
 
 
-def approvers_with_right(session: Session, organization_id: str, user_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the team ids of those who are people of the organization, enabled, and may approve; others are absent."""
-    return people_with(session, organization_id, user_ids, Permission.RUNS_APPROVE)
-
-
-def people_with(
-    session: Session, organization_id: str, user_ids: Iterable[str], permission: Permission
-) -> dict[str, frozenset[str]]:
-    """Return the team ids of those who are people of the organization, enabled, and hold the right; others are absent.
-
-    Approve, override and verify ask this under the organization's fence held shared, so that the answer stays true
-    until they commit.
-    """
-    enabled = repository.enabled_users(session, organization_id, user_ids)
-    roles, teams = repository.roles_of(session, enabled), repository.teams_of(session, enabled)
-    return {
-        user_id: frozenset(team.id for team in teams.get(user_id, []))
-        for user_id in enabled
-        if permission in permissions_of(roles.get(user_id, []), "person")
-    }
-
-
 def create_service_account(session: Session, actor: Actor, body: ServiceAccountIn) -> ServiceAccountOut:
     """Create a service account. Raises ``NameTaken``, ``BeyondOwnRights``."""
     kind: ActorKind = "agent" if body.is_agent else "service_account"
-    _require_covers(actor, body.roles, kind)
+    rights.require_covers(actor, body.roles, kind)
     row = ServiceAccount(
         id=new_id("sa"),
         organization_id=actor.organization_id,
@@ -282,51 +260,15 @@ def update_service_account(
     fence.hold_exclusive(session, actor.organization_id)
     row = _account(session, actor.organization_id, id_or_name)
     kind: ActorKind = "agent" if row.is_agent else "service_account"
-    require_covers_subject(session, actor, row.id, kind)
+    rights.require_covers_subject(session, actor, row.id, kind)
     if change.roles is not None:
-        _assign(session, actor, row.id, kind, change.roles)
+        rights.assign(session, actor, row.id, kind, change.roles)
     if change.is_disabled is not None and change.is_disabled != (row.disabled_at is not None):
         repository.set_disabled(row, clock.now() if change.is_disabled else None)
         action = "service_account.disabled" if change.is_disabled else "service_account.enabled"
         audit.record(session, actor, action, ("service_account", row.id))
     session.flush()
     return _present_account(row, repository.roles_of(session, [row.id]).get(row.id, []))
-
-
-def require_covers_subject(session: Session, actor: Actor, subject_id: str, kind: ActorKind) -> None:
-    """Raise ``BeyondOwnRights`` when a subject may do what the actor may not; everyone covers themselves."""
-    if subject_id != actor.id:
-        _require_covers(actor, repository.roles_of(session, [subject_id]).get(subject_id, []), kind)
-
-
-def _require_covers(actor: Actor, roles: Iterable[str], kind: ActorKind) -> None:
-    if actor.kind == "system":
-        return
-    beyond = sorted(permission for permission in permissions_of(roles, kind) if not actor.may(permission))
-    if beyond:
-        raise BeyondOwnRights(
-            f"{actor.name} may not give or change rights beyond their own: {', '.join(beyond)}. Ask someone who holds "
-            "them.",
-            permissions=beyond,
-        )
-
-
-def _require_may_shape_teams(actor: Actor) -> None:
-    """Teams decide whose approval counts, so only who could approve shapes them; that leaves out bots."""
-    if actor.kind != "system" and not all(actor.may(permission) for permission in PERSON_ONLY):
-        raise BeyondOwnRights(f"{actor.name} may not approve, so may not decide who does: ask an admin, a person.")
-
-
-def _assign(session: Session, actor: Actor, subject_id: str, kind: ActorKind, roles: Iterable[str]) -> bool:
-    before = set(repository.roles_of(session, [subject_id]).get(subject_id, []))
-    after = set(roles)
-    _require_covers(actor, after, kind)
-    if before == after:
-        return False
-    repository.set_roles(session, actor.organization_id, subject_id, after)
-    target = ("user" if kind == "person" else "service_account", subject_id)
-    audit.record(session, actor, f"{target[0]}.roles_changed", target, {"from": sorted(before), "to": sorted(after)})
-    return True
 
 
 def _require_an_admin(session: Session, organization_id: str) -> None:
@@ -357,7 +299,7 @@ def _account(session: Session, organization_id: str, id_or_name: str) -> Service
 
 
 def _team_and_user(session: Session, actor: Actor, team_id: str, user_id: str) -> tuple[Team, User]:
-    _require_may_shape_teams(actor)
+    rights.require_may_shape_teams(actor)
     fence.hold_exclusive(session, actor.organization_id)
     team = repository.team(session, actor.organization_id, team_id)
     if team is None:

@@ -21,7 +21,6 @@ from app.identity.credentials import (
 )
 from app.identity.members import (
     add_team_member,
-    approvers_with_right,
     assign_roles,
     count_people,
     create_organization,
@@ -40,13 +39,13 @@ from app.identity.members import (
     list_service_accounts,
     list_teams,
     list_users,
-    people_with,
     remove_team_member,
     team_names,
     teams_named,
     update_service_account,
     update_user,
 )
+from app.identity.rights import approvers_with_right, people_with
 from app.identity.schemas import SESSION_COOKIE, RightsChanged
 
 __all__ = [

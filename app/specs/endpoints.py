@@ -33,9 +33,8 @@ from app.specs.schemas import (
     SpecVersionOut,
     StackIn,
     StackOut,
-    TerraformStackSpec,
-    validate_spec,
 )
+from app.specs.spec import TerraformStackSpec, validate_spec
 
 router = APIRouter(prefix="/terraform", tags=["stacks"])
 

@@ -38,10 +38,9 @@ from app.specs.schemas import (
     StackOut,
     StackRef,
     StackVersionSummary,
-    TerraformStackSpec,
     Who,
-    root_directory,
 )
+from app.specs.spec import TerraformStackSpec, root_directory
 
 WorkspaceCounter = Callable[[Session, Sequence[str]], dict[str, int]]
 _count_workspaces: WorkspaceCounter | None = None

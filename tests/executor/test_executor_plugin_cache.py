@@ -8,7 +8,8 @@ import pytest
 from app.executor import plugin_cache
 from app.executor.cancel import CancelSource, StopOrder
 from app.executor.errors import PackageRefused
-from app.executor.plugin_cache import PLATFORM, PluginCache, package_hash
+from app.executor.package_files import package_hash
+from app.executor.plugin_cache import PLATFORM, PluginCache
 
 ADDRESS = "registry.example.invalid/acme/demo"
 

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from app.core.settings import get_settings
-from app.executor.plugin_cache import PLATFORM, PluginCache, package_hash
+from app.executor.package_files import package_hash
+from app.executor.plugin_cache import PLATFORM, PluginCache
 from app.runner.upkeep import check_cache
 
 ADDRESS = "registry.example.invalid/acme/demo"

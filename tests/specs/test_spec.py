@@ -7,13 +7,8 @@ from hypothesis import strategies as st
 from app.specs.diff import differences, pointer
 from app.specs.errors import SpecInvalid
 from app.specs.module_source import parse_module_source
-from app.specs.schemas import (
-    TERRAFORM_MODULE_KINDS,
-    TerraformStackSpec,
-    parse_spec,
-    split_output_reference,
-    validate_spec,
-)
+from app.specs.rules import split_output_reference
+from app.specs.spec import TERRAFORM_MODULE_KINDS, TerraformStackSpec, parse_spec, validate_spec
 
 DIGEST = "a" * 64
 
