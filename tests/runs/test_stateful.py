@@ -22,14 +22,15 @@ from app.runs.machine import FINAL, MOVES, Kind, Status
 from app.state import service as state
 from app.workspaces import service as workspaces
 from tests.factories.policies import own_policy_sets
-from tests.runs.gate_machine import Histories, Place
+from tests.runs.gate_intruders import Intruded
+from tests.runs.gate_machine import Place
 
 EXAMPLES = int(os.environ.get("SLUICE_TEST_EXAMPLES", "12"))
 STEPS = int(os.environ.get("SLUICE_TEST_STEPS", "25"))
 SEED = os.environ.get("SLUICE_TEST_SEED")
 
 
-class Gate(Histories):
+class Gate(Intruded):
     """The histories, and what must always hold."""
 
     @invariant()

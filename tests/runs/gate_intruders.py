@@ -1,0 +1,151 @@
+"""What the gate's guards must bear one by one: a fence alone, a runner without its lease, a plan that was altered.
+
+Each is one rule, so that a short history meets it; elsewhere one guard would hide that another is gone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from app.core import clock
+from app.core.db import unit_of_work
+from app.core.ids import new_id
+from app.fence import service as fence
+from app.fence.schemas import EVERYTHING
+from app.runner.port import LeaseLost, ProgressRecord, RunnerJob
+from app.runs import repository
+from app.runs.machine import FINAL, Status
+from tests.runs.gate_machine import Histories, Place
+from tests.runs.gate_model import Plan
+
+KEPT_AS_EVIDENCE = {"failure", "timings", "state_version_id"}
+OF_ITS_DEATH = {"quiesced_at", "proof_of_death"}
+numbers = st.integers(0, 5)
+
+
+class Intruded(Histories):
+    """Histories in which each guard is also met by itself."""
+
+    @precondition(lambda self: not self.halted)
+    @rule(
+        scope=st.sampled_from(["workspace", "organization", "everything"]),
+        how=st.sampled_from(["claim", "approve", "verify", "request", "settle"]),
+    )
+    def start_under_a_fence(self, scope: str, how: str) -> None:
+        """Try to start something while a fence stands and no run has been marked."""
+        place = {"workspace": self.scene.workspace.id, "organization": self.scene.organization_id}
+        fence_id, halt_id = place.get(scope, EVERYTHING), new_id("halt")
+        with unit_of_work() as session:
+            fence.raise_fence(session, fence_id, halt_id=halt_id, actor=self.scene.admin, reason="alone")
+        before = {run.id: run.status for run in self.runs()}
+        self.halted = True
+        self._start(how)
+        self.halted = False
+        after = {run.id: run.status for run in self.runs()}
+        with unit_of_work() as session:
+            assert fence.lower_fence(session, fence_id, halt_id=halt_id)
+        assert set(after) == set(before), f"a run was requested although a fence stood ({scope})"
+        moved = {run_id for run_id, status in after.items() if status != before[run_id]}
+        started = [run_id for run_id in moved if after[run_id] in {Status.RUNNING, Status.APPROVED}]
+        assert not started, f"{how} started {started} although a fence stood ({scope})"
+        Place.seen["a fence alone"] += bool(before)
+
+    def _start(self, how: str) -> None:
+        if how == "claim":
+            self.claim()
+        elif how == "approve":
+            self.everybody_approves()
+        elif how == "request":
+            self.attempt(self.scene.request)
+        for job in list(self.jobs.values()):
+            if how == "settle" and job.kind != "apply":
+                self._settle(job, Plan())
+            elif how == "verify" and job.kind == "apply" and job.run_id not in self.verified:
+                answer = self.attempt(lambda job=job: self.scene.verify(job))  # type: ignore[misc]
+                assert answer is None or not answer.may_apply, f"{job.run_id} is applied under a fence"
+
+    @precondition(lambda self: bool(self.jobs))
+    @rule(
+        number=numbers,
+        how=st.sampled_from(
+            ["heartbeat", "append", "check", "settle", "verify", "finish", "fail", "acknowledge", "quiesce"]
+        ),
+        token=st.sampled_from(["swept", "older", "newer"]),
+    )
+    def write_without_the_lease(self, number: int, how: str, token: str) -> None:
+        """Try to write as a runner whose token is not the run's, or no longer."""
+        job = self.job(number)
+        if job is None:
+            return
+        if token == "swept":
+            self.expire(number)
+        else:
+            job = job.model_copy(update={"fencing_token": job.fencing_token + (1 if token == "newer" else -1)})
+        before = self._facts(job.run_id)
+        if before["fencing_token"] == job.fencing_token:
+            return
+        try:
+            self._say(job, how)
+        except LeaseLost:
+            assert how in {"heartbeat", "append", "check", "settle", "verify"}
+        else:
+            assert how not in {"heartbeat", "append", "check"}, f"{how} without the lease ({token}) was taken"
+        after = self._facts(job.run_id)
+        evidence = KEPT_AS_EVIDENCE | (OF_ITS_DEATH if how == "quiesce" else set())
+        is_evidence = token != "newer" and before["status"] in FINAL
+        for name, value in after.items():
+            assert value == before[name] or (is_evidence and name in evidence), f"{how} ({token}) changed {name}"
+        Place.seen["without the lease"] += 1
+
+    def _facts(self, run_id: str) -> dict[str, Any]:
+        run = self.scene.run(run_id)
+        return {column.key: getattr(run, column.key) for column in run.__table__.columns if column.key != "updated_at"}
+
+    def _say(self, job: RunnerJob, how: str) -> None:
+        port, held = self.scene.port, (job.run_id, job.fencing_token)
+        line = ProgressRecord(at=clock.now(), kind="line", text="too late")
+        ways: dict[str, Callable[[], Any]] = {
+            "heartbeat": lambda: port.heartbeat(*held, "planning"),
+            "append": lambda: port.append(*held, [line]),
+            "check": lambda: port.check(*held, self.scene.outcome(job)),
+            "settle": lambda: port.settle(*held, self.scene.outcome(job)),
+            "verify": lambda: port.verify(*held),
+            "finish": lambda: self.scene.finish(job),
+            "fail": lambda: self.scene.fail(job),
+            "acknowledge": lambda: port.acknowledge(*held, None),
+            "quiesce": lambda: self.scene.quiesce(job),
+        }
+        answer = ways[how]()
+        assert how != "verify" or not answer.may_apply, "an apply begins without the lease"
+
+    @precondition(lambda self: any(job.kind == "apply" for job in self.jobs.values()))
+    @rule(number=numbers, what=st.sampled_from(["plan file", "parts", "fingerprint", "the apply's own", "variable"]))
+    def alter_before_it_is_verified(self, number: int, what: str) -> None:
+        """Alter what was approved between the claim of an apply and its verification, past every check before."""
+        waiting = [job for job in self.jobs.values() if job.kind == "apply" and job.run_id not in self.verified]
+        if not waiting:
+            return
+        job = waiting[number % len(waiting)]
+        if what == "variable":
+            self.scene.put_variable(new_id("value"))
+        else:
+            self._alter(job, what)
+        answer = self.attempt(lambda: self.scene.verify(job))
+        assert answer is None or not answer.may_apply, f"{job.run_id} is applied although its {what} was altered"
+        Place.seen["altered"] += 1
+
+    def _alter(self, job: RunnerJob, what: str) -> None:
+        with unit_of_work() as session:
+            apply, plan = repository.by_id(session, job.run_id), repository.by_id(session, job.planned_run_id or "")
+            assert apply is not None
+            assert plan is not None
+            if what == "plan file":
+                plan.artifacts = {**plan.artifacts, "plan_file": {**plan.artifacts["plan_file"], "digest": "0" * 64}}
+            elif what == "parts":
+                plan.fingerprint_parts = {**(plan.fingerprint_parts or {}), "configuration": "0" * 64}
+            elif what == "fingerprint":
+                plan.fingerprint = apply.fingerprint = "0" * 64
+            else:
+                apply.fingerprint = "0" * 64
