@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from app.core.texts import neutral, neutral_value
+from app.runner.spellings import longest_spelling, spelling_patterns
 
 MASK = "***"
 # A shorter value is masked only where it stands alone: otherwise a one-letter secret would blank every line and so
@@ -19,8 +20,7 @@ _ANYWHERE_LENGTH = 3
 _ENCODED_LENGTH = 4
 _BASE64_CORE_LENGTH = 6
 # A terminal sequence whose end is in the next piece, and what may be half of a line end.
-_UNFINISHED = re.compile(r"(?:\x1b(?:[\[\]PX^_(]?[^\x1b\x07a-zA-Z\n]{0,80})?|\r+)\Z")
-_PERCENT = re.compile(r"%[0-9A-F]{2}")
+_UNFINISHED = re.compile(r"(?:(?:\x1b[\[\]PX^_(]?|\x9b)[^\x1b\x07a-zA-Z\n]{0,80}|\r+)\Z")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.){4,})"')
 
 
@@ -33,9 +33,8 @@ class Masker:
         forms: set[str] = set()
         for value in values:
             if len(value) >= _ENCODED_LENGTH:
-                spelled = _hex_pattern(value.encode())
-                patterns.add(spelled)
-                longest = max(longest, 4 * len(value.encode()))
+                patterns |= spelling_patterns(value)
+                longest = max(longest, longest_spelling(value))
             for form in _forms(value) | {neutral(form) for form in _forms(value)}:
                 forms.add(form)
                 longest = max(longest, len(form))
@@ -43,8 +42,7 @@ class Masker:
                     patterns.add(re.escape(form))
                 else:
                     patterns.add(rf"(?<!\w){re.escape(form)}(?!\w)" if form.strip() else "(?!)")
-        ordered = sorted(patterns, key=len, reverse=True)
-        self._pattern = re.compile("|".join(ordered)) if ordered else None
+        self._pattern = re.compile(_either(patterns)) if patterns else None
         self.longest = longest
         self.forms = tuple(sorted(forms, key=len, reverse=True))
         """Every spelling that is looked for, the longest first."""
@@ -120,6 +118,19 @@ class StreamMasker:
         return cut
 
 
+def _either(patterns: Iterable[str]) -> str:
+    """Return a pattern of any of these, the longest first.
+
+    Those that begin with the same character stand together after it: at each place of a text one comparison leaves all
+    of them out, which is seven times as fast with the spellings of thirty values.
+    """
+    groups: dict[str, list[str]] = {}
+    for pattern in sorted(patterns, key=len, reverse=True):
+        first = pattern[0] if pattern[0].isalnum() and pattern[1:2] not in {"{", "?"} else ""
+        groups.setdefault(first, []).append(pattern[len(first) :])
+    return "|".join(f"{first}(?:{'|'.join(group)})" for first, group in groups.items())
+
+
 def sensitive_texts(value: str, *, is_hcl: bool) -> list[str]:
     """Return the texts to mask for one variable: its value, each line of it, and the strings in an expression."""
     texts = [value]
@@ -139,25 +150,12 @@ def _forms(value: str) -> set[str]:
     forms = {value, value.strip()}
     if len(value) >= _ENCODED_LENGTH:
         forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-        # Go's encoder, which the engines use, writes <, > and & as escapes.
-        forms.add(
-            json.dumps(value, ensure_ascii=False)[1:-1]
-            .replace("&", "\\u0026")
-            .replace("<", "\\u003c")
-            .replace(">", "\\u003e")
-        )
         # JSON within JSON, as in the value of an output that is itself a document.
         forms.add(json.dumps(json.dumps(value)[1:-1])[1:-1])
-        for quoted in (quote(value, safe=""), quote(value), quote_plus(value)):
-            forms |= {quoted, _PERCENT.sub(lambda found: found[0].lower(), quoted)}
+        forms |= {quote(value, safe=""), quote_plus(value)}
         forms |= _base64_forms(value.encode())
     forms.discard("")
     return forms
-
-
-def _hex_pattern(value: bytes) -> str:
-    """Return a pattern of the value in hexadecimal, upper or lower case, its bytes apart or not."""
-    return r"(?i:" + r"[ :\-]?".join(f"{byte:02x}" for byte in value) + ")"
 
 
 def _base64_forms(value: bytes) -> set[str]:

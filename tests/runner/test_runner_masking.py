@@ -1,4 +1,5 @@
 import base64
+import html
 import itertools
 import json
 import re
@@ -104,11 +105,21 @@ def test_without_values_nothing_changes(values: list[str]) -> None:
 _SECRETS = st.text(
     st.characters(min_codepoint=33, max_codepoint=0x24F, exclude_characters="*"), min_size=6, max_size=40
 )
+
+
+def _escaped(document: str, letters: str) -> str:
+    """Return a document in JSON with some letters escaped by their numbers."""
+    return document.translate({ord(letter): f"\\u{ord(letter):04x}" for letter in letters})
+
+
 _ENCODINGS = {
     "plain": lambda value: value,
     "json": json.dumps,
     "json in json": lambda value: json.dumps(json.dumps({"a": value})),
-    "json of Go": lambda value: json.dumps(value, ensure_ascii=False).replace("&", "\\u0026").replace("<", "\\u003c"),
+    "json of Go": lambda value: _escaped(json.dumps(value, ensure_ascii=False), "<>&"),
+    "json that escapes less": lambda value: _escaped(json.dumps(value, ensure_ascii=False), "<&"),
+    "json that escapes more": lambda value: _escaped(json.dumps(value), "<>&'=/"),
+    "html": html.escape,
     "hex": lambda value: value.encode().hex(),
     "HEX": lambda value: value.encode().hex().upper(),
     "hex apart": lambda value: value.encode().hex(":"),
@@ -160,3 +171,8 @@ def test_stream_masker_finds_a_value_whose_colour_is_cut_in_two() -> None:
     stream = StreamMasker(Masker(["hunter2-secret"]))
     shown = stream.piece("see hun\x1b[1", is_last=False) + stream.piece(";31mter2-secret\r", is_last=False)
     assert shown + stream.piece("next", is_last=True) == f"see {MASK}\nnext"
+
+
+def test_stream_masker_shows_nothing_of_a_sequence_in_one_character_that_is_cut_in_two() -> None:
+    stream = StreamMasker(Masker(["hunter2-secret"]))
+    assert stream.piece("00\x9b", is_last=False) + stream.piece("31mred", is_last=True) == "00red"
