@@ -129,6 +129,11 @@ def engine_tool(request: pytest.FixtureRequest) -> discovery.Tool:
 def forget_settings() -> None:
     """Let settings and what is made from them be read again."""
     db.engine.cache_clear()
+    forget_broker()
+
+
+def forget_broker() -> None:
+    """Let settings be read again; engines stay, since who drops one must have disposed of its connections."""
     broker.celery_app.cache_clear()
     outbox.outbox.cache_clear()
     get_settings.cache_clear()
@@ -207,9 +212,9 @@ def redis_url(_redis: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with redis.Redis.from_url(_redis) as connection:
         connection.flushall()
     monkeypatch.setenv("SLUICE_REDIS_URL", _redis)
-    forget_settings()
+    forget_broker()
     yield _redis
-    forget_settings()
+    forget_broker()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ process dies is ended by whoever looks after halts, and its halt is lifted.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -104,14 +104,9 @@ def end_abandoned() -> None:
             if row is None:
                 continue
             what = "its halt was lifted" if row.halt_id is not None else "it had not halted anything"
-            drill_repository.note(
-                session,
-                row.id,
-                status="failed",
-                ended_at=clock.now(),
-                failed_step="resume" if row.halt_id is not None else "start",
-                detail=f"The process that carried the drill out has ended; {what}.",
-            )
+            failed: StepName = "resume" if row.halt_id is not None else "start"
+            detail = f"The process that carried the drill out has ended; {what}."
+            _note_end(session, system_actor(row.organization_id), row.id, failed, detail, row.steps)
             if row.halt_id is not None:
                 fence.lower_if_raised_by(session, row.workspace_id, row.halt_id)
                 service.note_lifted(session, system_actor(row.organization_id), row.halt_id, "The drill was abandoned.")
@@ -190,8 +185,11 @@ class Drill:
                 speculative=not self._is_canary,
                 configuration_id=configuration,
             )
-            self._run_id = str(runs.request(session, self._actor, wanted, None)["id"])
-        self._note(run_id=self._run_id)
+            run_id = str(runs.request(session, self._actor, wanted, None)["id"])
+            # Noted with it, so that whoever ends this drill knows what to stop.
+            if not drill_repository.note(session, self.id, run_id=run_id):
+                raise _Ended
+        self._run_id = run_id
         if not self._is_canary:
             return f"Requested the speculative plan {self._run_id}."
         plan = self._until("the canary's plan was approved by its rule", self._run_id, lambda seen: seen.child_run_id)
@@ -283,15 +281,8 @@ class Drill:
 
     def _end(self, failed: StepName | None) -> None:
         detail = self._steps[-1]["detail"] if failed is not None else None
-        status = "passed" if failed is None else "failed"
         with unit_of_work() as session:
-            ended = drill_repository.note(
-                session, self.id, status=status, failed_step=failed, detail=detail, ended_at=clock.now()
-            )
-            if ended:
-                seconds = {step["name"]: step["seconds"] for step in self._steps}
-                found = {"status": status, "failed_step": failed, "seconds": seconds}
-                audit.record(session, self._actor, "halt.drill_ended", ("drill", self.id), found)
+            _note_end(session, self._actor, self.id, failed, detail, self._steps)
 
     def _required(self) -> str:
         assert self._run_id is not None, "the first step requests it"
@@ -329,6 +320,23 @@ class Drill:
         with unit_of_work() as session:
             if not drill_repository.note(session, self.id, **values):
                 raise _Ended
+
+
+def _note_end(
+    session: Session,
+    actor: Actor,
+    drill_id: str,
+    failed: StepName | None,
+    detail: str | None,
+    steps: Sequence[Mapping[str, Any]],
+) -> None:
+    """Note how a drill ended, and record it; nothing when it had ended before."""
+    status = "passed" if failed is None else "failed"
+    ended_at = clock.now()
+    if drill_repository.note(session, drill_id, status=status, failed_step=failed, detail=detail, ended_at=ended_at):
+        seconds = {step["name"]: step["seconds"] for step in steps}
+        found = {"status": status, "failed_step": failed, "seconds": seconds}
+        audit.record(session, actor, "halt.drill_ended", ("drill", drill_id), found)
 
 
 def _present(row: HaltDrill) -> DrillOut:
