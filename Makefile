@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format migrate client docs tools test-servers bench chaos lock clean
+.PHONY: help install install-dev run test search check format migrate client docs tools test-servers bench chaos lock clean
 
 # The first Python that is new enough; name another with `make PYTHON=… …`.
 PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -14,6 +14,8 @@ B ?=
 SEED ?=
 KILLS ?= 220
 MINUTES ?= 18
+EXAMPLES ?= 2000
+T ?= tests
 
 ifeq ($(strip $(PYTHON)),)
 $(error Python 3.11 or later is needed, and none was found on the PATH. Install one, or name it: make PYTHON=/path/to/python3 …)
@@ -43,6 +45,11 @@ test: ## every test, with real PostgreSQL, Redis, worker, engine and browser
 	@$(PYTHON) tools/install.py fake-gcs-server empty-provider azurite nginx
 	@$(PYTHON) tools/setup.py python-dev frontend
 	@$(BIN)/python tools/test.py
+
+search: ## property tests with random examples, this many of each: make search EXAMPLES=2000
+	@$(PYTHON) tools/install.py --unless-engine
+	@$(PYTHON) tools/setup.py python-dev
+	@SLUICE_TEST_SEARCH=$(EXAMPLES) $(BIN)/pytest -q -m "hypothesis and not slow" -n 2 --dist loadgroup --timeout 3600 $(T)
 
 check: ## format, lint, types, import rules, migrations match models, generated client
 	@$(PYTHON) tools/setup.py python-dev frontend-packages

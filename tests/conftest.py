@@ -2,6 +2,7 @@
 
 - ``session`` (``db`` is the same): a transaction that is rolled back; every ``unit_of_work`` inside joins it
 - ``real_database``: a migrated database of its own, with real commits (races, processes); its address
+- ``module_database``, ``module_redis_url``: addresses for processes that serve all tests of a module
 - ``redis_url``: a real Redis; without it, jobs go to a broker in memory
 - ``sent_jobs``: what ``core.jobs`` would have sent, as ``(task, ids, queue)``
 - ``client``: the API inside ``session``'s transaction, as whichever actor the test says
@@ -22,7 +23,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, pool
 from sqlalchemy.orm import Session
 
-from tests.support import aws, clouds, guards, nginx
+from tests.support import aws, clouds, examples, guards, nginx
 
 if TYPE_CHECKING:
     from tests.support.client import ActingClient
@@ -41,6 +42,8 @@ from app.core import broker, db, jobs, outbox  # noqa: E402 - after the environm
 from app.core.settings import get_settings  # noqa: E402
 from app.executor import discovery  # noqa: E402
 from tests.support import database, registry  # noqa: E402
+
+examples.load()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -215,6 +218,24 @@ def redis_url(_redis: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     forget_broker()
     yield _redis
     forget_broker()
+
+
+@pytest.fixture(scope="module")
+def module_database(databases: database.TestDatabases) -> Iterator[str]:
+    """A migrated database for processes that serve all tests of a module; settings don't name it."""
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def module_redis_url(_redis: str) -> str:
+    """A real Redis, emptied, for processes that serve all tests of a module; settings don't name it."""
+    import redis
+
+    with redis.Redis.from_url(_redis) as connection:
+        connection.flushall()
+    return _redis
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from steps import BIN, FRONTEND, ROOT, Step, run_all
+from steps import BIN, FRONTEND, ROOT, Step, run_beside
 
 STEPS = [
     Step("format (ruff format)", [BIN / "ruff", "format", "--check", "--quiet", "."]),
@@ -22,4 +22,4 @@ STEPS = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(run_all(STEPS))
+    sys.exit(run_beside(STEPS))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.codegen.errors import NotRenderable
 from app.codegen.hcl import Hcl, address, identifier, import_block, literal, quoted, removed_block
 from app.executor.discovery import Tool
+from tests.support.examples import examples
 from tests.support.guards import spawning
 
 NASTY = [
@@ -104,7 +105,7 @@ def test_literal_nasty_texts_read_back_by_the_engine_are_the_same(
 
 
 @pytest.mark.engine
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8), suppress_health_check=list(HealthCheck))
 @given(values=st.lists(VALUES, min_size=40, max_size=120))
 def test_literal_any_value_read_back_by_the_engine_is_the_same(
     read_back: Callable[[list[Any]], list[Any]], values: list[Any]

@@ -1,6 +1,9 @@
-"""The real AWS provider against an AWS API on loopback, by the command line, with each engine that is found.
+"""The real AWS provider against an AWS API on loopback, by the command line.
 
-A service account plans, as CI does; the admin, a person, approves.
+A service account plans, as CI does; the admin, a person, approves. The provider is large, and each of its starts takes
+seconds, so each engine plans and applies with it in one journey: the first that is found from a bucket's plan to its
+destroy, the other, where there is one, from an apply whose engine is killed to the import of what it had made. What an
+engine's own plan, apply, destroy and states are like is shown with each of them in test_journey.py and tests/state.
 """
 
 from collections.abc import Iterator
@@ -64,13 +67,28 @@ class Scene:
         return sum(vpc["cidr_block"] == cidr for vpc in answer.get("ec2", {}).get("VPC", ()))
 
 
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> aws.Provider:
+def found_engines() -> list[discovery.Tool]:
     found = discovery.find_engines(get_settings())
     if not found:
         pytest.fail("No engine was found: run `make tools`, or install OpenTofu or Terraform.")
+    return found
+
+
+@pytest.fixture
+def first_engine() -> discovery.Tool:
+    return found_engines()[0]
+
+
+@pytest.fixture
+def last_engine() -> discovery.Tool:
+    """Another than the first, where there is another."""
+    return found_engines()[-1]
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> aws.Provider:
     try:
-        return aws.lay_out_provider(tmp_path_factory.mktemp("provider"), found[0].path)
+        return aws.lay_out_provider(tmp_path_factory.mktemp("provider"), found_engines()[0].path)
     except aws.ProviderMissing as error:
         pytest.fail(str(error))
 
@@ -89,11 +107,11 @@ def configuration(directory: Path, scene: Scene, body: str) -> Path:
 
 
 def test_bucket_planned_approved_applied_replanned_destroyed(
-    scene: Scene, engine_tool: discovery.Tool, tmp_path: Path
+    scene: Scene, first_engine: discovery.Tool, tmp_path: Path
 ) -> None:
     sluice, ci = scene.sluice, scene.ci
-    workspace = scene.workspace("bucket", engine_tool)
-    bucket = f"sluice-logs-{engine_tool.kind}"
+    workspace = scene.workspace("bucket", first_engine)
+    bucket = f"sluice-logs-{first_engine.kind}"
     directory = configuration(tmp_path, scene, aws.BUCKET)
     sluice.ask("var", "set", "-w", workspace, f"bucket={bucket}")
     plan_directory = ("plan", directory, "--workspace", workspace, "--create", "--wait")
@@ -101,8 +119,8 @@ def test_bucket_planned_approved_applied_replanned_destroyed(
     plan = sluice.ask(*plan_directory, token=ci, code=CHANGES)
     assert plan["status"] == "awaiting_approval"
     assert plan["summary"]["add"] == 1
-    assert plan["engine"]["kind"] == engine_tool.kind
-    assert plan["engine"]["version"] == engine_tool.version
+    assert plan["engine"]["kind"] == first_engine.kind
+    assert plan["engine"]["version"] == first_engine.version
     assert sluice.ask("apply", plan["id"], "--wait", token=ci, code=FAILED)["code"] == "approval_required"
     assert sluice.ask("approve", plan["id"], token=ci, code=FAILED)["status"] == 403
     assert not scene.has_bucket(bucket)
@@ -125,10 +143,9 @@ def test_bucket_planned_approved_applied_replanned_destroyed(
     assert not scene.has_bucket(bucket)
 
 
-def test_vpc_planned_approved_applied_replanned(scene: Scene, tmp_path: Path) -> None:
-    # One engine is enough: the bucket walks the whole way with each.
+def test_vpc_planned_approved_applied_replanned(scene: Scene, first_engine: discovery.Tool, tmp_path: Path) -> None:
     sluice, ci = scene.sluice, scene.ci
-    workspace = scene.workspace("vpc", discovery.find_engine(get_settings()))
+    workspace = scene.workspace("vpc", first_engine)
     directory = configuration(tmp_path, scene, aws.VPC)
     plan = sluice.ask("plan", directory, "--workspace", workspace, "--create", "--wait", token=ci, code=CHANGES)
     assert plan["summary"] | {"add": 0} == dict.fromkeys(plan["summary"], 0)
@@ -141,15 +158,15 @@ def test_vpc_planned_approved_applied_replanned(scene: Scene, tmp_path: Path) ->
 
 
 def test_what_a_killed_engine_made_is_imported_from_its_recovery_list(
-    scene: Scene, engine_tool: discovery.Tool, tmp_path: Path
+    scene: Scene, last_engine: discovery.Tool, tmp_path: Path
 ) -> None:
     sluice, ci = scene.sluice, scene.ci
-    workspace = scene.workspace("recovered", engine_tool)
+    workspace = scene.workspace("recovered", last_engine)
     sluice.ask("workspace", "set", workspace, "--state-backend", "managed")
     body = f"""
     resource "aws_ssm_parameter" "made" {{
       for_each = toset(["a", "$${{b}}"])
-      name     = "/{engine_tool.kind}/${{md5(each.key)}}"
+      name     = "/{last_engine.kind}/${{md5(each.key)}}"
       type     = "String"
       value    = "v"
     }}
@@ -162,8 +179,9 @@ def test_what_a_killed_engine_made_is_imported_from_its_recovery_list(
     """
     directory = configuration(tmp_path, scene, body % 300)
     plan = sluice.ask("plan", directory, "--workspace", workspace, "--wait", token=ci, code=CHANGES)
+    assert (plan["engine"]["kind"], plan["engine"]["version"]) == (last_engine.kind, last_engine.version)
     apply = sluice.ask("approve", plan["id"])["child_run_id"]
-    kill_engine(sluice, engine_tool, while_running="sleep")
+    kill_engine(sluice, last_engine, while_running="sleep")
     wait_until("the apply has quiesced", lambda: sluice.ask("run", "show", apply)["quiesced_at"])
 
     found = sluice.ask("recovery", "show", plan["id"])
@@ -173,7 +191,7 @@ def test_what_a_killed_engine_made_is_imported_from_its_recovery_list(
     assert set(by_address) == {*made, "terraform_data.slow"}
     for address in made:
         assert by_address[address]["outcome"] == "created"
-        assert by_address[address]["resource_id"].startswith(f"/{engine_tool.kind}/")
+        assert by_address[address]["resource_id"].startswith(f"/{last_engine.kind}/")
 
     blocks = sluice.run("recovery", "show", plan["id"], "--import-blocks")
     assert blocks.code == DONE

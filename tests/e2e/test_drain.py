@@ -45,11 +45,11 @@ def journal() -> Iterator[Journal]:
         yield running
 
 
-@pytest.fixture
-def parts(real_database: str, redis_url: str) -> Iterator[Parts]:
+@pytest.fixture(scope="module")
+def installation(module_database: str, module_redis_url: str) -> Iterator[Parts]:
     with running_parts(
-        real_database,
-        redis_url,
+        module_database,
+        module_redis_url,
         SLUICE_WORKER_CONCURRENCY=str(APPLIES),
         SLUICE_LEASE_SECONDS="10",
         SLUICE_GRACE_SECONDS=str(GRACE_SECONDS),
@@ -63,8 +63,15 @@ def parts(real_database: str, redis_url: str) -> Iterator[Parts]:
 
 
 @pytest.fixture
-def site(parts: Parts) -> Iterator[Site]:
-    opened = Site(parts)  # type: ignore[arg-type]
+def parts(installation: Parts) -> Iterator[Parts]:
+    """API and beat, which serve all tests here; each starts its own workers, and they end with it."""
+    with installation.kept():
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def site(installation: Parts) -> Iterator[Site]:
+    opened = Site(installation)  # type: ignore[arg-type]
     yield opened
     opened.close()
 

@@ -1,18 +1,23 @@
-"""The whole journey over HTTP, with a real worker and each engine that is found."""
+"""The whole journey over HTTP, with a real worker and each engine that is found.
 
+Beside it what one engine shows, since the engines' part is covered with each of them elsewhere: override files in
+tests/state/test_backend_engines.py, sensitive values in test_secrets_at_rest.py, policies in
+tests/runner/test_runner_supervisor_real.py. Files that a plan leaves beside it, and an apply by another worker on
+another disk, are in test_separate_disks.py.
+"""
+
+import io
 import json
+import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.executor.discovery import Tool
 from tests.e2e.site import Site
-from tests.support.server import running_sluice
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engine, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(240)]
 
-FAKE = Path(__file__).parents[1] / "executor" / "fake_engine.py"
 SECRET = "s3cret-Tr0ub4dor-value"
 
 
@@ -67,8 +72,8 @@ def test_journey_upload_plan_approve_apply_replan_destroy(site: Site, engine_too
     assert "2 destroyed" in site.log(str(site.run(destroyed)["child_run_id"]))
 
 
-def test_journey_policy_that_fails_blocks(site: Site, engine_tool: Tool) -> None:
-    workspace = site.workspace(engine_tool.kind)
+def test_journey_policy_that_fails_blocks(site: Site) -> None:
+    workspace = site.workspace()
     body = {"policy_set_uri": "policies/no_local_exec", "enforcement_level": "hard-mandatory", "workspace": workspace}
     site.post("/terraform/policy-attachments", body)
     local_exec = 'resource "terraform_data" "a" {\n  provisioner "local-exec" {\n    command = "true"\n  }\n}\n'
@@ -109,8 +114,8 @@ def test_journey_idempotency_key_gives_the_first_answer_again(site: Site) -> Non
     assert len(site.get(f"/terraform/runs?workspace={workspace}")["items"]) == 1
 
 
-def test_journey_sensitive_variable_is_nowhere_to_be_read(site: Site, engine_tool: Tool) -> None:
-    workspace = site.workspace(engine_tool.kind)
+def test_journey_sensitive_variable_is_nowhere_to_be_read(site: Site) -> None:
+    workspace = site.workspace()
     put = site.admin.put(
         f"/terraform/workspaces/{workspace}/variables/terraform/password",
         json={"value": SECRET, "is_sensitive": True},
@@ -190,8 +195,8 @@ def test_journey_configuration_that_records_its_directory_applies_by_another_wor
     site.until(again, "no_changes")
 
 
-def test_journey_override_file_never_changes_the_backend(site: Site, engine_tool: Tool) -> None:
-    workspace = site.workspace(engine_tool.kind)
+def test_journey_override_file_never_changes_the_backend(site: Site) -> None:
+    workspace = site.workspace()
     override = 'terraform {\n  backend "inmem" {}\n}\n'
     beaten = site.request(workspace, {**things(), "zzz_override.tf": override})
     site.until(beaten, "awaiting_approval")
@@ -202,25 +207,14 @@ def test_journey_override_file_never_changes_the_backend(site: Site, engine_tool
     assert site.quiet(last)["failure"]["phase"] == "initializing"
 
 
-@pytest.fixture
-def scripted() -> Any:
-    with running_sluice(engine=str(FAKE), lease_seconds="4", grace_seconds="2") as running:
-        opened = Site(running)
-        yield opened
-        opened.close()
-
-
-def test_journey_files_that_the_plan_left_beside_it_travel_to_another_worker(scripted: Site) -> None:
-    script = {
-        "resources": [{"name": "a", "input": "x"}],
-        "script": {"plan": [{"write": ["built/function.zip", "packed"]}], "apply": [{"read": "built/function.zip"}]},
-    }
-    workspace = scripted.workspace(state_backend="local")
-    run_id = scripted.planned(workspace, {"fake-engine.json": json.dumps(script), "main.tf": ""})
-    first = scripted.quiet(run_id)["claimed_by"]["pid"]
-    scripted.kill_worker()
-    apply = scripted.approve(run_id)
-    scripted.until(run_id, "applied")
-    child = scripted.quiet(apply)
-    assert child["claimed_by"]["pid"] != first
-    assert "read built/function.zip: b'packed'" in scripted.log(apply)
+def test_journey_link_in_an_upload_that_leads_out_is_refused(site: Site) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo("secret.tf")
+        member.type, member.linkname = tarfile.SYMTYPE, f"{site.sluice.home}/master.key"
+        archive.addfile(member)
+    answered = site.planner.post(
+        "/terraform/configurations", content=buffer.getvalue(), headers={"Content-Type": "application/gzip"}
+    )
+    assert answered.status_code == 422, answered.text
+    assert "secret.tf" in answered.text

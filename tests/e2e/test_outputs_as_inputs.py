@@ -1,8 +1,10 @@
-"""One workspace's outputs as another's inputs, with real engines: read at the plan, masked, and moved."""
+"""One workspace's outputs as another's inputs, with a real engine: read at the plan, masked, and moved.
+
+Sluice reads them from the states that it keeps, and hands them over as variables, so one engine shows it.
+"""
 
 import pytest
 
-from app.executor.discovery import Tool
 from tests.e2e.site import Site
 
 pytestmark = [
@@ -57,9 +59,9 @@ output "made" {
 """
 
 
-def test_outputs_are_read_at_the_plan_masked_and_a_changed_one_supersedes(site: Site, engine_tool: Tool) -> None:
-    network = site.workspace(engine_tool.kind, state_backend="managed")
-    reader = site.workspace(engine_tool.kind, state_backend="managed")
+def test_outputs_are_read_at_the_plan_masked_and_a_changed_one_supersedes(site: Site) -> None:
+    network = site.workspace(state_backend="managed")
+    reader = site.workspace(state_backend="managed")
     site.applied(network, {"main.tf": NETWORK % SECRET})
     mappings = {name: f"workspace:{network}.{name}" for name in ("cidr", "zones", "password")}
     digest = site.get(f"/terraform/configurations/{site.upload({'main.tf': APP})}")["digest"]

@@ -74,8 +74,7 @@ def parts(real_database: str, redis_url: str) -> Iterator[Parts]:
         running.settings["SLUICE_ARTIFACTS_URL"] = str(shared)
         running.api()
         running.beat()
-        for number in range(WORKERS):
-            running.worker(f"worker{number}")
+        running.workers(*[f"worker{number}" for number in range(WORKERS)])
         yield running
 
 

@@ -1,11 +1,17 @@
-"""States that an engine could not hand over: found, looked at, and made the current ones again."""
+"""States that an engine could not hand over: found, looked at, and made the current ones again.
 
+Each engine has its own way to keep a state that its backend refused, so that journey is walked with each. What becomes
+of a state in quarantine is Sluice's alone, and one engine shows it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from app.executor.discovery import Tool
-from tests.e2e.refusing import refusing_proxy
+from tests.e2e.refusing import Proxy, refusing_proxy
 from tests.e2e.site import CHAIN, Site, gone, wait_until
 from tests.e2e.test_deaths import GRACE_SECONDS, LEASE_SECONDS, SLACK_SECONDS, stopped
 from tests.support.server import running_sluice
@@ -20,30 +26,47 @@ pytestmark = [
 ]
 
 
-def test_write_that_the_backend_refuses_at_the_end_is_recovered_from_what_the_engine_left(engine_tool: Tool) -> None:
+@dataclass(frozen=True)
+class Refusing:
+    """A Sluice, and the proxy before its state backend."""
+
+    site: Site
+    proxy: Proxy
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[Refusing]:
     with refusing_proxy() as proxy, running_sluice(runner_url=proxy.address) as running:
         proxy.target = running.url
-        site = Site(running)
-        workspace = site.workspace(engine_tool.kind, state_backend="managed")
-        plan = site.planned(workspace, {"main.tf": CHAIN % 0})
-        proxy.refuses = True
+        opened = Site(running)
+        yield Refusing(opened, proxy)
+        opened.close()
+
+
+def test_write_that_the_backend_refuses_at_the_end_is_recovered_from_what_the_engine_left(
+    refusing: Refusing, engine_tool: Tool
+) -> None:
+    site, proxy = refusing.site, refusing.proxy
+    workspace = site.workspace(engine_tool.kind, state_backend="managed")
+    plan = site.planned(workspace, {"main.tf": CHAIN % 0})
+    proxy.refused.clear()
+    proxy.refuses = True
+    try:
         apply = site.approve(plan)
         site.until(apply, "errored")
         site.quiet(apply)
-        assert proxy.refused, "the engine tried"
+    finally:
         proxy.refuses = False
-        (version,) = site.versions(workspace)
-        assert (version["kind"], version["run_id"]) == ("errored", apply)
-        assert site.outputs(workspace) == {"first": "made"}
-        following = site.request(workspace, {"main.tf": CHAIN % 0})
-        site.until(following, "no_changes")
-        site.close()
+    assert proxy.refused, "the engine tried"
+    (version,) = site.versions(workspace)
+    assert (version["kind"], version["run_id"]) == ("errored", apply)
+    assert site.outputs(workspace) == {"first": "made"}
+    following = site.request(workspace, {"main.tf": CHAIN % 0})
+    site.until(following, "no_changes")
 
 
-def test_state_of_an_apply_that_lost_its_lease_is_restored_from_quarantine(
-    site: Site, engine_tool: Tool, tmp_path: Path
-) -> None:
-    workspace = site.workspace(engine_tool.kind, state_backend="managed")
+def test_state_of_an_apply_that_lost_its_lease_is_restored_from_quarantine(site: Site, tmp_path: Path) -> None:
+    workspace = site.workspace(state_backend="managed")
     _, apply = site.applying(workspace, 60)
     supervisor, engine = site.supervisor()
     with stopped(supervisor):

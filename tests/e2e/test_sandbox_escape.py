@@ -363,16 +363,3 @@ def test_what_a_run_leaves_behind_is_dead_after_it(open_scene: Scene, confined: 
     assert answer(confined, "apply", "environment")
     assert confined.sleepers == []
     assert open_scene.sleepers == []
-
-
-def test_link_in_an_upload_that_leads_out_is_refused(site: Site) -> None:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        member = tarfile.TarInfo("secret.tf")
-        member.type, member.linkname = tarfile.SYMTYPE, f"{site.sluice.home}/master.key"
-        archive.addfile(member)
-    answered = site.planner.post(
-        "/terraform/configurations", content=buffer.getvalue(), headers={"Content-Type": "application/gzip"}
-    )
-    assert answered.status_code == 422, answered.text
-    assert "secret.tf" in answered.text

@@ -97,8 +97,11 @@ def test_planted_secrets_are_readable_nowhere_after_the_run(site: Site, engine_t
     assert any(place.startswith("table ") for place in holders(site, workspace))
 
 
-def test_state_is_locked_by_hand_and_compared_by_the_command_line(site: Site, engine_tool: Tool) -> None:
-    workspace = site.workspace(engine_tool.kind)
+# One engine for the two below: neither locks, comparisons nor keys are the engine's; what it writes is covered above.
+
+
+def test_state_is_locked_by_hand_and_compared_by_the_command_line(site: Site) -> None:
+    workspace = site.workspace()
     configuration = 'resource "terraform_data" "a" {\n  input = "%s"\n}\n'
     site.applied(workspace, {"main.tf": configuration % "one"})
     run = site.sluice.run
@@ -119,8 +122,8 @@ def test_state_is_locked_by_hand_and_compared_by_the_command_line(site: Site, en
     assert refused["code"] == "state_not_locked"
 
 
-def test_keys_are_rotated_beside_the_running_system(site: Site, engine_tool: Tool) -> None:
-    workspace = site.workspace(engine_tool.kind)
+def test_keys_are_rotated_beside_the_running_system(site: Site) -> None:
+    workspace = site.workspace()
     site.applied(workspace, {"main.tf": 'resource "terraform_data" "a" {}\noutput "o" {\n  value = "kept"\n}\n'})
     home = ("--home", site.sluice.home)
     old = site.sluice.ask("keys", "list", *home)["items"][0]

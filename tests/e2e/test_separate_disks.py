@@ -1,4 +1,8 @@
-"""Plan on one worker, apply on another that shares no disk with it; artifacts go through an S3 API on loopback."""
+"""Plan on one worker, apply on another that shares no disk with it; artifacts go through an S3 API on loopback.
+
+With one engine: what travels is Sluice's. That each engine applies what was planned in another directory is in
+test_journey.py.
+"""
 
 import json
 import secrets
@@ -54,20 +58,27 @@ def journal() -> Iterator[Journal]:
         yield running
 
 
-@pytest.fixture
-def parts(real_database: str, redis_url: str, objects: ObjectStore) -> Iterator[Parts]:
-    # Each test has a database of its own, so it is an installation of its own and needs a place of its own.
+@pytest.fixture(scope="module")
+def installation(module_database: str, module_redis_url: str, objects: ObjectStore) -> Iterator[Parts]:
+    # Another installation may have its artifacts in the same store, in another place.
     place = objects.url.replace("?", f"/{secrets.token_hex(4)}?", 1)
     settings = {"SLUICE_ARTIFACTS_URL": place, **objects.environment}
-    with running_parts(real_database, redis_url, SLUICE_GRACE_SECONDS="2", **settings) as running:
+    with running_parts(module_database, module_redis_url, SLUICE_GRACE_SECONDS="2", **settings) as running:
         running.api()
         running.beat()
         yield running
 
 
 @pytest.fixture
-def site(parts: Parts) -> Iterator[Site]:
-    opened = Site(parts)  # type: ignore[arg-type]
+def parts(installation: Parts) -> Iterator[Parts]:
+    """API and beat, which serve all tests here; each starts its own workers, and they end with it."""
+    with installation.kept():
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def site(installation: Parts) -> Iterator[Site]:
+    opened = Site(installation)  # type: ignore[arg-type]
     yield opened
     opened.close()
 

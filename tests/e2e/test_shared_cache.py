@@ -1,4 +1,7 @@
-"""Twenty runs of one worker fill an empty provider cache at once; a workspace's engine pin is kept to the end."""
+"""Twenty runs of one worker fill an empty provider cache at once; a workspace's engine pin is kept to the end.
+
+With one engine: that each engine's runs share a cache is in tests/runner/test_runner_plugin_cache.py.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.executor.discovery import Tool
+from app.core.settings import get_settings
+from app.executor import discovery
 from app.executor.plugin_cache import PLATFORM, PluginCache
 from tests.e2e.site import Site
 from tests.runner.fetching import needs
@@ -38,7 +42,8 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
             site.close()
 
 
-def test_twenty_runs_fill_an_empty_cache_at_once_and_leave_it_intact(shared: Shared, engine_tool: Tool) -> None:
+def test_twenty_runs_fill_an_empty_cache_at_once_and_leave_it_intact(shared: Shared) -> None:
+    engine_tool = discovery.find_engine(get_settings())
     site, registry, cache = shared.site, shared.registry, shared.cache
     files = needs(*[f"{registry.add(name, '1.0.0')} ~> 1.0" for name in NAMES])
     registry.delay_seconds = 0.3

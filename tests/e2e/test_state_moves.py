@@ -1,4 +1,7 @@
-"""Rollback and migration on a running Sluice, by its command line, and a runner that is killed in the middle."""
+"""Rollback and migration on a running Sluice, by its command line, and a runner that is killed in the middle.
+
+With one engine: what each engine makes of the states is in tests/state/test_moving_engines.py.
+"""
 
 import signal
 
@@ -7,7 +10,6 @@ import pytest
 
 from app.embedded.home import open_home
 from app.embedded.postgres import Postgres
-from app.executor.discovery import Tool
 from tests.e2e.site import Site, gone, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engine, pytest.mark.xdist_group("e2e"), pytest.mark.timeout(240)]
@@ -24,8 +26,8 @@ def backend_of(site: Site, workspace: str) -> str:
     return str(site.get(f"/terraform/workspaces/{workspace}")["state_backend"])
 
 
-def test_state_is_rolled_back_by_the_command_line(site: Site, engine_tool: Tool) -> None:
-    workspace = site.workspace(engine_tool.kind, state_backend="managed", requester_may_approve=True)
+def test_state_is_rolled_back_by_the_command_line(site: Site) -> None:
+    workspace = site.workspace(state_backend="managed", requester_may_approve=True)
     site.applied(workspace, {"main.tf": CONFIGURATION % ("a", "one")})
     first = site.versions(workspace)[0]
     site.applied(workspace, {"main.tf": CONFIGURATION % ("b", "two")})
@@ -51,8 +53,8 @@ def test_state_is_rolled_back_by_the_command_line(site: Site, engine_tool: Tool)
     site.planned(workspace, {"main.tf": CONFIGURATION % ("b", "two")})
 
 
-def test_state_is_migrated_there_and_back_by_the_command_line(site: Site, engine_tool: Tool) -> None:
-    workspace = site.workspace(engine_tool.kind, state_backend="local", requester_may_approve=True)
+def test_state_is_migrated_there_and_back_by_the_command_line(site: Site) -> None:
+    workspace = site.workspace(state_backend="local", requester_may_approve=True)
     site.applied(workspace, {"main.tf": CONFIGURATION % ("a", "one")})
     ask = site.sluice.ask
     assert ask("state", "migrate", "-w", workspace, "--to", "s3", code=1)["code"] == "state_backend_settings_invalid"

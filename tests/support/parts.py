@@ -98,7 +98,12 @@ class Parts:
         }
 
     def start(self, name: str, *command: str, **settings: str) -> Part:
-        """Start a part on a new disk; ``settings`` are ``SLUICE_*`` by their lower-case names."""
+        """Start a part on a new disk; ``settings`` are ``SLUICE_*`` by their lower-case names.
+
+        A name that a part had before gets a number, so that tests which share an installation need not know each other.
+        """
+        if self.directory(name).exists():
+            name = f"{name}-{len(self.started)}"
         own = self.directory(name)
         for below in ("home", "runs", "tmp"):
             (own / below).mkdir(parents=True, mode=0o700)
@@ -127,9 +132,16 @@ class Parts:
 
     def worker(self, name: str, **settings: str) -> Part:
         """Start a worker and wait until it takes jobs."""
-        part = self.start(name, str(SLUICE), "worker", ready_file=str(self.disk / "home" / "ready"), **settings)
-        self._wait(part, (part.disk / "home" / "ready").exists)
+        [part] = self.workers(name, **settings)
         return part
+
+    def workers(self, *names: str, **settings: str) -> list[Part]:
+        """Start workers at once and wait until each takes jobs."""
+        ready = str(self.disk / "home" / "ready")
+        parts = [self.start(name, str(SLUICE), "worker", ready_file=ready, **settings) for name in names]
+        for part in parts:
+            self._wait(part, (part.disk / "home" / "ready").exists)
+        return parts
 
     def api(self) -> Part:
         """Start the API, and make the first organization; the admin's token is kept."""
@@ -165,16 +177,26 @@ class Parts:
         """Return the ends of what the parts logged, for the message of a failure."""
         return "\n".join(f"--- {part.name}\n{part.log.read_text()[-LOG_CHARACTERS:]}" for part in self.started)
 
-    def end(self) -> None:
-        """End whatever still runs, supervisors too: they are hurried by a second signal."""
-        for part in reversed(self.started):
-            if part.process.poll() is None:
-                part.process.send_signal(signal.SIGTERM)
-                try:
-                    part.process.wait(5)
-                except subprocess.TimeoutExpired:
-                    part.process.send_signal(signal.SIGTERM)
-                    part.process.wait(60)
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep what runs now; end what is started in the block."""
+        before = len(self.started)
+        try:
+            yield
+        finally:
+            self.end(before)
+
+    def end(self, first: int = 0) -> None:
+        """End whatever still runs, from the ``first`` that was started on; a second signal hurries supervisors."""
+        running = [part.process for part in self.started[first:] if part.process.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        for process in running:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGTERM)
+                process.wait(60)
 
 
 @contextmanager
