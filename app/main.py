@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.middleware.gzip import GZipMiddleware
 
-from app import registry
+from app import registry, routers
 from app.core import permissions
 from app.core.broker import redis_url
 from app.core.db import unit_of_work
@@ -272,11 +272,10 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     registry.connect()
-    registry.connect()
     permissions.set_resolver(resolve)
     install_error_handlers(application)
     _install_data_error_handler(application)
-    for router in (*registry.ROUTERS, system):
+    for router in (*routers.ROUTERS, system):
         application.include_router(router)
     segments = {(route.path or "/").split("/")[1] for route in iter_route_contexts(application.routes)} - {""}
     web_ui = WebUI(settings.frontend_dir, frozenset(segments))

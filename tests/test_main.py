@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from app import main, registry
+from app import main, routers
 from app.core.permissions import PUBLIC
 from app.core.settings import get_settings
 from app.identity.roles import Role
@@ -29,7 +29,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient
     def broken() -> None:
         raise RuntimeError("the secret detail")
 
-    monkeypatch.setattr(registry, "ROUTERS", (*registry.ROUTERS, router))
+    monkeypatch.setattr(routers, "ROUTERS", (*routers.ROUTERS, router))
     get_settings.cache_clear()
     yield TestClient(main.create_app(), base_url="http://127.0.0.1:8080")
     get_settings.cache_clear()
