@@ -3,11 +3,15 @@
  * holds another back, and silence is never shown as having stopped.
  */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { openBrowser } from "../../frontend/scripts/browser.mjs";
 import { assertAccessible, assertNoSideways, openPage, picture } from "./page.mjs";
-import { apiOf, startSluice } from "./sluice.mjs";
+import { apiOf, ROOT, startSluice } from "./sluice.mjs";
 
 const TOKEN = "sibling-secret-7f3a";
 let up;
@@ -40,7 +44,7 @@ before(async () => {
   systems.paper = await sibling("paper", answer(500, { detail: "the ledger is locked" }));
   systems.workflows = await sibling("workflows", () => undefined);
   const endpoints = Object.values(systems).map(({ name, url }) => ({ name, url, token: TOKEN, timeout_seconds: 1 }));
-  [up, browser] = await Promise.all([startSluice({ settings: { SLUICE_HALT_ENDPOINTS: JSON.stringify(endpoints) } }), openBrowser()]);
+  [up, browser] = await Promise.all([startSluice({ settings: { SLUICE_HALT_ENDPOINTS: JSON.stringify(endpoints), SLUICE_GRACE_SECONDS: "5" } }), openBrowser()]);
   api = apiOf(up);
   page = await openPage(browser, { theme: "dark", height: 1000 });
   await page.goto(up.login_url);
@@ -129,4 +133,64 @@ test("a drill is held from the switch, and shows how long each step took", async
   await assertAccessible(page, "a drill");
   await picture(page, "halt-drill-dark");
   assert.equal(systems.bots.calls.length, 1, "a drill calls nobody");
+});
+
+/** Plans a directory by the command line and approves it; returns once its provisioner has said the word. */
+async function applying(workspace, configuration, word) {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-halt-"));
+  writeFileSync(join(directory, "main.tf"), configuration);
+  const env = { ...process.env, SLUICE_URL: up.url, SLUICE_TOKEN: up.token };
+  const out = await new Promise((resolve) => execFile(join(ROOT, ".venv", "bin", "sluice"), ["plan", directory, "-w", workspace, "--create", "--wait", "--quiet", "--json"], { env }, (_, stdout) => resolve(stdout)));
+  rmSync(directory, { recursive: true });
+  const plan = JSON.parse(out);
+  assert.equal(plan.status, "awaiting_approval", out);
+  const { child_run_id: apply } = await api("POST", `/terraform/runs/${plan.id}/approve`, {});
+  for (let i = 0; i < 200; i += 1) {
+    const { records } = await api("GET", `/terraform/runs/${apply}/progress?after=0&limit=1000`);
+    if (records.some((each) => each.text.includes(word))) return apply;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${apply} never said ${word}`);
+}
+
+const asksOf = (other) => {
+  const asks = [];
+  other.on("request", (request) => new URL(request.url()).pathname === "/terraform/halt" && asks.push(request.method()));
+  return asks;
+};
+
+test("a halt raised elsewhere comes by the WebSocket: who is dying, the countdown, and the end of it", async () => {
+  // The engine stops itself, so that only the kill after the grace period ends it.
+  await applying("stubborn", 'resource "terraform_data" "stubborn" {\n  provisioner "local-exec" {\n    command = "echo begun; sleep 1; kill -STOP $PPID"\n  }\n}\n', "begun");
+  await page.goto(`${up.url}/audit`);
+  await page.getByRole("heading", { name: "Audit" }).waitFor();
+  await page.waitForTimeout(1_500);
+  const asks = asksOf(page);
+  const banner = page.getByRole("region", { name: "Halt" });
+  await api("POST", "/terraform/halt", { reason: "raised elsewhere" });
+  await banner.getByText("“raised elsewhere”").waitFor({ timeout: 3_000 });
+  await banner.getByRole("link", { name: "stubborn" }).waitFor({ timeout: 3_000 });
+  await banner.getByText(/Still dying: stubborn, applying\. All dead in at most 0:\d\d/).waitFor();
+  await assertAccessible(page, "a halt whose process is dying");
+  await picture(page, "halt-dying-dark");
+  await banner.getByText(/(\d) of \1 processes proven dead/).waitFor({ timeout: 15_000 });
+  assert.equal(await banner.getByText("Still dying").count(), 0);
+  await api("POST", "/terraform/resume", { reason: "seen" });
+  await banner.waitFor({ state: "detached", timeout: 3_000 });
+  assert.deepEqual(asks, [], "the page asked although the WebSocket tells it");
+});
+
+test("where WebSockets are broken the page asks for the halts", async () => {
+  const other = await openPage(browser, { theme: "light", storageState: await page.context().storageState() });
+  await other.routeWebSocket(/\/terraform\/ws\//, (socket) => socket.close());
+  const asks = asksOf(other);
+  await other.goto(`${up.url}/audit`);
+  await other.getByRole("heading", { name: "Audit" }).waitFor();
+  await api("POST", "/terraform/halt", { reason: "seen by asking" });
+  const banner = other.getByRole("region", { name: "Halt" });
+  await banner.getByText("“seen by asking”").waitFor({ timeout: 8_000 });
+  assert.ok(asks.length >= 2);
+  await api("POST", "/terraform/resume", { reason: "seen" });
+  await banner.waitFor({ state: "detached", timeout: 5_000 });
+  await other.context().close();
 });

@@ -2,6 +2,7 @@ import { Outlet, useMatches, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { HaltBanner } from "@/features/halt/components/banner";
 import { HaltDialog } from "@/features/halt/components/dialog";
+import { useFollowedHalts } from "@/features/halt/hooks";
 import { useChords, useKeys } from "@/lib/keys";
 import { PagePending } from "@/app/fallbacks";
 import { Nav } from "./nav";
@@ -16,6 +17,7 @@ export function Shell() {
   const folded = useMatches().some((match) => match.staticData.foldNav);
   const [open, setOpen] = useState<"palette" | "halt" | "help" | null>(null);
   const toggle = (name: "palette" | "halt" | "help") => (on: boolean) => setOpen(on ? name : null);
+  useFollowedHalts();
   useChords();
   useKeys({
     "mod+k": () => setOpen("palette"),

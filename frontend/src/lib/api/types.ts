@@ -134,6 +134,7 @@ export interface OutputValue {
 }
 
 export type Halt = With<Schemas["HaltOut"], { actor: Who; runs: With<Schemas["HaltRuns"], { items: With<Schemas["HaltedRun"], { proof: ProofOfDeath | null }>[] }> }>;
+export type Halts = With<Schemas["HaltsOut"], { active: Halt[]; ending: Halt[] }>;
 export type SiblingCall = Schemas["SiblingCall"];
 export type Drill = With<Schemas["DrillOut"], { actor: Who }>;
 export type InboxItem = With<Schemas["InboxItem"], { run: RunListItem; lock: Lock | null }>;

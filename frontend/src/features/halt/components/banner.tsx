@@ -2,26 +2,24 @@ import { useQuery } from "@tanstack/react-query";
 import { OctagonX } from "lucide-react";
 import { useState } from "react";
 import { haltsQuery } from "@/lib/api/halts";
-import { useMay, useMe } from "@/lib/api/session";
+import { useMay } from "@/lib/api/session";
 import type { Halt } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { moment, plural, stopwatch } from "@/lib/format";
+import { moment, plural } from "@/lib/format";
+import { useScopeWords } from "@/features/halt/hooks";
+import { StillDying } from "./dying";
 import { ResumeDialog } from "./resume";
 
 const ON_RED = "inline-flex h-7 shrink-0 items-center rounded-ctl border border-current px-3 text-12 font-medium hover:bg-transparent max-sm:h-9";
-
-export function scopeWords(halt: Halt, organization: string): string {
-  if (halt.scope === "everything") return "Everything";
-  return halt.scope === "organization" ? organization : "One workspace";
-}
 
 /** After a resume, until the last process that the lifted halt stopped is dead. */
 function StillEnding({ halts }: { halts: readonly Halt[] }) {
   const dying = halts.reduce((sum, halt) => sum + halt.runs.dying, 0);
   if (dying === 0) return null;
   return (
-    <section aria-label="Halt" className="flex shrink-0 items-center gap-2 border-b border-line bg-wait-bg px-4 py-1.5 text-13" role="status">
-      <OctagonX size={15} aria-hidden />A halt was lifted; {plural(dying, "process", "processes")} that it stopped {dying === 1 ? "is" : "are"} still dying. Nothing starts in {dying === 1 ? "its workspace" : "their workspaces"} before.
+    <section aria-label="Halt" className="flex shrink-0 flex-wrap items-center gap-x-4 gap-y-1 border-b border-line bg-wait-bg px-4 py-1.5 text-13">
+      <p className="flex items-center gap-2" role="status"><OctagonX size={15} className="shrink-0" aria-hidden />A halt was lifted; {plural(dying, "process", "processes")} that it stopped {dying === 1 ? "is" : "are"} still dying. Nothing starts in {dying === 1 ? "its workspace" : "their workspaces"} before.</p>
+      {halts.filter((halt) => halt.runs.dying > 0).map((halt) => <StillDying key={halt.id} halt={halt} />)}
     </section>
   );
 }
@@ -29,29 +27,30 @@ function StillEnding({ halts }: { halts: readonly Halt[] }) {
 /** Stays on every page while a halt stands: who, when, why, what it stopped, and what is proven dead. */
 export function HaltBanner({ onShow }: { onShow: () => void }) {
   const { active = [], ending = [] } = useQuery(haltsQuery).data ?? {};
-  const organization = useMe().organization.name;
-  const at = useNow(1_000);
-  const may = useMay();
-  const [resuming, setResuming] = useState(false);
   const halt = active[0];
-  if (!halt) return <StillEnding halts={ending} />;
+  return halt ? <Standing halt={halt} others={active.length - 1} onShow={onShow} /> : <StillEnding halts={ending} />;
+}
+
+function Standing({ halt, others, onShow }: { halt: Halt; others: number; onShow: () => void }) {
+  const at = useNow(1_000);
+  const scope = useScopeWords(halt);
+  const why = useMay()("halt:resume");
+  const [resuming, setResuming] = useState(false);
   const { marked, dead, presumed, dying } = halt.runs;
   const silent = halt.fanout.filter((call) => call.status !== "answered").length;
-  const left = Math.ceil((Date.parse(halt.dead_by) - at) / 1000);
-  const why = may("halt:resume");
   return (
     <section aria-label="Halt" className="flex min-h-[42px] shrink-0 flex-wrap items-center gap-x-4 gap-y-1 bg-danger px-4 py-1.5 text-13 text-on-danger">
       <strong className="flex items-center gap-2 font-semibold"><OctagonX size={15} aria-hidden />Halt stands</strong>
-      <span>{scopeWords(halt, organization)}, by {halt.actor.name}, {moment(halt.created_at, at)}</span>
+      <span>{scope}, by {halt.actor.name}, {moment(halt.created_at, at)}</span>
       <span className="min-w-0 truncate">“{halt.reason}”</span>
-      {active.length > 1 ? <span>and {plural(active.length - 1, "more halt")}</span> : null}
+      {others > 0 ? <span>and {plural(others, "more halt")}</span> : null}
       <span className="ml-auto flex flex-wrap items-center gap-3">
         <span><b className="font-semibold">{marked}</b> {marked === 1 ? "run" : "runs"} stopped, <b className="font-semibold">{dead} of {dead + presumed + dying}</b> processes proven dead{presumed > 0 ? `, ${presumed} presumed` : ""}</span>
         {silent > 0 ? <span><b className="font-semibold">{silent}</b> of {plural(halt.fanout.length, "sibling system")} not known to have stopped</span> : null}
-        {dying > 0 && left > 0 ? <span>all dead in at most <b className="tnum font-semibold">{stopwatch(left)}</b></span> : null}
         <button type="button" className={ON_RED} onClick={onShow}>Show</button>
         <button type="button" className={ON_RED} aria-disabled={why ? true : undefined} title={why ?? undefined} onClick={() => { if (!why) setResuming(true); }}>Resume</button>
       </span>
+      {dying > 0 ? <div className="basis-full"><StillDying halt={halt} /></div> : null}
       <ResumeDialog halt={halt} open={resuming} onOpenChange={setResuming} />
     </section>
   );

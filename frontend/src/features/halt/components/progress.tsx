@@ -1,15 +1,11 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Check, CircleHelp } from "lucide-react";
 import type { ReactNode } from "react";
 import { Ring } from "@/components/domain/status";
-import { useMe } from "@/lib/api/session";
 import type { Halt } from "@/lib/api/types";
-import { workspaceNamesQuery } from "@/lib/api/workspaces";
-import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { clock, plural, stopwatch } from "@/lib/format";
-import { scopeWords } from "./banner";
+import { useScopeWords, useSecondsLeft, useWorkspaceName } from "@/features/halt/hooks";
 import { Siblings } from "./siblings";
 
 type HaltedRun = Halt["runs"]["items"][number];
@@ -48,16 +44,13 @@ function Step({ done, now = false, children, aside }: { done: boolean; now?: boo
 
 /** What a standing halt has done: the fence, the runs it stopped, and the proof of death of each process. */
 export function HaltProgress({ halt }: { halt: Halt }) {
-  const at = useNow(1_000);
-  const organization = useMe().organization.name;
-  const names = useQuery(workspaceNamesQuery).data?.items;
-  const nameOf = (id: string) => names?.find((each) => each.id === id)?.name ?? id;
+  const scope = useScopeWords(halt);
+  const nameOf = useWorkspaceName(halt.runs.items.length > 0);
+  const left = useSecondsLeft(halt);
   const { marked, dead, presumed, dying, never_started: idle, items } = halt.runs;
   const all = dead + presumed + dying;
   const began = Date.parse(halt.created_at);
   const bound = Math.max(1, (Date.parse(halt.dead_by) - began) / 1000);
-  const passed = Math.max(0, (at - began) / 1000);
-  const left = Math.max(0, bound - passed);
   const quiet = dying === 0;
   const answered = halt.fanout.filter((call) => call.status === "answered").length;
   const asking = halt.fanout.filter((call) => call.status === "pending").length;
@@ -66,7 +59,7 @@ export function HaltProgress({ halt }: { halt: Halt }) {
     <div className="flex max-sm:flex-col">
       <div className="w-[292px] shrink-0 border-r border-line p-5 max-sm:w-full max-sm:border-r-0 max-sm:border-b">
         <dl className="flex flex-col gap-3 text-13">
-          <div><dt className="text-11 text-ink-3">Scope</dt><dd className="font-medium">{halt.scope === "workspace" ? `Workspace ${nameOf(halt.scope_id)}` : scopeWords(halt, organization)}</dd></div>
+          <div><dt className="text-11 text-ink-3">Scope</dt><dd className="font-medium">{scope}</dd></div>
           <div><dt className="text-11 text-ink-3">Raised</dt><dd>{clock(halt.created_at)} by {halt.actor.name}</dd></div>
           <div><dt className="text-11 text-ink-3">Why</dt><dd>{halt.reason}</dd></div>
         </dl>
@@ -86,7 +79,7 @@ export function HaltProgress({ halt }: { halt: Halt }) {
               {quiet ? "No process is left in the scope" : left > 0 ? "until every process is dead, at the latest" : "The latest moment has passed: what is left is presumed by its lease"}
               <span className="text-12 font-normal text-ink-2">{dead} of {all} proven</span>
             </p>
-            <div className="mt-2 h-1.5 bg-sunken" aria-hidden><div className={cx("h-full", quiet ? "bg-mark-create" : "bg-mark-wait")} style={{ width: `${quiet ? 100 : Math.min(100, (passed / bound) * 100)}%` }} /></div>
+            <div className="mt-2 h-1.5 bg-sunken" aria-hidden><div className={cx("h-full", quiet ? "bg-mark-create" : "bg-mark-wait")} style={{ width: `${quiet ? 100 : Math.min(100, (1 - left / bound) * 100)}%` }} /></div>
           </div>
         </div>
         {processes.length > 0 ? (

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "@/lib/api/http";
 import type { ProgressPage, ProgressRecord } from "@/lib/api/types";
 import { applyLog } from "@/testing/fixtures/progress";
+import { FakeEvents, FakeSocket } from "@/testing/fake-streams";
 import { logRows, search } from "./rows";
 import { LogStore } from "./store";
 import { RunStream } from "./stream";
@@ -85,49 +86,6 @@ describe("logRows", () => {
     expect(hits.every((hit) => rows.some((row) => row.kind === "line" && row.line === hit))).toBe(true);
   });
 });
-
-class FakeSocket {
-  static all: FakeSocket[] = [];
-  onopen: (() => void) | null = null;
-  onmessage: ((event: { data: string }) => void) | null = null;
-  onclose: (() => void) | null = null;
-
-  constructor(readonly url: string) {
-    FakeSocket.all.push(this);
-  }
-
-  close(): void {
-    this.onclose?.();
-  }
-
-  send(frame: unknown): void {
-    this.onmessage?.({ data: JSON.stringify(frame) });
-  }
-}
-
-class FakeEvents {
-  static all: FakeEvents[] = [];
-  onopen: (() => void) | null = null;
-  onerror: (() => void) | null = null;
-  closed = false;
-  private heard = new Map<string, (event: { data: string }) => void>();
-
-  constructor(readonly url: string) {
-    FakeEvents.all.push(this);
-  }
-
-  addEventListener(name: string, hear: (event: { data: string }) => void): void {
-    this.heard.set(name, hear);
-  }
-
-  close(): void {
-    this.closed = true;
-  }
-
-  send(name: string, data: unknown): void {
-    this.heard.get(name)?.({ data: JSON.stringify(data) });
-  }
-}
 
 describe("RunStream", () => {
   beforeEach(() => {

@@ -77,6 +77,11 @@ export class LogStore {
     return this.next;
   }
 
+  /** Lines so far, as they are shown: a record may hold none, or several. */
+  get lineCount(): number {
+    return this.lines.length;
+  }
+
   get isClosed(): boolean {
     return this.closed;
   }
