@@ -4,17 +4,23 @@ One transaction a request, committed at the edge before the answer leaves; one a
 slice commits.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
+import psycopg
 from anyio import CancelScope
 from fastapi import Depends
-from sqlalchemy import BigInteger, DateTime, Engine, ForeignKey, MetaData, String, create_engine
+from sqlalchemy import BigInteger, DateTime, Engine, ForeignKey, MetaData, String, create_engine, event
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from app.core import clock
 from app.core.errors import Unavailable
@@ -67,6 +73,9 @@ CONNECTION_OPTIONS = "-c timezone=UTC -c idle_in_transaction_session_timeout=120
 APPLICATION, HALT_APPLICATION = "sluice", "sluice-halt"
 """What connections call themselves, so that a halt can tell its own kind from what it may end."""
 HALT_CONNECTIONS = 4
+IDLE_SECONDS = 1.0
+"""A connection that nobody used for so long is looked at before it is used; to look costs a round trip."""
+_USED = "sluice_used"
 
 
 def sqlalchemy_url(settings: Settings) -> str:
@@ -92,18 +101,39 @@ def engine(pool: Pool = "default") -> Engine:
     """Return this process's engine. The ``halt`` pool is apart, so that a full pool can't queue a halt."""
     settings = get_settings()
     size = (_most_connections or settings.database_pool_size) if pool == "default" else HALT_CONNECTIONS
-    return create_engine(
+    made = create_engine(
         sqlalchemy_url(settings),
         pool_size=min(size, 5),
         max_overflow=max(0, size - 5),
-        pool_pre_ping=True,
         pool_timeout=15,
+        # The one that was used last is used next: it is the least likely to need a look.
+        pool_use_lifo=True,
         connect_args={
             "application_name": APPLICATION if pool == "default" else HALT_APPLICATION,
             "connect_timeout": 10,
             "options": CONNECTION_OPTIONS,
         },
     )
+    event.listen(made, "checkin", _note_use)
+    event.listen(made, "checkout", partial(_look_if_idle, made.dialect))
+    return made
+
+
+def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _look_if_idle(
+    dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """Have a connection that died while nobody used it replaced by a new one, and all that are as old."""
+    now = time.monotonic()
+    if now - record.info.get(_USED, now) < IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error
 
 
 _session_factory: Callable[[Pool], Session] | None = None

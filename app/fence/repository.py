@@ -66,20 +66,32 @@ def _sharing(count: int) -> tuple[Select[Any], Select[Any]]:
 
 def lock_exclusive(session: Session, fence_id: str) -> FenceOut | None:
     """Lock one fence against all sharers and return it, or None when it does not exist."""
-    session.execute(select(func.pg_advisory_xact_lock(_QUEUE, func.hashtext(fence_id))))
+    _queue_alone(session, fence_id)
     found = _fences(session, select(*_COLUMNS).where(Fence.id == fence_id).with_for_update())
     return found[0] if found else None
 
 
-def set_raised(
+def lock_raised(
     session: Session, fence_id: str, *, halt_id: str, raised_at: datetime, raised_by: dict[str, Any], reason: str
-) -> None:
-    """Note on a fence, which the caller has locked, the halt that raises it."""
-    session.execute(
-        update(Fence)
-        .where(Fence.id == fence_id)
-        .values(halt_id=halt_id, raised_at=raised_at, raised_by=raised_by, reason=reason)
-    )
+) -> FenceOut | None:
+    """Lock one fence as ``lock_exclusive`` does, note on it the halt that raises it, and return it; None without one.
+
+    A fence that another halt has raised is locked and returned as it is.
+    """
+    _queue_alone(session, fence_id)
+    given = {"halt_id": halt_id, "raised_at": raised_at, "raised_by": raised_by, "reason": reason}
+    is_lowered = Fence.halt_id.is_(None)
+    noted = {
+        name: case((is_lowered, bindparam(None, value, type_=getattr(Fence, name).type)), else_=getattr(Fence, name))
+        for name, value in given.items()
+    }
+    raising = update(Fence).where(Fence.id == fence_id).values(noted).returning(*_COLUMNS)
+    row = session.execute(raising.execution_options(synchronize_session=False)).mappings().one_or_none()
+    return FenceOut.model_validate(dict(row)) if row is not None else None
+
+
+def _queue_alone(session: Session, fence_id: str) -> None:
+    session.execute(select(func.pg_advisory_xact_lock(_QUEUE, func.hashtext(fence_id))))
 
 
 def set_lowered(session: Session, fence_id: str) -> None:

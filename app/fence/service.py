@@ -56,7 +56,7 @@ def hold_exclusive(session: Session, fence_id: str) -> FenceOut:
     """
     fence = repository.lock_exclusive(session, fence_id)
     if fence is None:
-        raise FenceMissing(f"The fence of {fence_id} does not exist.")
+        raise _missing(fence_id)
     return fence
 
 
@@ -66,16 +66,12 @@ def raise_fence(session: Session, fence_id: str, *, halt_id: str, actor: Actor, 
     A fence that is raised already keeps its first halt, and comes back with that one's ``halt_id``. Raises
     ``FenceMissing``.
     """
-    fence = hold_exclusive(session, fence_id)
-    if fence.is_raised:
-        return fence
-    raised_at = clock.now()
-    repository.set_raised(
-        session, fence_id, halt_id=halt_id, raised_at=raised_at, raised_by=actor.describe(), reason=reason
+    fence = repository.lock_raised(
+        session, fence_id, halt_id=halt_id, raised_at=clock.now(), raised_by=actor.describe(), reason=reason
     )
-    return fence.model_copy(
-        update={"halt_id": halt_id, "raised_at": raised_at, "raised_by": actor.describe(), "reason": reason}
-    )
+    if fence is None:
+        raise _missing(fence_id)
+    return fence
 
 
 def lower_fence(session: Session, fence_id: str, *, halt_id: str) -> bool:
@@ -103,6 +99,10 @@ def standing(session: Session, organization_id: str) -> list[FenceOut]:
 def raised_ids() -> Select[str]:
     """Select the ids of what is halted, as a part of another slice's query: organizations, workspaces, everything."""
     return repository.raised_ids()
+
+
+def _missing(fence_id: str) -> FenceMissing:
+    return FenceMissing(f"The fence of {fence_id} does not exist.")
 
 
 def _halted(fence: FenceOut) -> Halted:

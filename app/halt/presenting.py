@@ -26,7 +26,7 @@ def present(session: Session, viewer: Actor, halts: Sequence[Halt]) -> list[Halt
     """Return the halts as ``viewer`` may see them: the runs of their own organization, of everything the operator."""
     if not halts:
         return []
-    is_operator = identity.get_organization(session, viewer.organization_id).is_operator
+    is_operator = identity.is_operator(session, viewer.organization_id)
     marks: dict[str, list[RunMark]] = {row.id: [] for row in halts}
     for mark in runs.marks_of_halts(session, list(marks)):
         if is_operator or mark.organization_id == viewer.organization_id:

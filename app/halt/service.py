@@ -186,8 +186,7 @@ def _raise(
         fence.lower_fence(session, place.fence_id, halt_id=halt_id)
         row.resumed_at = clock.now()
         row.resume_reason = "It did not latch."
-    session.flush()
-    if place.is_operators and not is_known and not call_repository.of_halts(session, [row.id]):
+    if place.is_operators and not is_known and (standing is None or not call_repository.of_halts(session, [row.id])):
         # One that stands may have come with a known id: it was not fanned out, and whoever halts now wants it to be.
         row.origin_id = given_id
         fanout.want(session, row)
@@ -199,7 +198,7 @@ def _place(session: Session, actor: Actor, scope: Scope, workspace: str | None) 
     if scope == "workspace":
         found = workspaces.get(session, own, workspace or "")
         return _Place(found.id, own, found.id)
-    is_operator = identity.get_organization(session, own).is_operator
+    is_operator = identity.is_operator(session, own)
     if scope == "organization":
         return _Place(own, own, None, is_operator)
     if not is_operator:

@@ -37,6 +37,8 @@ from app.identity.schemas import (
     UserOut,
 )
 
+_known_operators: dict[str, bool] = {}
+
 
 def create_organization(session: Session, name: str, *, is_operator: bool = False) -> OrganizationOut:
     """Create an organization with its fence. Raises ``NameTaken``."""
@@ -64,6 +66,16 @@ def get_organization(session: Session, organization_id: str) -> OrganizationOut:
     if row is None:
         raise NotFound("There is no such organization.")
     return _organization_out(row)
+
+
+def is_operator(session: Session, organization_id: str) -> bool:
+    """Whether an organization operates the installation. Raises ``NotFound``.
+
+    Said when it is created and never changed, so each process asks once: a halt has no time to ask.
+    """
+    if organization_id not in _known_operators:
+        _known_operators[organization_id] = get_organization(session, organization_id).is_operator
+    return _known_operators[organization_id]
 
 
 def list_roles() -> list[RoleOut]:

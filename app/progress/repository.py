@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Row, Table, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Row, Table, bindparam, case, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -40,12 +40,18 @@ def take_offsets(session: Session, run_id: str, count: int) -> Taken | None:
     return Taken(*row) if row is not None else None
 
 
-def take_one_of_each(session: Session, run_ids: Sequence[str]) -> Sequence[tuple[str, str, int]]:
-    """Advance each of the streams by one offset; return (run, organization, the offset after) of those that exist."""
+def take_one_of_each(
+    session: Session, run_ids: Sequence[str], *, closing: Sequence[str], at: datetime
+) -> Sequence[tuple[str, str, int]]:
+    """Advance each of the streams by one offset, and mark those of ``closing`` as complete.
+
+    Returns (run, organization, the offset after) of those that exist.
+    """
+    is_last = _STREAMS.c.run_id.in_(closing) & _STREAMS.c.closed_at.is_(None)
     taken = (
         update(_STREAMS)
         .where(_STREAMS.c.run_id.in_(run_ids))
-        .values(next_offset=_STREAMS.c.next_offset + 1)
+        .values(next_offset=_STREAMS.c.next_offset + 1, closed_at=case((is_last, at), else_=_STREAMS.c.closed_at))
         .returning(_STREAMS.c.run_id, _STREAMS.c.organization_id, _STREAMS.c.next_offset)
     )
     return [(row.run_id, row.organization_id, row.next_offset) for row in session.connection().execute(taken)]
@@ -58,17 +64,7 @@ def add_single_chunks(session: Session, sealed: Sequence[tuple[str, int, bytes]]
         {"run_id": run_id, "first_offset": offset, "last_offset": offset, "sealed": envelope, "created_at": at}
         for run_id, offset, envelope in sealed
     ]
-    session.connection().execute(insert(_CHUNKS).values(rows))
-
-
-def close_each(session: Session, run_ids: Sequence[str], at: datetime) -> None:
-    """Mark the streams as complete; twice is once."""
-    session.execute(
-        update(ProgressStream)
-        .where(ProgressStream.run_id.in_(run_ids), ProgressStream.closed_at.is_(None))
-        .values(closed_at=at)
-        .execution_options(synchronize_session=False)
-    )
+    session.connection().execute(_ADD_CHUNK, rows)
 
 
 def add_chunk(session: Session, run_id: str, first_offset: int, last_offset: int, sealed: bytes) -> None:

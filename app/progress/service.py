@@ -133,7 +133,7 @@ def append_to_each(session: Session, records: Mapping[str, Unplaced], closing: C
     """
     if not records:
         return
-    taken = repository.take_one_of_each(session, list(records))
+    taken = repository.take_one_of_each(session, list(records), closing=list(closing), at=clock.now())
     sealed = [
         (
             run_id,
@@ -147,8 +147,6 @@ def append_to_each(session: Session, records: Mapping[str, Unplaced], closing: C
     ]
     if sealed:
         repository.add_single_chunks(session, sealed)
-    if closing:
-        repository.close_each(session, list(closing), clock.now())
     offsets = {run_id: -1 if run_id in closing else following for run_id, _, following in taken}
     after_commit(session, partial(doorbell().ring_all, offsets))
 

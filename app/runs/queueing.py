@@ -185,7 +185,7 @@ def workers(session: Session, actor: Actor) -> Page[WorkerOut]:
     They serve every organization: one that doesn't operate the installation hears how many there are and what they do,
     and not where.
     """
-    may_know = identity.get_organization(session, actor.organization_id).is_operator
+    may_know = identity.is_operator(session, actor.organization_id)
     since = _alive_since()
     items = [
         WorkerOut(

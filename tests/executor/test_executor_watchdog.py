@@ -161,12 +161,12 @@ def test_what_runs_out_of_memory_dies_before_the_servers(
 def test_engine_lets_the_servers_go_first(confinement: sandbox.Confinement | None) -> None:  # noqa: F811
     code = (
         "import os, time; print(os.getpriority(os.PRIO_PROCESS, 0), flush=True); time.sleep(0.5)\n"
-        "print(open('/proc/self/autogroup').read() if os.path.exists('/proc/self/autogroup') else 'nice 5')"
+        "print(open('/proc/self/autogroup').read() if os.path.exists('/proc/self/autogroup') else 'nice 10')"
     )
     ended = gateway.run(launch(code, confinement), limits=limits(), capture_stdout=True)
     own, group = ended.stdout.decode().strip().splitlines()
     assert int(own) == os.getpriority(os.PRIO_PROCESS, 0) + 5
-    assert group.endswith("nice 5")
+    assert group.endswith("nice 10")
 
 
 def test_look_is_cheap() -> None:
