@@ -264,9 +264,9 @@ def client(session: Session) -> Iterator["ActingClient"]:
     """The API inside the test's transaction: ``client.acting(actor).get(…)``; without an actor, credentials decide."""
     from app.core import permissions
     from app.identity.resolver import resolve
-    from app.main import create_app
+    from tests.support.application import application
     from tests.support.client import ActingClient
 
-    with ActingClient(create_app(), session) as opened:
+    with ActingClient(application(), session) as opened:
         yield opened
     permissions.set_resolver(resolve)

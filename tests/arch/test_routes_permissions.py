@@ -12,10 +12,11 @@ from starlette.websockets import WebSocketDisconnect
 
 from app.core.permissions import PERSON_ONLY, Permission, PermissionCheck, PublicMarker, SignedInCheck
 from app.identity.roles import PERMISSIONS, Role
-from app.main import api_routes, create_app
+from app.main import api_routes
 from tests.support import people, tenancy
+from tests.support.application import application
 
-ROUTES = {route.operation_id: route for route in api_routes(create_app())}
+ROUTES = {route.operation_id: route for route in api_routes(application())}
 PUBLIC_ROUTES = {"get_health", "get_readiness", "log_in", "use_login_link"}
 SIGNED_IN_ROUTES = {"get_me", "log_out", "set_password", "get_version", "get_openapi"}
 
@@ -276,7 +277,7 @@ def test_websockets_are_the_known_ones() -> None:
 
     found = {
         route.path
-        for route in iter_route_contexts(create_app().routes)
+        for route in iter_route_contexts(application().routes)
         if isinstance(route.original_route, WebSocketRoute)
     }
     assert found == {"/terraform/ws/runs/{run_id}", "/terraform/ws/halt"}

@@ -7,15 +7,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.main import api_routes, create_app
+from app.main import api_routes
 from app.runs import transition as transitions
 from app.runs.machine import Decision, Status, Trigger
 from app.runs.transition import transition
 from tests.arch.test_routes_permissions import BODIES
 from tests.factories.scene import new_scene
 from tests.support import tenancy
+from tests.support.application import application
 
-ROUTES = {route.operation_id: route for route in api_routes(create_app())}
+ROUTES = {route.operation_id: route for route in api_routes(application())}
 WRITES = {name for name, route in ROUTES.items() if not (route.methods or set()) <= {"GET", "HEAD"}}
 
 CREATES: dict[str, Any] = {

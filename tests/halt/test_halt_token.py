@@ -5,9 +5,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from app.core.permissions import Permission, PermissionCheck
-from app.main import api_routes, create_app
+from app.main import api_routes
 from tests.arch.test_routes_permissions import ROUTES, _nowhere, _permission, _send
 from tests.support import people
+from tests.support.application import application
 from tests.support.tenancy import new_tenant
 
 MAY_ALWAYS = {"get_me", "log_out", "set_password", "get_version", "get_openapi"}
@@ -50,7 +51,7 @@ def test_token_of_a_dashboard_halts_and_nothing_else(session: Session, may_resum
 def test_every_halt_route_asks_for_a_right_of_halts() -> None:
     found = {
         route.path_format: check.call.permission.value
-        for route in api_routes(create_app())
+        for route in api_routes(application())
         for check in route.dependant.dependencies
         if isinstance(check.call, PermissionCheck) and "halt" in (route.path_format or "")
     }

@@ -14,10 +14,10 @@ from app.core.db import unit_of_work
 from app.core.ids import new_id
 from app.core.websocket import DirectWebSocketProtocol
 from app.identity.roles import Role
-from app.main import create_app
 from app.progress import service
 from app.progress.schemas import NewRecord
 from tests.support import people
+from tests.support.application import application
 
 
 @dataclass
@@ -72,7 +72,7 @@ def served(streams: Streams) -> Iterator[Streams]:
     """The same, with a server that answers."""
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(), host="127.0.0.1", port=0, log_level="warning", ws=DirectWebSocketProtocol, lifespan="off"
+            application(), host="127.0.0.1", port=0, log_level="warning", ws=DirectWebSocketProtocol, lifespan="off"
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.core.db import unit_of_work
 from app.core.settings import get_settings
-from app.main import create_app
 from app.runner.port import RunnerJob
 from app.state import service as state
 from tests.factories.scene import Scene, new_scene, second_workspace, state_document
 from tests.state.managed import Backend, lock_document, md5, quarantined, token_of, versions
+from tests.support.application import application
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def scene(session: Session, sent_jobs: Any) -> Scene:
 
 @pytest.fixture
 def http(session: Session) -> Iterator[TestClient]:
-    with TestClient(create_app(), base_url="http://127.0.0.1:8080") as client:
+    with TestClient(application(), base_url="http://127.0.0.1:8080") as client:
         yield client
 
 

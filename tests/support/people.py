@@ -11,7 +11,7 @@ from app.fence import service as fence
 from app.identity import service
 from app.identity.roles import Role
 from app.identity.schemas import ServiceAccountIn, TokenIn, UserIn
-from app.main import create_app
+from tests.support.application import application
 
 PASSWORD = "correct horse battery staple"
 
@@ -62,7 +62,7 @@ def account(session: Session, organization_id: str, *roles: Role, is_agent: bool
 def client(member: Member | None = None) -> TestClient:
     """Return a client of the whole API that speaks for ``member``, or for nobody."""
     headers = {"Authorization": f"Bearer {member.token}"} if member is not None else {}
-    return TestClient(create_app(), base_url="http://127.0.0.1:8080", headers=headers)
+    return TestClient(application(), base_url="http://127.0.0.1:8080", headers=headers)
 
 
 def narrowed(actor: Actor, *permissions: Permission) -> Actor:

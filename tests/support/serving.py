@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from app.core.settings import get_settings
-from app.main import create_app
+from tests.support.application import application
 
 _START_SECONDS = 20
 
@@ -22,7 +22,7 @@ def served_api() -> Iterator[str]:
         before = os.environ.get("SLUICE_URL")
         os.environ["SLUICE_URL"] = address
         get_settings.cache_clear()
-        server = uvicorn.Server(uvicorn.Config(create_app(), log_level="warning", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(application(), log_level="warning", lifespan="off"))
         started = threading.Event()
         thread = threading.Thread(target=_serve, args=(server, listener, started), daemon=True)
         thread.start()
