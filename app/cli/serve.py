@@ -14,6 +14,7 @@ import typer
 from app.cli.options import AsJson
 
 _MOST_FILES = 65_536
+_KEEP_ALIVE_SECONDS = 75
 parts = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -107,6 +108,8 @@ def api(
         # Log lines are small and come in batches for many: compressing them for each would cost more than it saves.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
+        # Longer than clients and proxies keep an idle connection: one that ends just as it is used again is an error there.
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
 
 

@@ -1,4 +1,5 @@
-import { screen } from "@testing-library/react";
+import { screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
 import type { ChainReport } from "@/lib/api/types";
 import { renderPage } from "@/testing/render";
@@ -40,4 +41,18 @@ it("follows the pages to the end, and tells a finding with its row and position"
   await screen.findByText("The event at position 3 was changed.");
   expect(screen.getByRole("alert").textContent).toMatch(/position 3, row 71: run\.approve/);
   expect(asked.filter((each) => each.path.startsWith("/audit/chain")).map((each) => each.path)).toEqual(["/audit/chain", "/audit/chain?after=2&previous=aa"]);
+});
+
+it("shows an event whole, with all of its evidence", async () => {
+  const evidence = { stage: "plan", results: [{ outcome: "passed", denied: 0 }], reason: null };
+  const event = { id: 7, at: "2026-11-20T12:00:00.123456Z", action: "policy.checked", actor: { id: "system", kind: "system", name: "Sluice" }, target: { id: "run-01a", kind: "run" }, evidence, source_address: null, chain_seq: 12, hash: "ab12", previous_hash: "00" };
+  await renderPage(<AuditView search={{}} onSearch={() => undefined} />, { answers: { "GET /audit": { items: [event], next_cursor: null } } });
+  await userEvent.click(await screen.findByRole("button", { name: "policy.checked" }));
+  const dialog = await screen.findByRole("dialog", { name: "policy.checked" });
+  within(dialog).getByText("position 12");
+  within(dialog).getByText("2026-11-20 12:00:00 UTC");
+  within(dialog).getByText("Sluice itself: no request");
+  expect(within(dialog).getByRole("link", { name: "run-01a" }).getAttribute("href")).toBe("/infra/terraform/runs/run-01a");
+  expect(JSON.parse(within(dialog).getByText(/"outcome"/).textContent)).toEqual(evidence.results);
+  expect(within(dialog).queryByText("reason")).toBeNull();
 });

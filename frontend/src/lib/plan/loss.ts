@@ -1,4 +1,5 @@
 import { isDestructive, planAction } from "@/lib/actions";
+import { splitAddress } from "@/lib/address";
 import type { PlanResource } from "@/lib/api/types";
 import { listed, plural } from "@/lib/format";
 
@@ -32,6 +33,12 @@ interface Group {
   hold: (typeof HOLDS)[number] | null;
 }
 
+/** Without its module, but with its index: one of several instances is not all of them. */
+function shortAddress(resource: PlanResource): string {
+  const { type, name } = splitAddress(resource.address);
+  return `${type}.${name}`;
+}
+
 function sentence(group: Group): string {
   const n = group.nodes.length;
   if (group.hold) {
@@ -40,7 +47,7 @@ function sentence(group: Group): string {
     const bare = group.nodes.every(keepsNoSnapshot) ? ` and keeps no final snapshot of ${n === 1 ? "it" : "them"}` : "";
     return `${group.verb} ${replica}${bare}.`;
   }
-  if (n <= 2) return `${group.verb} ${listed(group.nodes.map((each) => `${each.type}.${each.name}`))}.`;
+  if (n <= 2) return `${group.verb} ${listed(group.nodes.map(shortAddress))}.`;
   return `${group.verb} ${plural(n, "resource")}.`;
 }
 

@@ -39,6 +39,11 @@ describe("sentenceOfLoss", () => {
     expect(sentenceOfLoss(demoPlan.resources)).toBeNull();
   });
 
+  it("names the one instance that goes, not all that are called like it", () => {
+    const gone = [{ ...demoPlan.resources[0], address: 'module.net["a"].terraform_data.subnet[1]', type: "terraform_data", name: "subnet", action: "delete" }];
+    expect(sentenceOfLoss(gone as typeof demoPlan.resources)?.worst).toBe("Destroys terraform_data.subnet[1].");
+  });
+
   it("counts what has no name of its own", () => {
     const gone = ["a", "b", "c"].map((name) => ({ ...demoPlan.resources[0], name, address: `terraform_data.${name}`, action: "delete" }));
     expect(sentenceOfLoss(gone as typeof demoPlan.resources)?.worst).toBe("Destroys 3 resources.");

@@ -10,6 +10,7 @@ import { keys } from "@/lib/api/keys";
 import type { AuditEvent } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { moment } from "@/lib/format";
+import { EventDialog } from "./event-dialog";
 import { ExportButton } from "./export";
 
 export interface AuditSearch {
@@ -30,6 +31,7 @@ export function AuditView({ search, onSearch }: { search: AuditSearch; onSearch:
   const now = useNow();
   const [action, setAction] = useState(search.action ?? "");
   const [target, setTarget] = useState(search.target ?? "");
+  const [shown, setShown] = useState<AuditEvent | null>(null);
   const events = useInfiniteQuery({
     queryKey: [...keys.audit, "events", search],
     queryFn: ({ pageParam, signal }) => http.get<Page<AuditEvent>>("/audit", { action: search.action, target_id: search.target, actor_id: search.actor, limit: 100, cursor: pageParam }, signal),
@@ -63,7 +65,7 @@ export function AuditView({ search, onSearch }: { search: AuditSearch; onSearch:
               <Tr key={event.id}>
                 <Td className="tnum text-12 text-ink-2"><time dateTime={event.at}>{moment(event.at, now)}</time></Td>
                 <Td className="truncate"><button type="button" className="hover:underline" onClick={() => onSearch({ ...search, actor: event.actor.id })}>{event.actor.name}</button>{event.actor.kind === "person" ? null : <span className="ml-1 text-12 text-ink-3">{event.actor.kind.replaceAll("_", " ")}</span>}</Td>
-                <Td className="truncate font-mono text-12">{event.action}</Td>
+                <Td className="truncate font-mono text-12"><button type="button" className="link" aria-haspopup="dialog" onClick={() => setShown(event)}>{event.action}</button></Td>
                 <Td className="truncate font-mono text-12 text-ink-2" title={event.target.id}>{event.target.id}</Td>
                 <Td className="truncate text-12 text-ink-2 max-md:hidden" title={evidenceWords(event.evidence)}>{evidenceWords(event.evidence)}</Td>
                 <Td className="truncate text-right font-mono text-12 text-ink-3 max-md:hidden">{event.source_address}</Td>
@@ -71,6 +73,7 @@ export function AuditView({ search, onSearch }: { search: AuditSearch; onSearch:
             ))}
           </Table>
         ) : null}
+        <EventDialog event={shown} onClose={() => setShown(null)} />
         {events.hasNextPage ? <div className="p-4"><Button disabled={events.isFetchingNextPage} onClick={() => void events.fetchNextPage()}>Older events</Button></div> : null}
       </div>
     </main>

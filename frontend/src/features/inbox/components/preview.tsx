@@ -17,7 +17,7 @@ import { reasons } from "@/lib/quorum";
 import { sentenceOfLoss } from "@/lib/plan/loss";
 import { isMove, moveSentence, wordingOf } from "@/lib/plan/moving";
 import { changeTree, destructiveChanges } from "@/lib/plan/tree";
-import { runTitle, sourceWords } from "@/lib/run-title";
+import { runTitle, sourceWords, specWords } from "@/lib/run-title";
 
 /** What the run in focus would do, so that opening it is seldom a surprise. */
 export function Preview({ item, why, onReject }: { item: RunListItem; why: string; onReject: () => void }) {
@@ -39,7 +39,7 @@ export function Preview({ item, why, onReject }: { item: RunListItem; why: strin
             <span className="font-mono text-12 text-ink-3">{item.id.length > 20 ? `…${item.id.slice(-8)}` : item.id}</span>
           </p>
           <h2 className="mt-2.5 text-16 leading-5 font-semibold">{runTitle(item)}</h2>
-          <p className="mt-1 text-12 text-ink-2">{item.workspace.name}, {item.stack.name}{item.spec_version.number ? ` v${item.spec_version.number}` : ""}, requested by {item.requested_by.name} {sourceWords(item)}</p>
+          <p className="mt-1 text-12 text-ink-2">{item.workspace.name}{specWords(item)}, requested by {item.requested_by.name} {sourceWords(item)}</p>
         </header>
         {item.summary ? <WordingContext value={wordingOf(item.kind)}><div className="border-t border-line"><CountBoxes counts={item.summary} compact /></div></WordingContext> : null}
         <div className="border-y border-line px-4 py-3">

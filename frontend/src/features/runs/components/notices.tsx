@@ -59,7 +59,7 @@ function Why({ run, child }: { run: Run; child: Run | undefined }) {
   if (failure && (run.status === "errored" || child?.status === "errored")) {
     return (
       <Notice tone="destroy">
-        <p role="alert"><strong className="font-semibold">{applied ? "The apply" : "The plan"} errored while {phaseWord(failure.phase).toLowerCase()}.</strong> {failure.message}</p>
+        <p role="alert"><strong className="font-semibold">{applied ? "The apply" : "The plan"} errored while {phaseWord(failure.phase).toLowerCase()}.</strong> {saidBelow(failure) ? null : failure.message}</p>
         {failure.diagnostics.length > 0 ? <ul className="mt-0.5">{failure.diagnostics.slice(0, 5).map((each, i) => <DiagnosticText key={i} diagnostic={each} />)}</ul> : null}
         <p className="mt-1 text-12 text-ink-2">
           {applied ? (kept ? `The state is kept as version ${kept.number}, serial ${kept.serial}. ` : "The state is as it was. ") : "Nothing was changed. "}
@@ -79,6 +79,11 @@ function Why({ run, child }: { run: Run; child: Run | undefined }) {
   }
   if (run.status === "awaiting_approval" && run.fingerprint && !run.fingerprint.is_current) return <Notice tone="wait"><p>What this plan was made from has moved. It can&apos;t be approved any more. Plan again.</p></Notice>;
   return null;
+}
+
+/** The engine's own words are the failure's message in one line; its diagnostics say them in order, with their resource. */
+function saidBelow({ message, diagnostics }: NonNullable<Run["failure"]>): boolean {
+  return diagnostics.some(({ summary = "" }) => summary !== "" && message.includes(summary));
 }
 
 /** What blocks, and what can be done about it: by whom. */

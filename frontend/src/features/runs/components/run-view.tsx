@@ -29,7 +29,7 @@ import { shortId, span } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { isFinal, isWorking, tellsPlace } from "@/lib/run-status";
 import { isMove, wordingOf } from "@/lib/plan/moving";
-import { runTitle } from "@/lib/run-title";
+import { runTitle, specWords } from "@/lib/run-title";
 import { PHONE, useMedia } from "@/lib/use-media";
 import { RunHeader } from "./header";
 import { LossStrip } from "./loss-strip";
@@ -160,7 +160,7 @@ function workingWords({ run, child }: RunData, active: number, left: number): st
     if (child.status === "queued") return `Approved. ${child.queue?.code === "starting" ? "The apply starts as soon as a worker takes it." : "The apply waits for its turn, and goes before plans."}`;
     if (isMove(run.kind)) return run.kind === "rollback" ? "The state is being written as a new version. No resource is touched." : "The state is being moved. No resource is touched.";
     if (active + left === 0) return "The engine has done every change; what it left is being stored.";
-    return `Cancel starts nothing more, lets the ${active === 1 ? "operation" : `${active} operations`} in hand end, and keeps the state. ${left} would stay undone.`;
+    return `Cancel starts nothing more, lets the ${active === 1 ? "operation" : `${active} operations`} in hand end, and keeps the state.${left > 0 ? ` ${left} would stay undone.` : ""}`;
   }
   if (run.status === "queued") return tellsPlace(run) ? "Cancel takes it out of the queue." : "Queued. It starts as soon as a worker takes it.";
   return "A plan changes nothing. Cancel interrupts it.";
@@ -177,7 +177,7 @@ function PhoneTitle({ data: { run, child }, small }: { data: RunData; small: boo
         <span className="font-mono text-12 text-ink-2">{shortId(run.id)}</span>
       </p>
       <h1 className="mt-2 text-18 font-semibold">{runTitle(run)}</h1>
-      <p className="mt-1 text-13"><span className="font-medium">{run.workspace.name}</span>, {run.stack.name} {run.spec_version.number ? `v${run.spec_version.number}` : ""}</p>
+      <p className="mt-1 text-13"><span className="font-medium">{run.workspace.name}</span>{specWords(run)}</p>
       <p className="text-13 text-ink-2">{run.requested_by.name}, {run.planned_at ? `planned ${span(now - Date.parse(run.planned_at))} ago` : `requested ${span(now - Date.parse(run.created_at))} ago`}</p>
     </div>
   );

@@ -41,6 +41,18 @@ describe("LogStore", () => {
     expect(state.errors).toEqual([0]);
   });
 
+  it("counts an error of several lines once, and shows once what the runner says after the engine", () => {
+    const error = "Error: no such bucket\n  on main.tf line 4:\nIt was never made.";
+    const state = filled([
+      record(0, "applying", { kind: "phase", data: { phase: "applying" } }), record(1, error, { kind: "event", data: { type: "diagnostic", level: "error" } }),
+      record(2, "snapshotting", { kind: "phase", data: { phase: "snapshotting" } }), record(3, error, { kind: "event", stream: "system", data: { type: "run.error", level: "error", code: "engine_failed" } }),
+      record(4, "The state could not be stored.", { kind: "event", stream: "system", data: { type: "run.error", level: "error", code: "artifact_store_unavailable" } }),
+    ]).read();
+    expect(state.lines.map(({ n, level }) => [n, level])).toEqual([[1, "error"], [2, "error"], [3, "error"], [4, "error"]]);
+    expect(state.errors).toEqual([0, 3]);
+    expect(state.phases.map(({ errors }) => errors)).toEqual([1, 1]);
+  });
+
   it("reads apply events, flat and as the engine's hook", () => {
     const state = filled([
       record(0, "", { kind: "event", data: { type: "apply_start", address: "a.b", action: "create" } }),

@@ -46,6 +46,11 @@ const WARNING = /^(?:[│╷\s]*)Warning: |^Warning\b/;
 const DONE = /complete after|Apply complete|Destroy complete|^Plan:|No changes\./;
 const QUIET = /^(?:state snapshot|\s*$)/;
 
+/** The engine has said by itself why it failed, just before; the runner's record of it is for programs. */
+function saidAlready({ data }: ProgressRecord): boolean {
+  return data.type === "run.error" && data.code === "engine_failed";
+}
+
 export function levelOf(text: string, data: Record<string, unknown>, stream: string): Level {
   const level = data.level ?? data["@level"] ?? (data.diagnostic as { severity?: string } | undefined)?.severity;
   if (level === "error" || ERROR.test(text)) return "error";
@@ -116,19 +121,21 @@ export class LogStore {
     if (record.kind === "event") {
       const event = readEvent(record.at, record.data);
       if (event) this.events.push(event);
-      if (!text) return;
+      if (!text || saidAlready(record)) return;
     }
     if (this.phases.length === 0) this.phases.push({ name: "starting", at: record.at, endedAt: null, lines: 0, errors: 0, warnings: 0 });
-    for (const part of text.split("\n")) this.push(part, record);
+    text.split("\n").forEach((part, i) => this.push(part, record, i > 0));
   }
 
-  private push(text: string, record: ProgressRecord): void {
+  private push(text: string, record: ProgressRecord, goesOn: boolean): void {
     const phase = this.phases.length - 1;
     const level = levelOf(text, record.data, record.stream);
     const at = this.lines.length;
     this.lines.push({ n: at + 1, at: record.at, text, level, phase, still: STILL.test(text) });
     const owner = this.phases[phase];
     if (owner) owner.lines += 1;
+    // What one record says in several lines is one error.
+    if (goesOn) return;
     if (level === "error") {
       this.errors.push(at);
       if (owner) owner.errors += 1;
