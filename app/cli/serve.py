@@ -108,7 +108,7 @@ def api(
         # Log lines are small and come in batches for many: compressing them for each would cost more than it saves.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
-        # Longer than clients and proxies keep an idle connection: one that ends just as it is used again is an error there.
+        # Longer than clients and proxies keep an idle connection: one that ends as it is used again fails there.
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
 

@@ -11,10 +11,9 @@ from app.cli import serve
 
 def test_api_started_keeps_idle_connections_longer_than_clients_do(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
-    monkeypatch.setattr(uvicorn, "run", lambda app, **options: given.update(options))
-    for check in ("_check_siblings", "_check_artifacts", "_allow_connections"):
-        monkeypatch.setattr(serve, check, lambda: None)
-    monkeypatch.setattr(serve, "_start", lambda *, checks_schema: None)
+    monkeypatch.setattr(uvicorn, "run", lambda _app, **options: given.update(options))
+    for check in ("_start", "_check_siblings", "_check_artifacts", "_allow_connections"):
+        monkeypatch.setattr(serve, check, lambda **_: None)
 
     serve.api()
 
