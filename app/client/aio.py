@@ -11,6 +11,7 @@ from app.client import calls, wire
 from app.client.calls import Call
 from app.client.errors import ApiError, Unreachable, WaitTimeout
 from app.client.events import EventReader, EventsLost
+from app.client.lines import LineReader
 from app.client.models import Page, ProgressPage, Record, Run, settled
 from app.client.retry import Attempts, Say, silent
 from app.client.sync import (
@@ -87,13 +88,12 @@ class AsyncSluiceClient:
                 if not response.is_success:
                     await response.aread()
                     raise wire.api_error(response, self.url)
-                rest = ""
+                lines = LineReader()
                 async for text in response.aiter_text():
-                    *whole, rest = (rest + text).split("\n")
-                    for line in whole:
+                    for line in lines.read(text):
                         yield line
-                if rest:
-                    yield rest
+                if lines.rest:
+                    yield lines.rest
         except httpx.TransportError as error:
             raise wire.failure(error, self.url)[0] from error
 

@@ -4,9 +4,9 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
 import codecs
-import json
 from collections.abc import Iterator
 
+from app.client.lines import LineReader
 from app.client.models import ProgressPage
 
 HEARTBEAT_SECONDS = 2
@@ -25,15 +25,13 @@ class EventReader:
     def __init__(self, cursor: int) -> None:
         self._cursor = cursor
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._rest = ""
+        self._lines = LineReader()
         self._event = ""
         self._data: list[str] = []
 
     def read(self, chunk: bytes) -> Iterator[ProgressPage]:
         """Yield what these bytes complete. Raises ``EventsLost`` when the server ends the watching."""
-        self._rest += self._decoder.decode(chunk)
-        *lines, self._rest = self._rest.split("\n")
-        for line in lines:
+        for line in self._lines.read(self._decoder.decode(chunk)):
             yield from self._line(line.removesuffix("\r"))
 
     def _line(self, line: str) -> Iterator[ProgressPage]:
@@ -54,9 +52,8 @@ class EventReader:
         if event != "records":
             return
         try:
-            page = ProgressPage.model_validate(json.loads(data))
+            page = ProgressPage.model_validate_json(data).since(self._cursor)
         except ValueError as error:
             raise EventsLost from error
-        page.records = [record for record in page.records if record.offset >= self._cursor]
         self._cursor = page.next
         yield page

@@ -218,6 +218,10 @@ class ProgressPage(BaseModel):
     next: int
     closed: bool = False
 
+    def since(self, cursor: int) -> "ProgressPage":
+        """Return the page without the records before ``cursor``, which its reader has."""
+        return self.model_copy(update={"records": [record for record in self.records if record.offset >= cursor]})
+
 
 class Page(BaseModel, Generic[T]):
     """One page of a list."""

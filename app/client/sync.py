@@ -10,6 +10,7 @@ from app.client import calls, wire
 from app.client.calls import Call
 from app.client.errors import ApiError, Unreachable, WaitTimeout
 from app.client.events import EventReader, EventsLost
+from app.client.lines import LineReader
 from app.client.models import Page, ProgressPage, Record, Run, settled
 from app.client.retry import Attempts, Say, silent
 
@@ -95,7 +96,11 @@ class SluiceClient:
                 if not response.is_success:
                     response.read()
                     raise wire.api_error(response, self.url)
-                yield from wire.split_lines(response.iter_text())
+                lines = LineReader()
+                for text in response.iter_text():
+                    yield from lines.read(text)
+                if lines.rest:
+                    yield lines.rest
         except httpx.TransportError as error:
             raise wire.failure(error, self.url)[0] from error
 

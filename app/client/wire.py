@@ -3,7 +3,6 @@
 import ipaddress
 import json
 import logging
-from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -126,19 +125,7 @@ def read_frame(text: str | bytes, cursor: int) -> ProgressPage | None:
     frame = json.loads(text)
     if not isinstance(frame, dict) or frame.get("type") != "records":
         return None
-    page = ProgressPage.model_validate(frame)
-    page.records = [record for record in page.records if record.offset >= cursor]
-    return page
-
-
-def split_lines(texts: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of a text that comes in pieces. A line ends with a line feed alone: JSON may hold the others."""
-    rest = ""
-    for text in texts:
-        *whole, rest = (rest + text).split("\n")
-        yield from whole
-    if rest:
-        yield rest
+    return ProgressPage.model_validate(frame).since(cursor)
 
 
 def failure(error: Exception, url: str) -> tuple[ClientError, bool]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -89,12 +89,7 @@ def claim(session: Session, delivery_id: str, now: datetime, until: datetime) ->
     """Begin an attempt: of two workers the one whose update comes first has it until ``until``, the other gets None."""
     statement = (
         update(NotificationDelivery)
-        .where(
-            NotificationDelivery.id == delivery_id,
-            NotificationDelivery.status == "pending",
-            NotificationDelivery.next_attempt_at <= now,
-            or_(NotificationDelivery.claimed_until.is_(None), NotificationDelivery.claimed_until <= now),
-        )
+        .where(NotificationDelivery.id == delivery_id, _is_due(now))
         .values(claimed_until=until, attempts=NotificationDelivery.attempts + 1, attempted_at=now)
         .returning(NotificationDelivery)
         .execution_options(populate_existing=True)
@@ -118,17 +113,15 @@ def end_attempt(session: Session, delivery_id: str, attempt: int, values: dict[s
 
 def due(session: Session, now: datetime, limit: int) -> list[str]:
     """Return deliveries whose next attempt is due and that nobody has, longest due first."""
-    return list(
-        session.scalars(
-            select(NotificationDelivery.id)
-            .where(
-                NotificationDelivery.status == "pending",
-                NotificationDelivery.next_attempt_at <= now,
-                or_(NotificationDelivery.claimed_until.is_(None), NotificationDelivery.claimed_until <= now),
-            )
-            .order_by(NotificationDelivery.next_attempt_at)
-            .limit(limit)
-        )
+    query = select(NotificationDelivery.id).where(_is_due(now)).order_by(NotificationDelivery.next_attempt_at)
+    return list(session.scalars(query.limit(limit)))
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        NotificationDelivery.status == "pending",
+        NotificationDelivery.next_attempt_at <= now,
+        or_(NotificationDelivery.claimed_until.is_(None), NotificationDelivery.claimed_until <= now),
     )
 
 
