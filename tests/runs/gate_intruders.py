@@ -18,8 +18,9 @@ from app.fence.schemas import EVERYTHING
 from app.runner.port import LeaseLost, ProgressRecord, RunnerJob
 from app.runs import repository
 from app.runs.machine import FINAL, Status
-from tests.runs.gate_machine import Histories, Place
+from tests.runs.gate_machine import Histories
 from tests.runs.gate_model import Plan
+from tests.runs.gate_workspace import NUMBERS, Place
 
 KEPT_AS_EVIDENCE = {"failure", "timings", "state_version_id"}
 OF_ITS_DEATH = {"quiesced_at", "proof_of_death"}
@@ -27,7 +28,6 @@ WRITES = ("heartbeat", "append", "check", "settle", "verify", "finish", "fail", 
 ALTERED = ("plan file", "parts", "fingerprint", "the apply's own", "variable")
 SCOPES = ("workspace", "organization", "everything")
 MOST_LIVE = 5
-numbers = st.integers(0, 5)
 
 
 class Intruded(Histories):
@@ -102,7 +102,7 @@ class Intruded(Histories):
 
     @precondition(lambda self: bool(self.jobs))
     @rule(
-        number=numbers,
+        number=NUMBERS,
         how=st.sampled_from(WRITES),
         token=st.sampled_from(["swept", "older", "newer"]),
     )
@@ -153,7 +153,7 @@ class Intruded(Histories):
         assert how != "verify" or not answer.may_apply, "an apply begins without the lease"
 
     @precondition(lambda self: any(job.kind == "apply" for job in self.jobs.values()))
-    @rule(number=numbers, what=st.sampled_from(ALTERED))
+    @rule(number=NUMBERS, what=st.sampled_from(ALTERED))
     def alter_before_it_is_verified(self, number: int, what: str) -> None:
         """Alter what was approved between the claim of an apply and its verification, past every check before."""
         waiting = [job for job in self.jobs.values() if job.kind == "apply" and job.run_id not in self.verified]

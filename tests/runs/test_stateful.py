@@ -23,7 +23,7 @@ from app.state import service as state
 from app.workspaces import service as workspaces
 from tests.factories.policies import own_policy_sets
 from tests.runs.gate_intruders import Intruded
-from tests.runs.gate_machine import Place
+from tests.runs.gate_workspace import Place
 
 EXAMPLES = int(os.environ.get("SLUICE_TEST_EXAMPLES", "12"))
 STEPS = int(os.environ.get("SLUICE_TEST_STEPS", "25"))
