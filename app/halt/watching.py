@@ -5,14 +5,13 @@ import json
 import time
 from contextlib import suppress
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from starlette.concurrency import run_in_threadpool
 
+from app.core.connections import CLOSE_COMPLETE, until_gone
 from app.core.db import unit_of_work
 from app.core.permissions import Actor, Permission
-from app.core.settings import get_settings
 from app.halt import service
 from app.identity import service as identity
 
@@ -20,9 +19,6 @@ router = APIRouter(prefix="/terraform", tags=["halt"])
 
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
-AUTHORIZATION_SECONDS = 5.0
-CLOSE_UNAUTHENTICATED = 4401
-CLOSE_FORBIDDEN = 4403
 
 
 class Views:
@@ -55,17 +51,10 @@ async def follow_halts(socket: WebSocket, until_dead: Annotated[bool, Query()] =
     with 1000 once no run is dying. Closes with 4401 (no valid credential, also when it is revoked later) and 4403 (no
     ``halt:read``, or a foreign origin).
     """
-    await socket.accept()
-    if not _origin_is_ours(socket):
-        await socket.close(CLOSE_FORBIDDEN, "this origin may not open the WebSocket")
-        return
-    actor = await run_in_threadpool(_actor_of, socket)
+    actor = await identity.admit(socket, Permission.HALT_READ)
     if actor is None:
-        await socket.close(CLOSE_UNAUTHENTICATED, "sign in first")
         return
-    if not actor.may(Permission.HALT_READ):
-        await socket.close(CLOSE_FORBIDDEN, "halt:read is missing")
-        return
+    await socket.accept()
     reader = asyncio.create_task(_drain(socket))
     try:
         await _follow(socket, actor, reader, until_dead=until_dead)
@@ -76,7 +65,8 @@ async def follow_halts(socket: WebSocket, until_dead: Annotated[bool, Query()] =
 
 
 async def _follow(socket: WebSocket, actor: Actor, reader: "asyncio.Task[None]", *, until_dead: bool) -> None:
-    checked = sent = time.monotonic()
+    sent = time.monotonic()
+    guard = identity.Guard(socket, actor.organization_id, Permission.HALT_READ)
     last = ""
     while not reader.done():
         text = await _views.text(actor)
@@ -88,14 +78,11 @@ async def _follow(socket: WebSocket, actor: Actor, reader: "asyncio.Task[None]",
             await socket.send_text('{"type":"ping"}')
             sent = moment
         if until_dead and _dying(text) == 0:
-            await socket.close(1000, "all dead")
+            await socket.close(CLOSE_COMPLETE, "all dead")
             return
-        if moment - checked >= AUTHORIZATION_SECONDS:
-            checked = moment
-            now = await run_in_threadpool(_actor_of, socket)
-            if now is None or not now.may(Permission.HALT_READ):
-                await socket.close(CLOSE_UNAUTHENTICATED, "the credential is no longer valid")
-                return
+        if (denied := await guard.denies()) is not None:
+            await socket.close(denied.close_code, denied.detail)
+            return
         await asyncio.wait({reader}, timeout=LOOK_SECONDS)
 
 
@@ -110,20 +97,5 @@ def _read(actor: Actor) -> str:
 
 
 async def _drain(socket: WebSocket) -> None:
-    """Read and drop what the client sends, so that its close is noticed."""
     with suppress(WebSocketDisconnect, RuntimeError):
-        while True:
-            await socket.receive_text()
-
-
-def _actor_of(socket: WebSocket) -> Actor | None:
-    with unit_of_work() as session:
-        return identity.resolve_connection(session, socket)
-
-
-def _origin_is_ours(socket: WebSocket) -> bool:
-    origin = socket.headers.get("origin")
-    if origin is None:
-        return True
-    allowed = {get_settings().url, *get_settings().trusted_origins}
-    return origin.rstrip("/") in allowed or urlsplit(origin).netloc == socket.headers.get("host")
+        await until_gone(socket.receive)

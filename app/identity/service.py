@@ -19,6 +19,7 @@ from app.identity.credentials import (
     set_password,
     use_login_link,
 )
+from app.identity.guarding import Denied, Guard, admit
 from app.identity.members import (
     add_team_member,
     assign_roles,
@@ -51,10 +52,13 @@ from app.identity.schemas import SESSION_COOKIE, RightsChanged
 
 __all__ = [
     "SESSION_COOKIE",
+    "Denied",
+    "Guard",
     "RightsChanged",
     "actor_of_service_account",
     "actor_of_user",
     "add_team_member",
+    "admit",
     "approvers_with_right",
     "assign_roles",
     "count_people",

@@ -1,18 +1,17 @@
 """Progress over HTTP, server-sent events and WebSocket: the same records by each way."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, Query, Request, Response, WebSocket
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import HTTPConnection
 
+from app.core.connections import CLOSE_GONE, CLOSE_NOT_FOUND, origin_is_ours, refuse
 from app.core.db import SessionDep, unit_of_work
 from app.core.errors import AppError, Forbidden
 from app.core.http import error_responses
 from app.core.permissions import Actor, Permission, requires
-from app.core.settings import get_settings
-from app.progress import event_stream, guarding, service, socket
+from app.identity import service as identity
+from app.progress import event_stream, service, socket
 from app.progress.errors import LogRemoved, StreamNotFound
 from app.progress.hub import Hub
 from app.progress.schemas import ProgressPage
@@ -69,7 +68,7 @@ def follow_progress(
     A comment comes at once and after each silence. The last page says `closed`. A `denied` event ends the answer when
     the credential is revoked meanwhile or loses `runs:read`.
     """
-    if not _origin_is_ours(request):
+    if not origin_is_ours(request):
         raise Forbidden("This origin may not read Sluice. Add it to SLUICE_TRUSTED_ORIGINS when it should.")
     organization_id = actor.organization_id
     end = _end_of(run_id, organization_id)
@@ -86,24 +85,16 @@ async def follow_run(websocket: WebSocket, run_id: str, after: Annotated[int, Qu
     later, or a foreign origin), 4404 (no such run), 4410 (its log is no longer kept), 1013 (try again later), or 1000
     when the stream is complete and was sent whole.
     """
-    if not _origin_is_ours(websocket):
-        await socket.refuse(websocket, socket.CLOSE_FORBIDDEN, "this origin may not open the WebSocket")
-        return
-    actor = await guarding.actor_of(websocket, is_new=True)
-    denied = guarding.denial(actor)
-    if actor is None or denied is guarding.Denied.UNAUTHENTICATED:
-        await socket.refuse(websocket, socket.CLOSE_UNAUTHENTICATED, "sign in first")
-        return
-    if denied is not None:
-        await socket.refuse(websocket, socket.CLOSE_FORBIDDEN, denied.value)
+    actor = await identity.admit(websocket, Permission.RUNS_READ)
+    if actor is None:
         return
     try:
         end = await run_in_threadpool(_end_of, run_id, actor.organization_id)
     except LogRemoved:
-        await socket.refuse(websocket, socket.CLOSE_GONE, "the log is no longer kept")
+        await refuse(websocket, CLOSE_GONE, "the log is no longer kept")
         return
     except AppError:
-        await socket.refuse(websocket, socket.CLOSE_NOT_FOUND, "no such run")
+        await refuse(websocket, CLOSE_NOT_FOUND, "no such run")
         return
     await websocket.accept()
     await socket.follow(websocket, _hub, run_id, actor.organization_id, min(after, end), end)
@@ -112,11 +103,3 @@ async def follow_run(websocket: WebSocket, run_id: str, after: Annotated[int, Qu
 def _end_of(run_id: str, organization_id: str) -> int:
     with unit_of_work() as session:
         return service.end_of(session, run_id, organization_id)
-
-
-def _origin_is_ours(connection: HTTPConnection) -> bool:
-    origin = connection.headers.get("origin")
-    if origin is None:
-        return True
-    allowed = {get_settings().url, *get_settings().trusted_origins}
-    return origin.rstrip("/") in allowed or urlsplit(origin).netloc == connection.headers.get("host")

@@ -11,15 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.core.connections import until_gone
+from app.core.permissions import Permission
+from app.identity.service import Denied, Guard
 from app.progress.frames import PING_EVENT, Frame
-from app.progress.guarding import Denied, Guard
 from app.progress.hub import Hub
 from app.progress.watching import End, Watcher
 
 MEDIA_TYPE = "text/event-stream"
 _BEGIN = b": open\nretry: 1000\n\n"
 """Sent at once: a client that does not get it knows that a proxy keeps answers back."""
-_CODES = {Denied.UNAUTHENTICATED: "unauthenticated", Denied.FORBIDDEN: "forbidden", Denied.UNKNOWN: "unavailable"}
 
 
 class _Events:
@@ -66,7 +67,7 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._hub = hub
         self._run = (run_id, organization_id, end)
-        self._guard = Guard(request, organization_id)
+        self._guard = Guard(request, organization_id, Permission.RUNS_READ)
         self._cursor = cursor
         self._heartbeat_seconds = heartbeat_seconds
 
@@ -77,20 +78,19 @@ class EventStream(Response):
         events = _Events(send)
         await events.write(_BEGIN)
         watcher = Watcher(events, self._cursor, heartbeat_seconds=self._heartbeat_seconds)
-        leaving = asyncio.create_task(_until_gone(receive, watcher))
+        leaving = asyncio.create_task(_drain(receive, watcher))
         try:
             async with self._hub.watch(*self._run) as follower:
                 ended = await watcher.follow(follower, self._guard)
         finally:
             leaving.cancel()
         if isinstance(ended, Denied):
-            body = json.dumps({"code": _CODES[ended], "detail": ended.value})
+            body = json.dumps({"code": ended.code, "detail": ended.detail})
             await events.write(f"event: denied\ndata: {body}\n\n".encode())
         if ended is not End.GONE:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _until_gone(receive: Receive, watcher: Watcher) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _drain(receive: Receive, watcher: Watcher) -> None:
+    await until_gone(receive)
     watcher.leave()

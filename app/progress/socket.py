@@ -5,23 +5,13 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from app.core.connections import CLOSE_AGAIN, CLOSE_COMPLETE, until_gone
+from app.core.permissions import Permission
 from app.core.websocket import channel_of
+from app.identity.service import Denied, Guard
 from app.progress.frames import PING_SOCKET, PING_TEXT, Frame
-from app.progress.guarding import Denied, Guard
 from app.progress.hub import Hub
 from app.progress.watching import End, Watcher
-
-CLOSE_COMPLETE = 1000
-CLOSE_AGAIN = 1013
-CLOSE_UNAUTHENTICATED = 4401
-CLOSE_FORBIDDEN = 4403
-CLOSE_NOT_FOUND = 4404
-CLOSE_GONE = 4410
-_CODES = {
-    Denied.UNAUTHENTICATED: CLOSE_UNAUTHENTICATED,
-    Denied.FORBIDDEN: CLOSE_FORBIDDEN,
-    Denied.UNKNOWN: CLOSE_AGAIN,
-}
 
 
 class _Frames:
@@ -60,7 +50,7 @@ async def follow(socket: WebSocket, hub: Hub, run_id: str, organization_id: str,
     reader = asyncio.create_task(_drain(socket, watcher))
     try:
         async with hub.watch(run_id, organization_id, end) as follower:
-            ended = await watcher.follow(follower, Guard(socket, organization_id))
+            ended = await watcher.follow(follower, Guard(socket, organization_id, Permission.RUNS_READ))
     finally:
         reader.cancel()
     if ended is End.STUCK:
@@ -68,22 +58,15 @@ async def follow(socket: WebSocket, hub: Hub, run_id: str, organization_id: str,
     elif ended is not End.GONE:
         code, reason = CLOSE_AGAIN, "the log can't be read now"
         if isinstance(ended, Denied):
-            code, reason = _CODES[ended], ended.value
+            code, reason = ended.close_code, ended.detail
         elif ended is End.COMPLETE:
             code, reason = CLOSE_COMPLETE, "complete"
         with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             await asyncio.wait_for(socket.close(code, reason), 10)
 
 
-async def refuse(socket: WebSocket, code: int, reason: str) -> None:
-    """Say why somebody may not watch: a browser sees the code of an open WebSocket alone."""
-    await socket.accept()
-    await socket.close(code, reason)
-
-
 async def _drain(socket: WebSocket, watcher: Watcher) -> None:
-    """Read and drop what the client sends, so that its close is noticed."""
+    """Notice that the client leaves."""
     with suppress(WebSocketDisconnect, RuntimeError):
-        while (await socket.receive())["type"] != "websocket.disconnect":
-            pass
+        await until_gone(socket.receive)
     watcher.leave()

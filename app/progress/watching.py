@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Protocol
 
 from app.core.errors import AppError, IntegrityError
+from app.identity.service import Denied, Guard
 from app.progress.frames import Frame
-from app.progress.guarding import Denied, Guard
 from app.progress.hub import Follower
 
 HEARTBEAT_SECONDS = 15.0

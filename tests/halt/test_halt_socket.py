@@ -7,10 +7,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from app.core.connections import CLOSE_FORBIDDEN, CLOSE_UNAUTHENTICATED
 from app.core.db import unit_of_work
 from app.core.pages import PageParams
 from app.halt import service, watching
 from app.halt.schemas import HaltRequest
+from app.identity import guarding
 from app.identity import service as identity
 from app.identity.roles import Role
 from app.identity.schemas import UserChange
@@ -24,7 +26,7 @@ SECONDS = 20
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rights are looked at again at once."""
-    monkeypatch.setattr(watching, "AUTHORIZATION_SECONDS", 0.2)
+    monkeypatch.setattr(guarding, "AUTHORIZATION_SECONDS", 0.2)
 
 
 def watch(served: Streams, token: str | None = None, **headers: str) -> ClientConnection:  # noqa: F811
@@ -52,7 +54,7 @@ def code_of(socket: ClientConnection) -> tuple[int, int]:
 @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
 def test_foreign_origin_is_refused(served: Streams, origin: str) -> None:  # noqa: F811
     with watch(served, Origin=origin) as socket:
-        assert code_of(socket) == (0, watching.CLOSE_FORBIDDEN)
+        assert code_of(socket) == (0, CLOSE_FORBIDDEN)
 
 
 def test_own_origin_is_served(served: Streams) -> None:  # noqa: F811
@@ -63,14 +65,14 @@ def test_own_origin_is_served(served: Streams) -> None:  # noqa: F811
 @pytest.mark.parametrize("token", ["", "slc_wrong"])
 def test_nobody_is_refused(served: Streams, token: str) -> None:  # noqa: F811
     with watch(served, token) as socket:
-        assert code_of(socket) == (0, watching.CLOSE_UNAUTHENTICATED)
+        assert code_of(socket) == (0, CLOSE_UNAUTHENTICATED)
 
 
 def test_who_may_not_read_halts_is_refused(served: Streams) -> None:  # noqa: F811
     with unit_of_work() as session:
         powerless = people.account(session, served.organization_id)
     with watch(served, powerless.token) as socket:
-        assert code_of(socket) == (0, watching.CLOSE_FORBIDDEN)
+        assert code_of(socket) == (0, CLOSE_FORBIDDEN)
 
 
 def test_each_tenant_sees_its_own_halts_alone(served: Streams) -> None:  # noqa: F811
@@ -94,7 +96,7 @@ def test_watcher_is_cut_off_when_its_token_is_revoked(served: Streams) -> None: 
         first(socket)
         with unit_of_work() as session:
             identity.revoke_token(session, served.viewer.actor, token_id)
-        assert code_of(socket) == (0, watching.CLOSE_UNAUTHENTICATED)
+        assert code_of(socket) == (0, CLOSE_UNAUTHENTICATED)
 
 
 def test_watcher_is_cut_off_when_its_person_is_disabled(served: Streams) -> None:  # noqa: F811
@@ -104,4 +106,4 @@ def test_watcher_is_cut_off_when_its_person_is_disabled(served: Streams) -> None
         first(socket)
         with unit_of_work() as session:
             identity.update_user(session, admin.actor, served.viewer.actor.id, UserChange(is_disabled=True))
-        assert code_of(socket) == (0, watching.CLOSE_UNAUTHENTICATED)
+        assert code_of(socket) == (0, CLOSE_UNAUTHENTICATED)

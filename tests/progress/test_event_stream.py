@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from app.core.db import unit_of_work
+from app.identity import guarding
 from app.identity import service as identity
 from app.identity.roles import Role
-from app.progress import guarding
 from tests.progress.conftest import Streams
 from tests.support import people
 

@@ -8,12 +8,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from app.core import connections
 from app.core.db import unit_of_work
+from app.identity import guarding
 from app.identity import service as identity
 from app.identity.roles import Role
 from app.identity.schemas import UserChange
-from app.progress import guarding
-from app.progress import socket as socket_codes
 from tests.progress.conftest import Streams
 from tests.support import people
 
@@ -67,7 +67,7 @@ def test_follow_of_a_complete_stream_gives_it_whole(served: Streams) -> None:
 @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
 def test_follow_from_a_foreign_origin_is_refused(served: Streams, origin: str) -> None:
     with served.watch(served.new(), origin=origin) as socket:
-        assert frames(socket) == ([], socket_codes.CLOSE_FORBIDDEN)
+        assert frames(socket) == ([], connections.CLOSE_FORBIDDEN)
 
 
 def test_follow_from_our_own_origin_is_served(served: Streams) -> None:
@@ -81,14 +81,14 @@ def test_follow_without_a_credential_is_refused(served: Streams) -> None:
     run_id = served.new()
     for token in ("", "slc_wrong"):
         with served.watch(run_id, token=token) as socket:
-            assert frames(socket) == ([], socket_codes.CLOSE_UNAUTHENTICATED)
+            assert frames(socket) == ([], connections.CLOSE_UNAUTHENTICATED)
 
 
 def test_follow_another_tenant_s_run_does_not_exist(served: Streams) -> None:
     with unit_of_work() as session:
         stranger = people.person(session, people.organization(session, "other"), Role.ADMIN)
     with served.watch(served.new(), token=stranger.token) as socket:
-        assert frames(socket) == ([], socket_codes.CLOSE_NOT_FOUND)
+        assert frames(socket) == ([], connections.CLOSE_NOT_FOUND)
 
 
 def test_follow_is_cut_when_the_token_is_revoked(served: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_follow_is_cut_when_the_token_is_revoked(served: Streams, monkeypatch: p
         with unit_of_work() as session:
             identity.revoke_token(session, served.viewer.actor, token_id)
         records, code = frames(socket)
-    assert code == socket_codes.CLOSE_UNAUTHENTICATED
+    assert code == connections.CLOSE_UNAUTHENTICATED
     assert records == []
 
 
@@ -120,7 +120,7 @@ def test_follow_is_cut_when_its_person_may_no_longer(
         with unit_of_work() as session:
             identity.update_user(session, admin.actor, served.viewer.actor.id, UserChange(**change))
         records, code = frames(socket)
-    assert code == (socket_codes.CLOSE_UNAUTHENTICATED if "is_disabled" in change else socket_codes.CLOSE_FORBIDDEN)
+    assert code == (connections.CLOSE_UNAUTHENTICATED if "is_disabled" in change else connections.CLOSE_FORBIDDEN)
     assert records == []
 
 

@@ -1,18 +1,23 @@
-"""Who may go on watching: asked at the beginning and every few seconds, once for all connections of a credential."""
+"""Who may watch over a connection that stays open.
+
+It is asked at the beginning and every few seconds, once for all connections of a credential.
+"""
 
 import asyncio
 import hashlib
 import logging
 import time
 from dataclasses import dataclass
-from enum import Enum
+from typing import Literal, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
 
+from app.core.connections import CLOSE_AGAIN, CLOSE_FORBIDDEN, CLOSE_UNAUTHENTICATED, origin_is_ours, refuse
 from app.core.db import unit_of_work
 from app.core.permissions import Actor, Permission
-from app.identity import service as identity
+from app.identity.credentials import resolve_connection
 from app.identity.schemas import SESSION_COOKIE
 
 _log = logging.getLogger(__name__)
@@ -22,12 +27,23 @@ UNASKED_SECONDS = 60.0
 _MOST_ANSWERS = 10_000
 
 
-class Denied(Enum):
+class Denied(NamedTuple):
     """Why somebody may not watch, or not any more."""
 
-    UNAUTHENTICATED = "the credential is not valid, or not any more"
-    FORBIDDEN = "runs:read is missing"
-    UNKNOWN = "rights can't be checked now"
+    code: Literal["unauthenticated", "forbidden", "unavailable"]
+    detail: str
+
+    @property
+    def close_code(self) -> int:
+        """The code that a WebSocket is closed with."""
+        return _CLOSE_CODES[self.code]
+
+
+_CLOSE_CODES = {
+    "unauthenticated": CLOSE_UNAUTHENTICATED,
+    "forbidden": CLOSE_FORBIDDEN,
+    "unavailable": CLOSE_AGAIN,
+}
 
 
 @dataclass
@@ -37,9 +53,10 @@ class _Answer:
 
 
 _answers: dict[str, _Answer] = {}
+_UNKNOWN = Denied("unavailable", "rights can't be checked now")
 
 
-async def actor_of(connection: HTTPConnection, *, is_new: bool = False) -> Actor | None:
+async def actor_of_connection(connection: HTTPConnection, *, is_new: bool = False) -> Actor | None:
     """Return who a connection belongs to: by its credential of this moment when it is new, else of some seconds."""
     key = _key_of(connection)
     if key is None:
@@ -56,7 +73,7 @@ async def actor_of(connection: HTTPConnection, *, is_new: bool = False) -> Actor
 
 def _resolve(connection: HTTPConnection) -> Actor | None:
     with unit_of_work() as session:
-        return identity.resolve_connection(session, connection)
+        return resolve_connection(session, connection)
 
 
 def _key_of(connection: HTTPConnection) -> str | None:
@@ -65,10 +82,11 @@ def _key_of(connection: HTTPConnection) -> str | None:
 
 
 class Guard:
-    """Watches over one connection of ``organization_id``, whose credential was good a moment ago."""
+    """Watches over one connection of ``organization_id``, which held ``permission`` a moment ago."""
 
-    def __init__(self, connection: HTTPConnection, organization_id: str) -> None:
+    def __init__(self, connection: HTTPConnection, organization_id: str, permission: Permission) -> None:
         self._connection = connection
+        self._permission = permission
         self._organization_id = organization_id
         self._asked_at = self._good_at = time.monotonic()
 
@@ -82,16 +100,31 @@ class Guard:
             return None
         self._asked_at = time.monotonic()
         try:
-            actor = await actor_of(self._connection)
+            actor = await actor_of_connection(self._connection)
         except Exception as error:
             _log.warning("rights not checked now; trying again", extra={"error": str(error)})
-            return Denied.UNKNOWN if time.monotonic() - self._good_at > UNASKED_SECONDS else None
+            return _UNKNOWN if time.monotonic() - self._good_at > UNASKED_SECONDS else None
         self._good_at = time.monotonic()
-        return denial(actor, self._organization_id)
+        return _denial(actor, self._permission, self._organization_id)
 
 
-def denial(actor: Actor | None, organization_id: str | None = None) -> Denied | None:
-    """Return why an actor may not watch runs (of this organization); None when it may."""
-    if actor is None or (organization_id is not None and actor.organization_id != organization_id):
-        return Denied.UNAUTHENTICATED
-    return None if actor.may(Permission.RUNS_READ) else Denied.FORBIDDEN
+async def admit(socket: WebSocket, permission: Permission) -> Actor | None:
+    """Return who opens a WebSocket, which is still to be accepted; None when it was refused, and closed."""
+    if not origin_is_ours(socket):
+        await refuse(socket, CLOSE_FORBIDDEN, "this origin may not open the WebSocket")
+        return None
+    actor = await actor_of_connection(socket, is_new=True)
+    if actor is None:
+        await refuse(socket, CLOSE_UNAUTHENTICATED, "sign in first")
+        return None
+    denied = _denial(actor, permission, actor.organization_id)
+    if denied is not None:
+        await refuse(socket, denied.close_code, denied.detail)
+        return None
+    return actor
+
+
+def _denial(actor: Actor | None, permission: Permission, organization_id: str) -> Denied | None:
+    if actor is None or actor.organization_id != organization_id:
+        return Denied("unauthenticated", "the credential is not valid, or not any more")
+    return None if actor.may(permission) else Denied("forbidden", f"{permission} is missing")
