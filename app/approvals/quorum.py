@@ -26,10 +26,11 @@ def quorum(
     """Return whether ``decisions`` approve the plan with this fingerprint; None has no quorum."""
     if fingerprint is None:
         return QuorumState(have=0, need=rules.need, because=("there is no plan to approve yet",), reached=False)
-    because: list[str] = []
+    why_uncounted: list[str] = []
     approvals: list[Decision] = []
     rejected_by: list[Decision] = []
     automatic: list[Decision] = []
+    uncounted: list[Decision] = []
     for decision in newest_decisions(decisions, fingerprint):
         if decision.voided_at is not None or decision.decision == "revoke":
             continue
@@ -39,7 +40,9 @@ def quorum(
             continue
         why_not = _why_not_counted(rules, decision, rights, requested_by_id, now)
         if why_not is not None:
-            because.append(f"{decision.actor_name}'s {_noun(decision.decision)} does not count: {why_not}")
+            why_uncounted.append(f"{decision.actor_name}'s {_noun(decision.decision)} does not count: {why_not}")
+            if decision.decision == "approve":
+                uncounted.append(decision)
         elif decision.decision == "reject":
             rejected_by.append(decision)
         else:
@@ -48,18 +51,22 @@ def quorum(
     need = rules.need
     missing = 0 if is_automatic else _missing(rules, approvals, rights)
     have = need if is_automatic else min(len(approvals), need - missing) if missing else len(approvals)
-    because[:0] = [f"{decision.actor_name} rejected it" for decision in rejected_by]
-    because[:0] = [_asked(demand, approvals, rights) for demand in rules.demands]
-    because.insert(
-        0, "the workspace's auto-apply rule approved it" if is_automatic else _counted(approvals, have, need)
-    )
+    rejections = [f"{decision.actor_name} rejected it" for decision in rejected_by]
+    because = [
+        "the workspace's auto-apply rule approved it" if is_automatic else _counted(approvals, have, need),
+        *(_asked(demand, approvals, rights) for demand in rules.demands),
+        *rejections,
+        *why_uncounted,
+    ]
     return QuorumState(
         have=have,
         need=need,
         because=tuple(because),
         reached=not rejected_by and not missing,
         valid_decision_ids=tuple(item.id for item in (*approvals, *(automatic if is_automatic else ()))),
+        uncounted_ids=tuple(decision.id for decision in uncounted),
         rejected_by=tuple(decision.actor_id for decision in rejected_by),
+        rejections=tuple(rejections),
     )
 
 

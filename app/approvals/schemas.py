@@ -97,8 +97,8 @@ class Decision(Value):
 class QuorumState(Value):
     """Whether a plan is approved: how many approvals count, how many it takes, and why, in words.
 
-    ``valid_decision_ids`` are the approvals that count; ``rejected_by`` are the ids of the people whose rejection
-    stands.
+    ``valid_decision_ids`` are the approvals that count, ``uncounted_ids`` those that stand and don't; ``rejected_by``
+    are the ids of the people whose rejection stands, ``rejections`` what ``because`` says of them.
     """
 
     have: int
@@ -106,7 +106,9 @@ class QuorumState(Value):
     because: tuple[str, ...]
     reached: bool
     valid_decision_ids: tuple[str, ...] = ()
+    uncounted_ids: tuple[str, ...] = ()
     rejected_by: tuple[str, ...] = ()
+    rejections: tuple[str, ...] = ()
 
 
 class QuorumQuestion(Value):

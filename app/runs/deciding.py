@@ -164,10 +164,11 @@ def _why_not_approved(session: Session, run: TerraformRun) -> ApprovalRequired:
             item for item in approvals.decisions_of(session, [run.id]).get(run.id, []) if item.decision == "approve"
         ]
         if quorum.rejected_by:
-            error, why = PlanRejected, f"{quorum.because[1]}, and while that stands nothing is applied"
+            said = " and ".join(quorum.rejections)
+            error, why = PlanRejected, f"{said}, and while that stands nothing is applied"
         elif given and not quorum.have and all(item.voided_at is not None for item in given):
             error, why = ApprovalsVoid, f"its approvals are void: {given[-1].void_reason}"
-        elif len(given) > quorum.have and any("does not count" in reason for reason in quorum.because):
+        elif quorum.uncounted_ids:
             error, why = ApprovalsNotCounted, "; ".join(quorum.because)
     return error(f"Run {run.id} is {status}: {why}.", run_status=run.status)
 

@@ -16,6 +16,7 @@ from app.core.pages import PageParams
 from app.core.permissions import Actor
 from app.identity import service as identity
 from app.runs import deciding, tasks
+from app.runs.errors import PlanRejected
 from tests.factories.scene import Scene, new_scene
 
 DELETES = {"when": "deletes", "required_approvals": 2}
@@ -68,6 +69,14 @@ def test_condition_that_holds_asks_for_more_and_says_so(
     assert scene.status(more) == "approved"
     scene.approve(plain)
     assert scene.status(plain) == "approved", "what no condition holds for needs what the rule says"
+
+
+def test_apply_of_a_rejected_plan_says_who_rejected_it_also_where_a_condition_asks_for_more(scene: Scene) -> None:
+    scene.change(approval_conditions=[DELETES])
+    run_id = scene.at_gate(destroys=1)
+    scene.disapprove(run_id, "reject", scene.approvers[1])
+    with unit_of_work() as session, pytest.raises(PlanRejected, match=f": {scene.approvers[1].name} rejected it, and"):
+        deciding.apply(session, scene.admin, run_id)
 
 
 def test_condition_with_a_team_is_met_by_its_members_alone(scene: Scene) -> None:
