@@ -77,10 +77,5 @@ FOR EACH ROW EXECUTE FUNCTION audit_events_append_only()
 )
 """What the migration executes after it has created the table, statement by statement."""
 
-APPEND_ONLY_DOWN = (
-    "DROP TRIGGER IF EXISTS audit_events_append_only ON audit_events",
-    "DROP FUNCTION IF EXISTS audit_events_append_only()",
-)
-
 for _statement in APPEND_ONLY_UP:
     event.listen(AuditEvent.__table__, "after_create", DDL(_statement))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves DDL untyped

@@ -65,8 +65,9 @@ def verify_chain(
         for sequence, position, digest in indexed
         if digest not in present and (is_complete or position <= check.position)
     ]
+    waiting, oldest = repository.waiting(session, organization_id, clock.now() - LATE)
     if is_complete:
-        findings += [*_cut_below(session, organization_id, after), *_late(session, organization_id)]
+        findings += [*_cut_below(session, organization_id, after), *_late(session, waiting, oldest)]
     first = findings[0] if findings else None
     return ChainReport(
         is_intact=first is None,
@@ -76,7 +77,7 @@ def verify_chain(
         head_position=check.position,
         head_hash=check.head_hash,
         checkpoint_position=check.agreed_position,
-        waiting=repository.waiting(session, organization_id, clock.now() - LATE)[0],
+        waiting=waiting,
         broken_at=first.first_position if first is not None else None,
         finding=first.finding if first is not None else None,
         row=first.row if first is not None else None,
@@ -121,8 +122,7 @@ def _not_stored(sequence: int, position: int) -> ChainFinding:
     )
 
 
-def _late(session: Session, organization_id: str) -> list[ChainFinding]:
-    count, oldest = repository.waiting(session, organization_id, clock.now() - LATE)
+def _late(session: Session, count: int, oldest: int | None) -> list[ChainFinding]:
     row = repository.event(session, oldest) if oldest is not None else None
     if row is None:
         return []

@@ -1,9 +1,9 @@
 """`sluice halt --drill`: prove that the kill switch works, and say how long each step took."""
 
-import time
 from typing import Any
 
 from app.cli.access import connect
+from app.cli.polling import wait_until
 from app.cli.program import DONE, FAILED
 
 _POLL_SECONDS = 0.5
@@ -27,15 +27,22 @@ def drill(workspace: str | None, *, as_json: bool) -> int:
         found = client.send(calls.begin_drill(workspace))
         say(f"Drill {found['id']} in {found['workspace_name']}: no other workspace is touched.")
         shown = 0
-        until = time.monotonic() + _MOST_SECONDS
-        while True:
-            if not as_json:
-                _print_steps(found["steps"][shown:])
-                shown = len(found["steps"])
-            if found["status"] != "running" or time.monotonic() > until:
-                break
-            time.sleep(_POLL_SECONDS)
-            found = client.send(calls.get_drill(found["id"]), patience_seconds=60)
+
+        def show(drill: dict[str, Any]) -> None:
+            nonlocal shown
+            _print_steps(drill["steps"][shown:])
+            shown = len(drill["steps"])
+
+        found = wait_until(
+            client,
+            found,
+            calls.get_drill(found["id"]),
+            lambda drill: drill["status"] != "running",
+            every_seconds=_POLL_SECONDS,
+            for_seconds=_MOST_SECONDS,
+            patience_seconds=60,
+            on_look=None if as_json else show,
+        )
     if as_json:
         print_json(found)
     else:

@@ -1,12 +1,12 @@
 """`sluice halt`, `sluice halts`, `sluice resume`; drills are in `drilling`."""
 
-import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from app.cli.access import connect
 from app.cli.options import AsJson, MaybeWorkspace
+from app.cli.polling import wait_until
 from app.cli.program import DONE, FAILED
 from app.client.errors import LocalProblem
 
@@ -80,10 +80,15 @@ def _wait_dead(client: "SluiceClient", raised: dict[str, Any]) -> tuple[dict[str
     """Wait until no run of the halt is dying; at most two minutes, well beyond the grace period."""
     from app.client import calls
 
-    until = time.monotonic() + _DEAD_BY_SECONDS
-    while raised["runs"]["dying"] and time.monotonic() < until:
-        time.sleep(0.5)
-        raised = client.send(calls.get_halt(raised["id"]), patience_seconds=60)
+    raised = wait_until(
+        client,
+        raised,
+        calls.get_halt(raised["id"]),
+        lambda halt: not halt["runs"]["dying"],
+        every_seconds=0.5,
+        for_seconds=_DEAD_BY_SECONDS,
+        patience_seconds=60,
+    )
     return raised, FAILED if raised["runs"]["dying"] else DONE
 
 

@@ -6,6 +6,7 @@ import typer
 
 from app.cli.access import connect
 from app.cli.options import AsJson, Limit
+from app.cli.polling import wait_until
 from app.cli.program import group, register
 from app.client.errors import LocalProblem
 
@@ -146,16 +147,18 @@ def send_test(notification: Notification, as_json: AsJson = False) -> None:
 
     Example: sluice notification test on-call
     """
-    import time
-
     from app.client.notification_calls import get_delivery, try_notification
 
     with connect() as client:
         told = client.send(try_notification(notification))
-        deadline = time.monotonic() + 15
-        while told.status == "pending" and told.error is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-            told = client.send(get_delivery(told.id))
+        told = wait_until(
+            client,
+            told,
+            get_delivery(told.id),
+            lambda delivery: delivery.status != "pending" or delivery.error is not None,
+            every_seconds=0.2,
+            for_seconds=15,
+        )
     _show(told, as_json=as_json)
 
 

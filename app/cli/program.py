@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from app.client.errors import ClientError
 
 P = ParamSpec("P")
-Function = Callable[P, None]
 
 DONE, FAILED, CHANGES, BLOCKED, INTERRUPTED = 0, 1, 2, 3, 130
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}

@@ -1,6 +1,5 @@
 """`sluice policy rehearse|try|input`: what a policy would do, before it is attached."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from app.cli.access import connect
 from app.cli.options import AsJson, RunId
 from app.cli.policy_files import read_policy
+from app.cli.polling import wait_until
 from app.cli.program import BLOCKED, FAILED
 from app.client.errors import ApiError, LocalProblem
 
@@ -103,17 +103,20 @@ def _say_asked(asked: "Rehearsal", *, as_json: bool) -> None:
 def _wait(client: "SluiceClient", asked: "Rehearsal", *, quiet: bool) -> "Rehearsal":
     from app.client import rehearsal_calls
 
-    found = asked
     try:
         with _bar(asked.total, quiet=quiet) as advance:
-            while not found.is_over:
-                time.sleep(POLL_SECONDS)
-                found = client.send(rehearsal_calls.get_rehearsal(asked.id), patience_seconds=300.0)
-                advance(found)
+            return wait_until(
+                client,
+                asked,
+                rehearsal_calls.get_rehearsal(asked.id),
+                lambda rehearsal: rehearsal.is_over,
+                every_seconds=POLL_SECONDS,
+                patience_seconds=300.0,
+                on_look=advance,
+            )
     except KeyboardInterrupt:
         _cancel(client, asked.id)
         raise
-    return found
 
 
 def _cancel(client: "SluiceClient", rehearsal_id: str) -> None:

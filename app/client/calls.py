@@ -312,11 +312,6 @@ def state_diff(before: str, after: str, *, limit: int = MAX_PAGE, cursor: str | 
     return get(address("terraform", "state-versions", before, "diff", after), limit=limit, cursor=cursor)
 
 
-def state_lock(workspace: str) -> Call[Any]:
-    """Read who holds the state lock; None when nobody does."""
-    return get(address("terraform", "workspaces", workspace, "state-lock"))
-
-
 def lock_state(workspace: str, reason: str) -> Call[Any]:
     """Lock the state by hand; one's own lock again changes nothing."""
     return post(address("terraform", "workspaces", workspace, "state-lock"), {"reason": reason}, is_repeatable=True)

@@ -4,6 +4,7 @@ An upload, an operator's module and a rendered configuration are the same thing 
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -39,10 +40,10 @@ from app.core.ids import new_id
 from app.core.permissions import Actor
 from app.core.settings import get_settings
 
+_UPLOAD = "upload"
 
-def store_archive(
-    session: Session, actor: Actor, data: bytes, *, module_path: str | None = None, source: str = "upload"
-) -> ConfigurationOut:
+
+def store_archive(session: Session, actor: Actor, data: bytes, *, module_path: str | None = None) -> ConfigurationOut:
     """Check an uploaded tar.gz, pack it again, and store it; the same content again is the same configuration.
 
     With ``module_path``, that directory must hold configuration. Raises ``ArchiveRefused``, ``ArchiveTooLarge`` or
@@ -50,7 +51,17 @@ def store_archive(
     """
     entries = read_archive(data, Limits.for_upload(get_settings().max_upload_bytes))
     check_entries(entries, module_path)
-    return _store(session, actor, entries, source)
+    return _store(session, actor, entries, _UPLOAD)
+
+
+def store_files(session: Session, actor: Actor, files: Mapping[str, bytes]) -> ConfigurationOut:
+    """Store files of ours, by path, as an upload of the actor's; the same content again is the same configuration.
+
+    Raises ``NoConfigurationFiles``.
+    """
+    entries = [Entry(path, data) for path, data in files.items()]
+    check_entries(entries, None)
+    return _store(session, actor, entries, _UPLOAD)
 
 
 def from_module(session: Session, actor: Actor, path: str, *, pinned_digest: str | None = None) -> ConfigurationOut:
@@ -125,11 +136,6 @@ class GitFiles:
 def is_git(uri: str) -> bool:
     """Whether ``uri`` is meant to be the address of a git source."""
     return git_address.is_git(uri)
-
-
-def check_git(uri: str) -> None:
-    """Raise ``GitSourceRefused`` for what is no address of a git source; nobody is asked."""
-    git_address.parse(uri)
 
 
 def fetch_git(uri: str, *, most_bytes: int, most_files: int) -> GitFiles:

@@ -3,7 +3,7 @@
 The same code judges on the server and over an export that lies in a file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -291,8 +291,3 @@ class ChainCheck:
 
 def _moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def in_order(stored: Iterable[StoredCheckpoint]) -> Iterator[StoredCheckpoint]:
-    """Yield checkpoints by sequence."""
-    yield from sorted(stored, key=lambda one: (one.sequence, one.position))

@@ -90,10 +90,6 @@ class Checkpoint(BaseModel):
         document["at"] = self.at.astimezone(UTC).isoformat()
         return document
 
-    def to_bytes(self) -> bytes:
-        """Return the JSON object as it is stored: canonical."""
-        return canonical_json(self.document())
-
     @property
     def digest(self) -> str:
         """SHA-256 of the whole document, in hexadecimal."""

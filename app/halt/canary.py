@@ -1,8 +1,5 @@
 """The canary: the workspace that drills are held in, made by the first one."""
 
-import io
-import tarfile
-
 from sqlalchemy.orm import Session
 
 from app.configurations import service as configurations
@@ -55,9 +52,4 @@ def find_or_make(session: Session, actor: Actor) -> WorkspaceOut:
 
 def store_configuration(session: Session, actor: Actor) -> str:
     """Store what the canary applies; return the configuration's id, the same each time."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        info = tarfile.TarInfo("main.tf")
-        info.size = len(_MAIN)
-        archive.addfile(info, io.BytesIO(_MAIN.encode()))
-    return configurations.store_archive(session, actor, packed.getvalue(), source="upload").id
+    return configurations.store_files(session, actor, {"main.tf": _MAIN.encode()}).id

@@ -36,11 +36,6 @@ def existing_organizations(session: Session, organization_ids: Sequence[str]) ->
     return set(session.scalars(select(Organization.id).where(Organization.id.in_(organization_ids))))
 
 
-def organization_named(session: Session, name: str) -> Organization | None:
-    """Return the organization with this name."""
-    return session.scalars(select(Organization).where(Organization.name == name)).first()
-
-
 def user(session: Session, organization_id: str, user_id: str) -> User | None:
     """Return a person of the organization."""
     return session.scalars(select(User).where(User.id == user_id, User.organization_id == organization_id)).first()

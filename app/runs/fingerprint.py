@@ -145,11 +145,6 @@ def _of_artifacts(run: TerraformRun) -> dict[str, str]:
     return {name: str(reference["digest"]) if reference else "" for name, reference in found.items()}
 
 
-def moved_inputs(run: TerraformRun, now: Inputs) -> list[str]:
-    """Return in words which inputs moved since the run pinned them; empty when the plan is current."""
-    return [words for _, words in moves(run, now)]
-
-
 def moves(run: TerraformRun, now: Inputs) -> list[tuple[str, str]]:
     """Return (code, words) of every input that moved since the run pinned it; empty when the plan is current."""
     moved: list[tuple[str, str]] = []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.core.canonical import canonical_json
 from app.core.errors import Invalid
 from tests.audit.conftest import ORGANIZATION, Trail
 
@@ -170,7 +171,7 @@ def test_verify_checkpoint_of_another_key_is_forged(trail: Trail, ring_of: objec
         previous=None,
         keys=stranger.public,
     )
-    data = stranger.sign(made).to_bytes()
+    data = canonical_json(stranger.sign(made).document())
     artifact_store().put(data, organization_id=ORGANIZATION, kind=KIND, owner=owner_of(1, 4))
     assert [one.finding for one in trail.verify().findings] == ["checkpoint_forged"]
 

@@ -83,7 +83,7 @@ class Runners(Workspace):
         assert not self.halted, "nothing is let at the resources under a halt"
         with unit_of_work() as session:
             workspace = workspaces.get(session, self.scene.organization_id, self.scene.workspace.id)
-            assert not fingerprint.moved_inputs(plan, fingerprint.inputs_of(session, workspace))
+            assert not fingerprint.moves(plan, fingerprint.inputs_of(session, workspace))
             decisions = approvals.decisions_of(session, [plan.id]).get(plan.id, [])
             overrides = approvals.overrides_of(session, [plan.id]).get(plan.id, [])
         why_not = self.model.why_not(plan, workspace, decisions, overrides, clock.now())
