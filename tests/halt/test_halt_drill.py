@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from app.core import clock
 from app.core.db import unit_of_work
-from app.halt import drilling, service
+from app.halt import drill_steps, drilling, service
 from app.halt.drill_schemas import DrillOut, DrillRequest
 from app.halt.models import HaltDrill
 from tests.factories.scene import Scene, new_scene
@@ -22,10 +22,10 @@ def scene(session: Any, sent_jobs: Any, monkeypatch: pytest.MonkeyPatch) -> Scen
     return new_scene()
 
 
-def begun(scene: Scene) -> drilling.Drill:
+def begun(scene: Scene) -> drill_steps.Drill:
     with unit_of_work() as session:
         made = drilling.begin(session, scene.admin, DrillRequest(workspace=scene.workspace.id))
-    drill = drilling.Drill(made.id, scene.admin, scene.workspace.id, is_canary=False)
+    drill = drill_steps.Drill(made.id, scene.admin, scene.workspace.id, is_canary=False)
     drill._run_id = scene.request()
     drill._note(run_id=drill._run_id)
     return drill
@@ -36,7 +36,7 @@ def silent_since(seconds: float) -> None:
         session.execute(update(HaltDrill).values(beat_at=clock.now() - timedelta(seconds=seconds)))
 
 
-def seen(scene: Scene, drill: drilling.Drill) -> DrillOut:
+def seen(scene: Scene, drill: drill_steps.Drill) -> DrillOut:
     with unit_of_work() as session:
         return drilling.get(session, scene.admin, drill.id)
 
@@ -48,7 +48,7 @@ def standing(scene: Scene) -> list[Any]:
 
 def test_drill_whose_process_died_at_the_commit_of_its_halt_is_ended_and_the_halt_lifted(scene: Scene) -> None:
     drill = begun(scene)
-    with suppress(drilling._Failed):
+    with suppress(drill_steps._Failed):
         drill._halt()
     [halt] = standing(scene)
     assert seen(scene, drill).halt_id == halt.id, "known from the commit that raised it on"
@@ -74,7 +74,7 @@ def test_drill_whose_process_died_before_its_halt_leaves_no_run(scene: Scene) ->
 
 def test_drill_that_still_beats_goes_on_and_its_halt_stands(scene: Scene) -> None:
     drill = begun(scene)
-    with suppress(drilling._Failed):
+    with suppress(drill_steps._Failed):
         drill._halt()
     silent_since(drilling.SILENT_SECONDS - 5)
     drilling.end_abandoned()
@@ -84,7 +84,7 @@ def test_drill_that_still_beats_goes_on_and_its_halt_stands(scene: Scene) -> Non
 
 def test_halt_of_others_stays_when_an_abandoned_drill_is_ended(scene: Scene) -> None:
     drill = begun(scene)
-    with suppress(drilling._Failed):
+    with suppress(drill_steps._Failed):
         drill._halt()
     scene.resume()
     scene.halt()
@@ -98,6 +98,6 @@ def test_drill_that_was_ended_meanwhile_raises_no_halt(scene: Scene) -> None:
     drill = begun(scene)
     silent_since(drilling.SILENT_SECONDS + 1)
     drilling.end_abandoned()
-    with pytest.raises(drilling._Ended):
+    with pytest.raises(drill_steps._Ended):
         drill._halt()
     assert standing(scene) == []

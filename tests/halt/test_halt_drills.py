@@ -11,7 +11,7 @@ from app.core import clock
 from app.core.db import unit_of_work
 from app.core.ids import new_id
 from app.fence.errors import Halted
-from app.halt import drill_repository, drilling, service
+from app.halt import drill_repository, drill_steps, drilling, service
 from app.halt.drill_schemas import DrillOut
 from app.runner.port import RunnerJob
 from tests.factories.scene import Scene, new_scene
@@ -44,7 +44,7 @@ def drilled(scene: Scene) -> Iterator[str]:
             created_at=at,
             beat_at=at,
         )
-    drill = drilling.Drill(drill_id, scene.admin, scene.workspace.id, is_canary=False)
+    drill = drill_steps.Drill(drill_id, scene.admin, scene.workspace.id, is_canary=False)
     thread = threading.Thread(target=drill.carry_out, daemon=True)
     thread.start()
     try:
@@ -96,14 +96,14 @@ def test_halt_during_a_drill_outlasts_the_drill(scene: Scene) -> None:
 
 def test_halt_before_the_drill_s_own_outlasts_the_drill(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     at_halt, go_on = threading.Event(), threading.Event()
-    halt = drilling.Drill._halt
+    halt = drill_steps.Drill._halt
 
-    def held(drill: drilling.Drill) -> str:
+    def held(drill: drill_steps.Drill) -> str:
         at_halt.set()
         go_on.wait(20)
         return halt(drill)
 
-    monkeypatch.setattr(drilling.Drill, "_halt", held)
+    monkeypatch.setattr(drill_steps.Drill, "_halt", held)
     with drilled(scene) as drill_id:
         job = claimed(scene)
         assert at_halt.wait(20)
