@@ -169,19 +169,17 @@ def _seconds(wanted: int | None) -> int:
         return min(settings.override_seconds, most)
     if wanted > most:
         message = f"is {wanted}; an override stands for {most} seconds at most (SLUICE_OVERRIDE_MAX_SECONDS)"
-        raise OverrideTooLong(
-            f"expires_in_seconds: {message}.", errors=[{"field": "expires_in_seconds", "message": message}]
-        )
+        raise OverrideTooLong.of_field("expires_in_seconds", message)
     return wanted
 
 
 def _check_reason(reason: str) -> None:
     if not reason.strip():
         message = "say why the plan may go on although its policies deny it; it is shown beside the run for ever"
-        raise OverrideReasonMissing(f"reason: {message}.", errors=[{"field": "reason", "message": message}])
+        raise OverrideReasonMissing.of_field("reason", message)
     if len(reason) > MAX_REASON:
         message = f"has {len(reason)} characters; at most {MAX_REASON} are kept"
-        raise OverrideTooLong(f"reason: {message}.", errors=[{"field": "reason", "message": message}])
+        raise OverrideTooLong.of_field("reason", message)
 
 
 def _present(row: TerraformOverride) -> OverrideOut:

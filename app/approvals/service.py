@@ -306,7 +306,7 @@ def _check_not_repeated(
 def _check_comment(comment: str) -> None:
     if len(comment) > MAX_COMMENT:
         message = f"has {len(comment)} characters; at most {MAX_COMMENT} are kept"
-        raise CommentTooLong(f"comment: {message}.", errors=[{"field": "comment", "message": message}])
+        raise CommentTooLong.of_field("comment", message)
 
 
 def _value(row: TerraformApproval) -> Decision:

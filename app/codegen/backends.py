@@ -75,7 +75,7 @@ def hcp_environment(settings: Mapping[str, Any], variables: Sequence[ResolvedVar
     )
     if not token:
         message = f"the hcp backend needs the workspace's sensitive environment variable {HCP_TOKEN}: set it"
-        raise SecretMissing(f"state_backend: {message}.", errors=[{"field": "state_backend", "message": message}])
+        raise SecretMissing.of_field("state_backend", message)
     # As the engine derives it from a host: https://opentofu.org/docs/cli/config/config-file, "Environment Variable
     # Credentials".
     host = str(settings["hostname"]).lower().replace("-", "__").replace(".", "_")
@@ -85,5 +85,5 @@ def hcp_environment(settings: Mapping[str, Any], variables: Sequence[ResolvedVar
 def _known(backend: str) -> tuple[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
     if backend not in _BACKENDS:
         message = f"{backend!r} is not a state backend; choose one of: {', '.join(_BACKENDS)}"
-        raise BackendUnknown(f"state_backend: {message}.", errors=[{"field": "state_backend", "message": message}])
+        raise BackendUnknown.of_field("state_backend", message)
     return _BACKENDS[backend]

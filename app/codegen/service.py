@@ -76,7 +76,7 @@ def run_variables(spec: TerraformStackSpec, variables: Sequence[ResolvedVariable
         if found is None or not found.sensitive:
             message = f"refers to {reference}, and the workspace has no sensitive terraform variable {key!r}: set it"
             field = f"secret_mappings.{name}"
-            raise SecretMissing(f"{field}: {message}.", errors=[{"field": field, "message": message}])
+            raise SecretMissing.of_field(field, message)
         if name not in known:
             added.append(found.model_copy(update={"key": name}))
     return [*variables, *added]

@@ -20,6 +20,7 @@ from app.configurations.git_address import GitAddress
 from app.core import outgoing
 from app.core.outgoing_addresses import Allowed
 from app.core.settings import Settings
+from app.core.texts import one_line
 from app.executor import files, gateway, git_commands, probe, sandbox
 from app.executor.commands import Command
 from app.executor.environment import DEFAULT_PATH
@@ -263,11 +264,7 @@ def _objects(output: bytes) -> dict[str, bytes]:
 
 def _last_words(stderr: bytes) -> str:
     """Return the end of what git said; a server speaks there, too, so nothing but printable text is kept."""
-    lines = [
-        "".join(sign if sign.isprintable() else " " for sign in line).strip()
-        for line in stderr.decode(errors="replace").splitlines()
-    ]
-    said = " ".join(line for line in lines if line)
+    said = one_line(stderr.decode(errors="replace"))
     return f"git said: {said[-_SAID:]}" if said else "git said nothing"
 
 

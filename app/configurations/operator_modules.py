@@ -18,7 +18,7 @@ PREFIX = "modules"
 
 def _missing(path: str, problem: str, remedy: str) -> ModuleNotFound:
     message = f"{path}: {problem}; {remedy}"
-    return ModuleNotFound(f"module_source: {message}.", errors=[{"field": "module_source", "message": message}])
+    return ModuleNotFound.of_field("module_source", message)
 
 
 def _resolve(root: Path, path: str) -> Path:

@@ -95,16 +95,14 @@ def for_spec(session: Session, actor: Actor, spec: NamesCode) -> ConfigurationOu
         return get_by_digest(session, actor.organization_id, spec.configuration_digest)
     if spec.module_source is None:
         message = "the spec names no code; name a module_source, or upload a directory with `sluice plan DIR`"
-        raise ConfigurationNotFound(
-            f"module_source: {message}.", errors=[{"field": "module_source", "message": message}]
-        )
+        raise ConfigurationNotFound.of_field("module_source", message)
     if spec.operator_module is None:
         message = (
             f"{spec.module_source!r} is a git or registry source, and this installation fetches none of them; put the "
             "module below the operator's modules and name it as modules/NAME, or upload a directory that calls it "
             "with `sluice plan DIR`"
         )
-        raise SourceNotFetchable(f"module_source: {message}.", errors=[{"field": "module_source", "message": message}])
+        raise SourceNotFetchable.of_field("module_source", message)
     return from_module(session, actor, spec.operator_module, pinned_digest=spec.module_digest)
 
 

@@ -33,7 +33,7 @@ REQUEST_BODY: dict[str, Any] = {
 
 
 def _refused(message: str) -> ArchiveRefused:
-    return ArchiveRefused(f"archive: {message}.", errors=[{"field": "archive", "message": message}])
+    return ArchiveRefused.of_field("archive", message)
 
 
 async def _bounded(request: Request, limit: int, told: int) -> AsyncIterator[bytes]:

@@ -1,7 +1,7 @@
 """Typed errors; the edge turns them into RFC 9457 problem documents."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 def said_by_validation(message: str) -> str:
@@ -24,6 +24,11 @@ class AppError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.fields: Mapping[str, Any] = fields
+
+    @classmethod
+    def of_field(cls, field: str, problem: str) -> Self:
+        """Return the error for one field of a request; ``problem`` says what is wrong with it and what to do."""
+        return cls(f"{field}: {problem}.", errors=[{"field": field, "message": problem}])
 
 
 class NotFound(AppError):

@@ -41,6 +41,11 @@ def _shown(found: re.Match[str]) -> str:
     return f"<U+{number:04X}>"
 
 
+def one_line(text: str) -> str:
+    """Return ``text`` on one line, with a space for whatever can't be printed or is space itself."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
 def neutral_value(value: object) -> object:
     """Return a JSON value with every string in it made neutral; also object keys."""
     if isinstance(value, str):

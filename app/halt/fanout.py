@@ -22,6 +22,7 @@ from app.core.db import after_commit, unit_of_work
 from app.core.halt_endpoints import HaltEndpoint
 from app.core.ids import new_id
 from app.core.settings import get_settings
+from app.core.texts import one_line
 from app.halt import call_repository
 from app.halt.call_repository import Claimed
 from app.halt.models import Halt, HaltCall
@@ -176,7 +177,7 @@ def _text(answer: httpx.Response, seconds: float, token: str | None) -> str:
         text = next((str(document[key]) for key in ("detail", "message", "title", "status") if document.get(key)), "")
     if token is not None:
         text = text.replace(token, "***")
-    return "".join(character if character.isprintable() else " " for character in text).strip()[:_DETAIL_CHARACTERS]
+    return one_line(text)[:_DETAIL_CHARACTERS]
 
 
 def _pause(attempts: int) -> float:

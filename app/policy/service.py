@@ -253,12 +253,10 @@ def source_of_set(actor: Actor, policy_set_uri: str) -> PolicySourceOut:
 def _check_consistent(body: PolicyAttachmentIn) -> None:
     if body.workspace is not None and body.tag is not None:
         message = "name a workspace or a tag, not both; with neither the organization is bound"
-        raise PolicyAttachmentInvalid(f"tag: {message}.", errors=[{"field": "tag", "message": message}])
+        raise PolicyAttachmentInvalid.of_field("tag", message)
     if body.waives_unevaluable and body.enforcement_level != "advisory":
         message = "only an advisory attachment may let pass what can't be evaluated"
-        raise PolicyAttachmentInvalid(
-            f"waives_unevaluable: {message}.", errors=[{"field": "waives_unevaluable", "message": message}]
-        )
+        raise PolicyAttachmentInvalid.of_field("waives_unevaluable", message)
 
 
 def _newer(row: TerraformPolicyAttachment) -> PolicyNewerOut | None:

@@ -43,7 +43,7 @@ def evaluate(actor: Actor, wanted: EvaluationIn) -> EvaluationOut:
     """
     if (wanted.run_id is None) == (wanted.input is None):
         message = "give a run_id or an input, and not both"
-        raise RehearsalInvalid(f"run_id: {message}.", errors=[{"field": "run_id", "message": message}])
+        raise RehearsalInvalid.of_field("run_id", message)
     if wanted.run_id is not None:
         actor.require(Permission.RUNS_READ)
     document: PolicyDocument | dict[str, Any] = wanted.input if wanted.input is not None else {}

@@ -45,11 +45,15 @@ def request(session: Session, actor: Actor, wanted: RehearsalIn, key: str | None
 
 def _check(wanted: RehearsalIn) -> None:
     if (wanted.draft is None) == (wanted.policy_set_uri is None):
-        raise _invalid("draft", "give a draft or a policy_set_uri, and not both")
+        raise RehearsalInvalid.of_field("draft", "give a draft or a policy_set_uri, and not both")
     if wanted.workspaces and wanted.tag is not None:
-        raise _invalid("tag", "name workspaces or a tag, not both; with neither the organization's plans are taken")
+        raise RehearsalInvalid.of_field(
+            "tag", "name workspaces or a tag, not both; with neither the organization's plans are taken"
+        )
     if wanted.waives_unevaluable and wanted.enforcement_level != "advisory":
-        raise _invalid("waives_unevaluable", "only an advisory attachment may let pass what can't be evaluated")
+        raise RehearsalInvalid.of_field(
+            "waives_unevaluable", "only an advisory attachment may let pass what can't be evaluated"
+        )
 
 
 def _bundle(actor: Actor, wanted: RehearsalIn) -> PolicyBundle:
@@ -204,7 +208,3 @@ def _result(row: RehearsalResult) -> RehearsalResultOut:
             "duration_ms": row.duration_ms,
         }
     )
-
-
-def _invalid(field: str, message: str) -> RehearsalInvalid:
-    return RehearsalInvalid(f"{field}: {message}.", errors=[{"field": field, "message": message}])

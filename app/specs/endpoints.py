@@ -87,7 +87,7 @@ def _named(data: bytes, name: str) -> TerraformStackSpec:
     spec = validate_spec(document)
     if spec.name != name:
         message = f"the spec is named {spec.name!r} and was sent to the stack {name!r}; make the two equal"
-        raise SpecNameMismatch(f"name: {message}.", errors=[{"field": "name", "message": message}])
+        raise SpecNameMismatch.of_field("name", message)
     return spec
 
 

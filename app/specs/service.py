@@ -155,7 +155,7 @@ def create_stack(session: Session, actor: Actor, wanted: StackIn) -> StackOut:
     """Create a stack without a version: its specs or uploads come later. Raises ``StackExists``."""
     if not _insert_stack(session, actor, wanted.name, wanted.description):
         message = "another stack has this name; push to it, or choose another name"
-        raise StackExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
+        raise StackExists.of_field("name", message)
     return get_stack(session, actor.organization_id, wanted.name)
 
 

@@ -98,7 +98,7 @@ def _origin(url: httpx.URL) -> Origin:
 
 
 def _refused(message: str) -> HcpAddressRefused:
-    return HcpAddressRefused(f"address: {message}.", errors=[{"field": "address", "message": message}])
+    return HcpAddressRefused.of_field("address", message)
 
 
 def _fetch(address: str, wanted: HcpImportRequest) -> _Fetched:

@@ -197,4 +197,4 @@ def _may_read(session: Session, source_id: str, reader_id: str) -> bool:
 def _problem(kind: type[Any], name: str, reference: str, message: str) -> Any:
     field = f"{FIELD}.{name}"
     text = f"refers to {reference}, and {message}"
-    return kind(f"{field}: {text}.", errors=[{"field": field, "message": text}])
+    return kind.of_field(field, text)

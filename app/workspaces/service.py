@@ -186,7 +186,7 @@ def create(session: Session, actor: Actor, wanted: NewWorkspace) -> WorkspaceOut
     )
     if not repository.insert_unless_there(session, row):
         message = "another workspace of this organization has this name; choose another"
-        raise WorkspaceExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
+        raise WorkspaceExists.of_field("name", message)
     fence.create_fence(session, "workspace", row.id, actor.organization_id)
     evidence = wanted.model_dump(mode="json") | backend | teams
     audit.record(session, actor, "workspace.created", ("workspace", row.id), evidence)
@@ -216,7 +216,7 @@ def change(session: Session, actor: Actor, workspace: str, wanted: WorkspaceChan
     values |= gate_rules.with_teams(session, actor.organization_id, wanted, wanted.model_fields_set)
     if values.get("name") not in (None, row.name) and repository.find(session, actor.organization_id, values["name"]):
         message = "another workspace of this organization has this name; choose another"
-        raise WorkspaceExists(f"name: {message}.", errors=[{"field": "name", "message": message}])
+        raise WorkspaceExists.of_field("name", message)
     backend = placement.wanted(session, row, wanted)
     values = {name: value for name, value in values.items() if not name.startswith("state_backend")} | backend
     nullable = {
