@@ -11,6 +11,7 @@ from app.executor import documents
 from app.runner import tags
 from app.runner.masking import Masker
 from app.runner.port import ChangedTags, Counts
+from app.runner.sides import part
 
 ReplaceOrder = Literal["delete_first", "create_first"]
 
@@ -240,11 +241,11 @@ class _Walk:
         for key in _keys(before, after, unknown):
             self.compare(
                 (*path, key),
-                _at(before, key),
-                _at(after, key),
-                _at(hidden_before, key),
-                _at(hidden_after, key),
-                _at(unknown, key),
+                part(before, key),
+                part(after, key),
+                part(hidden_before, key),
+                part(hidden_after, key),
+                part(unknown, key),
             )
 
     @staticmethod
@@ -293,15 +294,6 @@ def _keys(*sides: Any) -> Iterator[Any]:
         yield from sorted({key for side in sides if isinstance(side, dict) for key in side})
     else:
         yield from range(max(len(side) for side in sides if isinstance(side, list)))
-
-
-def _at(side: Any, key: Any) -> Any:
-    if isinstance(side, dict):
-        return side.get(key)
-    if isinstance(side, list) and isinstance(key, int):
-        return side[key] if key < len(side) else None
-    # A mark on the whole holds for every part of it.
-    return True if side is True else None
 
 
 def _spell(path: tuple[Any, ...]) -> str:

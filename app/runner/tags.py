@@ -10,6 +10,7 @@ from typing import Any
 
 from app.runner.masking import Masker
 from app.runner.port import ChangedTags
+from app.runner.sides import part
 
 ATTRIBUTES = ("tags", "tags_all", "tag", "labels", "effective_labels", "terraform_labels")
 SINGLE = "tag"
@@ -57,20 +58,20 @@ class _Found:
     def side(self, values: Any, hidden: Any, unknown: Any) -> None:
         """Note the tags of one side of a change, with its sensitive and unknown structures."""
         for name in ATTRIBUTES:
-            known = _at(values, name)
+            known = part(values, name)
             if isinstance(known, str):
                 self._is_complete = self._is_complete and (name == SINGLE or not known)
                 continue
-            self._set(known, _at(hidden, name), _at(unknown, name))
+            self._set(known, part(hidden, name), part(unknown, name))
         for name in NESTED:
-            inner, inner_hidden, inner_unknown = _at(values, name), _at(hidden, name), _at(unknown, name)
+            inner, inner_hidden, inner_unknown = part(values, name), part(hidden, name), part(unknown, name)
             if inner_unknown is True:
                 self._is_complete = False
             elif isinstance(inner, dict) or isinstance(inner_unknown, dict):
                 self.side(inner, inner_hidden, inner_unknown)
             else:
                 for index in range(max(_length(inner), _length(inner_unknown))):
-                    self._nested(_at(inner, index), _at(inner_hidden, index), _at(inner_unknown, index))
+                    self._nested(part(inner, index), part(inner_hidden, index), part(inner_unknown, index))
 
     def _nested(self, item: Any, hidden: Any, unknown: Any) -> None:
         if unknown is True:
@@ -87,20 +88,20 @@ class _Found:
             # What is known after apply is left out of the values.
             later = [key for key, mark in unknown.items() if mark] if isinstance(unknown, dict) else []
             for key in {*known, *later}:
-                self._tag(key, known.get(key), is_told=not (_at(hidden, key) or _at(unknown, key)))
+                self._tag(key, known.get(key), is_told=not (part(hidden, key) or part(unknown, key)))
         elif isinstance(values, list) or isinstance(unknown, list):
             for index in range(max(_length(values), _length(unknown))):
-                self._item(_at(values, index), _at(hidden, index), _at(unknown, index))
+                self._item(part(values, index), part(hidden, index), part(unknown, index))
 
     def _item(self, item: Any, hidden: Any, unknown: Any) -> None:
         """Note one of a list of tags: a text, or an object of a key and a value."""
         named = next((name for name in KEY_NAMES if name in item), "key") if isinstance(item, dict) else ""
         key = item.get(named) if isinstance(item, dict) else item
-        is_key_told = not (hidden is True or unknown is True or _at(hidden, named) or _at(unknown, named))
+        is_key_told = not (hidden is True or unknown is True or part(hidden, named) or part(unknown, named))
         if not isinstance(key, str) or not is_key_told:
             self._is_complete = False
         elif isinstance(item, dict):
-            is_told = not (_at(hidden, "value") or _at(unknown, "value"))
+            is_told = not (part(hidden, "value") or part(unknown, "value"))
             self._tag(key, item.get("value", item.get("Value")), is_told=is_told)
         else:
             self._tag(key, "", is_told=True)
@@ -137,12 +138,3 @@ def _text(value: Any) -> str | None:
 
 def _length(items: Any) -> int:
     return len(items) if isinstance(items, list) else 0
-
-
-def _at(side: Any, key: Any) -> Any:
-    """Return a part of a value or of a structure of marks; a mark on the whole holds for every part."""
-    if isinstance(side, dict):
-        return side.get(key)
-    if isinstance(side, list) and isinstance(key, int):
-        return side[key] if key < len(side) else None
-    return True if side is True else None

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 
 from app.core.ids import new_id
 from app.embedded.drain import supervisors
@@ -17,6 +18,15 @@ from app.embedded.redis import Redis
 from tests.factories.scene import archive
 from tests.support.server import RunningSluice
 
+MARKS = [
+    pytest.mark.e2e,
+    pytest.mark.engine,
+    pytest.mark.processes,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("e2e"),
+    pytest.mark.timeout(240),
+]
+"""Of tests that break something of a running Sluice: one after the other, on the one that they share."""
 PATIENCE_SECONDS = 60
 LIVE = {"queued", "running"}
 

@@ -9,19 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import psutil
-import pytest
 from celery import Celery
 
-from tests.e2e.site import CHAIN, Site, gone, wait_until
+from tests.e2e.site import CHAIN, MARKS, Site, gone, wait_until
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.engine,
-    pytest.mark.processes,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
-    pytest.mark.timeout(240),
-]
+pytestmark = MARKS
 LEASE_SECONDS = 4
 GRACE_SECONDS = 2
 SLACK_SECONDS = 20

@@ -5,21 +5,13 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
 from websockets.sync.client import connect
 
-from tests.e2e.site import CHAIN, Site
+from tests.e2e.site import CHAIN, MARKS, Site
 from tests.support.guards import spawning
 from tests.support.server import SLUICE, clean_environment
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.engine,
-    pytest.mark.processes,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
-    pytest.mark.timeout(240),
-]
+pytestmark = MARKS
 PAGE = Path(__file__).parents[2] / "docs" / "halt.md"
 BLOCK = re.compile(r"<!-- runs: [^\n]* -->\n```console\n(.*?)```", re.DOTALL)
 

@@ -3,18 +3,9 @@
 Sluice reads them from the states that it keeps, and hands them over as variables, so one engine shows it.
 """
 
-import pytest
+from tests.e2e.site import MARKS, Site
 
-from tests.e2e.site import Site
-
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.engine,
-    pytest.mark.processes,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
-    pytest.mark.timeout(240),
-]
+pytestmark = MARKS
 SECRET = "planted-upstream-secret"
 NETWORK = """
 variable "cidr" {

@@ -14,19 +14,12 @@ from sqlalchemy import create_engine, text
 
 from app.embedded.home import open_home
 from app.embedded.postgres import Postgres
-from tests.e2e.site import CHAIN, Site, wait_until
+from tests.e2e.site import CHAIN, MARKS, Site, wait_until
 from tests.support.database import sqlalchemy_address
 from tests.support.journal import Journal, running_journal
 from tests.support.parts import Parts, running_parts
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.engine,
-    pytest.mark.processes,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
-    pytest.mark.timeout(300),
-]
+pytestmark = [pytest.mark.timeout(300), *MARKS]
 WORKERS = 3
 
 TOLD = """

@@ -12,18 +12,11 @@ import pytest
 
 from app.executor.discovery import Tool
 from tests.e2e.refusing import Proxy, refusing_proxy
-from tests.e2e.site import CHAIN, Site, gone, wait_until
+from tests.e2e.site import CHAIN, MARKS, Site, gone, wait_until
 from tests.e2e.test_deaths import GRACE_SECONDS, LEASE_SECONDS, SLACK_SECONDS, stopped
 from tests.support.server import running_sluice
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.engine,
-    pytest.mark.processes,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
-    pytest.mark.timeout(240),
-]
+pytestmark = MARKS
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,10 @@ import psutil
 import pytest
 
 from app.executor.discovery import Tool
-from tests.e2e.site import CHAIN, Site, gone, wait_until
+from tests.e2e.site import CHAIN, MARKS, Site, gone, wait_until
 from tests.e2e.test_deaths import GRACE_SECONDS, LEASE_SECONDS, SLACK_SECONDS
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.engine,
-    pytest.mark.processes,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
-    pytest.mark.timeout(240),
-]
+pytestmark = MARKS
 
 
 def engine_of(processes: list[psutil.Process]) -> psutil.Process:

@@ -2,18 +2,9 @@
 
 from typing import Any
 
-import pytest
+from tests.e2e.site import MARKS, Site, wait_until
 
-from tests.e2e.site import Site, wait_until
-
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.engine,
-    pytest.mark.processes,
-    pytest.mark.slow,
-    pytest.mark.xdist_group("e2e"),
-    pytest.mark.timeout(240),
-]
+pytestmark = MARKS
 PLANS = 6
 SLOW = """package slow
 

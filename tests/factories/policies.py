@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import pytest
-
 from app.core.db import unit_of_work
-from app.core.settings import get_settings
 from app.policy import service as policy
 from app.policy.schemas import EnforcementLevel, PolicyAttachmentIn
 from tests.factories.scene import Scene
@@ -27,13 +24,6 @@ class PolicySets:
         (self.root / name).mkdir(parents=True, exist_ok=True)
         (self.root / name / "policy.rego").write_text(rego.format(name=name))
         return f"policies/{name}"
-
-
-def own_policy_sets(root: Path, monkeypatch: pytest.MonkeyPatch) -> PolicySets:
-    """Have policy sets read from ``root``; the caller clears ``get_settings`` when the test has ended."""
-    monkeypatch.setenv("SLUICE_POLICIES_DIR", str(root))
-    get_settings.cache_clear()
-    return PolicySets(root)
 
 
 def attach(scene: Scene, uri: str, level: EnforcementLevel = "soft-mandatory", *, to_workspace: bool = True) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,23 +12,16 @@ from app.approvals.models import TerraformOverride
 from app.core import clock
 from app.core.db import unit_of_work
 from app.core.errors import AppError
-from app.core.settings import get_settings
 from app.fence.errors import Halted
 from app.identity import service as identity
 from app.identity.schemas import UserChange
 from app.runs import settling, tasks
 from app.runs.errors import IllegalTransition, OverrideExpired, PolicyBlocked, PolicyNotBlocking
-from tests.factories.policies import PolicySets, attach, own_policy_sets, sync
+from tests.factories.policies import PolicySets, attach, sync
 from tests.factories.scene import Scene, new_scene, second_workspace
 from tests.support.races import ROUNDS, together
 
 pytestmark = pytest.mark.races
-
-
-@pytest.fixture
-def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PolicySets]:
-    yield own_policy_sets(tmp_path / "policies", monkeypatch)
-    get_settings.cache_clear()
 
 
 @pytest.fixture

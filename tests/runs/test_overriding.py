@@ -1,8 +1,6 @@
 """Overrides: a second person lets a plan wait at the gate although soft-mandatory policies deny it, for a while."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +20,6 @@ from app.core import clock
 from app.core.db import unit_of_work
 from app.core.errors import Forbidden
 from app.core.permissions import Permission
-from app.core.settings import get_settings
 from app.fence.errors import Halted
 from app.identity import service as identity
 from app.identity.roles import Role
@@ -36,17 +33,11 @@ from app.runs.errors import (
     PolicyNotBlocking,
     SpeculativeNeverApplies,
 )
-from tests.factories.policies import DENIES, FAILS, PASSES, PolicySets, attach, detach, own_policy_sets, sync
+from tests.factories.policies import DENIES, FAILS, PASSES, PolicySets, attach, detach, sync
 from tests.factories.scene import Scene, new_scene, second_workspace
 from tests.support import people
 
 HOUR = 3600
-
-
-@pytest.fixture
-def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PolicySets]:
-    yield own_policy_sets(tmp_path / "policies", monkeypatch)
-    get_settings.cache_clear()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A policy engine that is lost blocks: at the plan, and again at the apply of what was approved with it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +7,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.core.settings import get_settings
-from tests.factories.policies import PASSES, PolicySets, attach, own_policy_sets
+from tests.factories.policies import PASSES, PolicySets, attach
 from tests.factories.scene import Scene, new_scene
 
 FAULTS = {"killed": "kill -KILL $$", "hanging": "kill -STOP $$"}
-
-
-@pytest.fixture
-def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PolicySets]:
-    yield own_policy_sets(tmp_path / "policies", monkeypatch)
-    get_settings.cache_clear()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ they are, and ``SLUICE_TEST_SEED`` draws others.
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +15,11 @@ from sqlalchemy import Engine
 
 from app.approvals import service as approvals
 from app.core.db import unit_of_work
-from app.core.settings import get_settings
 from app.runs import repository, service
 from app.runs.machine import FINAL, MOVES, Kind, Status
 from app.state import service as state
 from app.workspaces import service as workspaces
-from tests.factories.policies import own_policy_sets
+from tests.factories.policies import PolicySets
 from tests.runs.gate_intruders import Intruded
 from tests.runs.gate_workspace import Place
 
@@ -107,14 +105,13 @@ class Gate(Intruded):
 
 @pytest.fixture
 def place(
-    _rolled_back_engine: Engine, sent_jobs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    _rolled_back_engine: Engine, sent_jobs: Any, sets: PolicySets, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[type[Place]]:
-    Place.engine, Place.sets = _rolled_back_engine, own_policy_sets(tmp_path / "policies", monkeypatch)
+    Place.engine, Place.sets = _rolled_back_engine, sets
     Place.seen.clear()
     monkeypatch.setattr(service, "send", lambda *_, **__: True)
     yield Place
     Place.engine = Place.sets = None
-    get_settings.cache_clear()
 
 
 @pytest.mark.slow

@@ -1,14 +1,12 @@
 """Every way around the gate is refused, each by its own code, and leaves everything as it was."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from app.core.settings import get_settings
-from tests.factories.policies import own_policy_sets
+from tests.factories.policies import PolicySets
 from tests.runs import plan_attempts, rule_attempts
 from tests.runs.gate_site import APPLIES, Codes, Site, new_site
 from tests.runs.ways import WAYS, Way
@@ -22,9 +20,8 @@ ATTEMPTS: dict[str, Callable[[Site], Codes]] = {
 
 
 @pytest.fixture
-def site(session: Session, sent_jobs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    yield new_site(own_policy_sets(tmp_path / "policies", monkeypatch))
-    get_settings.cache_clear()
+def site(session: Session, sent_jobs: Any, sets: PolicySets) -> Site:
+    return new_site(sets)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.key)
