@@ -37,9 +37,7 @@ def load(policies_dir: Path, uri: str) -> PolicyBundle:
             policy_set_uri=uri,
         )
     files = {path.relative_to(target).as_posix(): _read(root, path, uri) for path in _rego_files(target)}
-    if not files:
-        raise _invalid(uri, "it holds no .rego file other than tests")
-    bundle = PolicyBundle(files=files, data=_data(root, target, uri))
+    bundle = PolicyBundle(files=files, data=_data(root, target, uri) if files else None)
     reason = refusal(bundle)
     if reason is not None:
         raise _invalid(uri, reason)
@@ -54,7 +52,7 @@ def draft(files: Mapping[str, str], data: str | None) -> PolicyBundle:
     bundle = PolicyBundle(
         files={name: text for name, text in files.items() if not name.endswith("_test.rego")}, data=data
     )
-    reason = "it holds no .rego file other than tests" if not bundle.files else refusal(bundle)
+    reason = refusal(bundle)
     if reason is not None:
         raise PolicySetInvalid(
             f"The policy set can't be used: {reason}.", reason=reason, errors=[{"field": "files", "message": reason}]
@@ -76,7 +74,7 @@ def of_files(contents: Mapping[str, bytes], uri: str) -> PolicyBundle:
     }
     data = contents.get(_DATA)
     bundle = PolicyBundle(files=files, data=_text(_DATA, data, uri) if data is not None else None)
-    reason = refusal(bundle) if files else "it holds no .rego file other than tests"
+    reason = refusal(bundle)
     if reason is not None:
         raise _invalid(uri, reason)
     return bundle
@@ -84,6 +82,8 @@ def of_files(contents: Mapping[str, bytes], uri: str) -> PolicyBundle:
 
 def refusal(bundle: PolicyBundle) -> str | None:
     """Return why a bundle's names, number of files or size can't be taken; None when they can."""
+    if not bundle.files:
+        return "it holds no .rego file other than tests"
     if len(bundle.files) > MAX_FILES:
         return f"it holds {len(bundle.files)} files; at most {MAX_FILES} are read"
     for name in bundle.files:
@@ -143,13 +143,15 @@ def _describe(policies_dir: Path, name: str) -> PolicySetOut:
 
 def _resolve(root: Path, uri: str) -> Path:
     if _SCHEME.match(uri):
-        raise _refused(f"{uri!r} has a scheme that is not supported: name a file or directory under {PREFIX}")
+        raise uri_refused(f"{uri!r} has a scheme that is not supported: name a file or directory under {PREFIX}")
     path = uri.removeprefix("./")
     if not path.startswith(PREFIX) or "\0" in path:
-        raise _refused(f"{uri!r} must begin with {PREFIX}: name a file or directory in the policies directory")
+        raise uri_refused(f"{uri!r} must begin with {PREFIX}: name a file or directory in the policies directory")
     target = Path(os.path.realpath(root / path.removeprefix(PREFIX)))
     if not target.is_relative_to(root) or target == root:
-        raise _refused(f"{uri!r} must name a file or directory inside {PREFIX}, not the directory itself or outside it")
+        raise uri_refused(
+            f"{uri!r} must name a file or directory inside {PREFIX}, not the directory itself or outside it"
+        )
     return target
 
 
@@ -193,7 +195,8 @@ def _read(root: Path, path: Path, uri: str) -> str:
         raise _invalid(uri, f"{path.name} can't be read: {error.strerror}") from error
 
 
-def _refused(reason: str) -> PolicySetUriRefused:
+def uri_refused(reason: str) -> PolicySetUriRefused:
+    """Return the error for an address that names no policy set."""
     return PolicySetUriRefused(f"{reason}.", errors=[{"field": "policy_set_uri", "message": reason}])
 
 

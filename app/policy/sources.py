@@ -7,7 +7,7 @@ from app.core.db import unit_of_work
 from app.core.settings import get_settings
 from app.policy import bundles, repository
 from app.policy.checker import PolicyChecker
-from app.policy.errors import PolicySetNotFound, PolicySetUriRefused
+from app.policy.errors import PolicySetNotFound
 from app.policy.schemas import PolicyBundle
 
 UPLOAD_PREFIX = "upload:sha256:"
@@ -59,12 +59,14 @@ def peek(uri: str) -> tuple[str, str | None]:
 
 
 def text_of(organization_id: str, uri: str) -> PolicyBundle:
-    """Return the policy set at ``uri`` as it is now, not compiled, where that takes no time: not of git."""
+    """Return the policy set at ``uri`` as it is now, not compiled, where that takes no time.
+
+    Raises ``PolicySetUriRefused``, also for git, ``PolicySetNotFound`` and ``PolicySetInvalid``.
+    """
     if uri.startswith("upload:"):
         return _uploaded(organization_id, uri)
     if configurations.is_git(uri):
-        reason = "the text of a git source is read through its attachment"
-        raise PolicySetUriRefused(f"{reason}.", errors=[{"field": "policy_set_uri", "message": reason}])
+        raise bundles.uri_refused("the text of a git source is read through its attachment")
     return bundles.load(get_settings().policies_dir, uri)
 
 
@@ -94,8 +96,9 @@ def upload_uri(digest: str) -> str:
 def _uploaded(organization_id: str, uri: str) -> PolicyBundle:
     digest = uri.removeprefix(UPLOAD_PREFIX)
     if not uri.startswith(UPLOAD_PREFIX) or len(digest) != _DIGEST_LENGTH or not _HEX.issuperset(digest):
-        reason = f"{uri!r} is no address of an upload: it is {UPLOAD_PREFIX} and 64 hexadecimal digits"
-        raise PolicySetUriRefused(f"{reason}.", errors=[{"field": "policy_set_uri", "message": reason}])
+        raise bundles.uri_refused(
+            f"{uri!r} is no address of an upload: it is {UPLOAD_PREFIX} and 64 hexadecimal digits"
+        )
     with unit_of_work() as session:
         found = repository.find_uploaded(session, organization_id, digest)
         if found is None:
