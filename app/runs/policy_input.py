@@ -10,11 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from app.core.artifacts import ArtifactRef, artifact_store
-from app.core.settings import get_settings
 from app.policy import service as policy
 from app.policy.schemas import PolicyDocument
-from app.runs import repository
-from app.runs.errors import PlanRemoved, RunNotFound
+from app.runs import kept_plans, repository
 from app.runs.models import TerraformRun
 from app.specs import service as specs
 from app.state import service as state
@@ -107,18 +105,7 @@ def past_input(session: Session, organization_id: str, run_id: str) -> PlanInput
     now, since nothing keeps what they were. What is sensitive now is hidden, too. Raises ``RunNotFound``, also while
     there is no plan, and ``PlanRemoved`` when the run is too old.
     """
-    run = repository.get(session, organization_id, run_id)
-    if run is not None and run.parent_run_id is not None:
-        run = repository.get(session, organization_id, run.parent_run_id)
-    if run is None:
-        raise RunNotFound(f"There is no run {run_id}.")
-    if "plan_json" not in run.artifacts:
-        raise RunNotFound(f"Run {run_id} has no plan (yet).")
-    if run.artifacts_removed_at is not None:
-        raise PlanRemoved(
-            f"The plan of {run.id} was removed at {run.artifacts_removed_at:%Y-%m-%d}, after "
-            f"{get_settings().run_artifacts_days} days (SLUICE_RUN_ARTIFACTS_DAYS)."
-        )
+    run = kept_plans.run_with(session, organization_id, run_id, "plan_json")
     before = None
     if run.state_lineage is not None:
         before = state.of_serial(session, run.workspace_id, run.state_lineage, run.state_serial or 0)

@@ -10,11 +10,9 @@ from app.approvals import service as approvals
 from app.approvals.schemas import ApprovalRules, OverrideOut, QuorumQuestion, QuorumState
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.permissions import Actor, Permission
-from app.core.settings import get_settings
 from app.policy import service as policy
 from app.policy.schemas import PolicyCheckOut
-from app.runs import deciding, fingerprint, queueing, repository
-from app.runs.errors import PlanRemoved, RunNotFound
+from app.runs import deciding, fingerprint, kept_plans, queueing, repository
 from app.runs.machine import Kind, Status
 from app.runs.models import TerraformRun
 from app.runs.queue_schemas import QueuePlace
@@ -193,19 +191,7 @@ def plan_view(session: Session, actor: Actor, run_id: str) -> bytes:
 
     Raises ``RunNotFound``, also while there is no plan yet, and ``PlanRemoved`` when the run is too old.
     """
-    run = repository.get(session, actor.organization_id, run_id)
-    if run is not None and run.parent_run_id is not None:
-        run = repository.get(session, actor.organization_id, run.parent_run_id)
-    if run is None:
-        raise RunNotFound(f"There is no run {run_id}.")
-    if "plan_view" not in run.artifacts:
-        raise RunNotFound(f"Run {run_id} has no plan (yet).")
-    if run.artifacts_removed_at is not None:
-        raise PlanRemoved(
-            f"The plan of {run.id} was removed at {run.artifacts_removed_at:%Y-%m-%d}, after "
-            f"{get_settings().run_artifacts_days} days (SLUICE_RUN_ARTIFACTS_DAYS). The run, its decisions and its "
-            "digests are kept."
-        )
+    run = kept_plans.run_with(session, actor.organization_id, run_id, "plan_view")
     return artifact_store().get(ArtifactRef.model_validate(run.artifacts["plan_view"]))
 
 
