@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
@@ -101,8 +102,9 @@ def _claim(call_id: str, seen: int | None) -> Claimed | None:
 
 def _try_once(endpoint: HaltEndpoint, claimed: Claimed) -> bool:
     """Make one attempt and note what it came to; return whether to try again."""
-    status, http_status, detail, is_final = _call(endpoint, claimed)
-    is_last = is_final or claimed.attempts >= ATTEMPTS
+    outcome = _call(endpoint, claimed)
+    detail = outcome.detail
+    is_last = outcome.is_final or claimed.attempts >= ATTEMPTS
     at = clock.now()
     if not is_last:
         detail = f"{detail.rstrip('.')}. Trying again."
@@ -110,23 +112,36 @@ def _try_once(endpoint: HaltEndpoint, claimed: Claimed) -> bool:
         is_noted = call_repository.note(
             session,
             claimed,
-            status=status if is_last else "pending",
-            http_status=http_status,
+            status=outcome.status if is_last else "pending",
+            http_status=outcome.http_status,
             detail=detail,
             ended_at=at if is_last else None,
             until=None if is_last else at + timedelta(seconds=_pause(claimed.attempts) + GRACE_SECONDS),
         )
-    facts = {"halt_id": claimed.halt_id, "sibling": claimed.name, "attempt": claimed.attempts, "outcome": status}
-    _log.log(logging.INFO if status == "answered" else logging.WARNING, "fan-out", extra=facts)
+    facts = {
+        "halt_id": claimed.halt_id,
+        "sibling": claimed.name,
+        "attempt": claimed.attempts,
+        "outcome": outcome.status,
+    }
+    _log.log(logging.INFO if outcome.status == "answered" else logging.WARNING, "fan-out", extra=facts)
     return is_noted and not is_last
 
 
-def _call(endpoint: HaltEndpoint, claimed: Claimed) -> tuple[str, int | None, str, bool]:
-    """Return (status, HTTP status, what to show, whether trying again is of no use)."""
+class _Outcome(NamedTuple):
+    """What an attempt came to. ``is_final``: trying again is of no use."""
+
+    status: str
+    http_status: int | None
+    detail: str
+    is_final: bool
+
+
+def _call(endpoint: HaltEndpoint, claimed: Claimed) -> _Outcome:
     try:
         token = endpoint.secret()
     except ValueError as error:
-        return "failed", None, f"Not called: {error}.", True
+        return _Outcome("failed", None, f"Not called: {error}.", True)
     headers = {HEADER: claimed.origin_id or claimed.halt_id, "User-Agent": "sluice-halt"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
@@ -141,19 +156,19 @@ def _call(endpoint: HaltEndpoint, claimed: Claimed) -> tuple[str, int | None, st
         ):
             return _judged(answer.status_code, _text(answer, endpoint.timeout_seconds, token))
     except httpx.TimeoutException:
-        return "timed_out", None, f"Not known: no answer within {endpoint.timeout_seconds:g} s.", False
+        return _Outcome("timed_out", None, f"Not known: no answer within {endpoint.timeout_seconds:g} s.", False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return "failed", None, f"Not known: it can't be reached ({type(error).__name__}).", False
+        return _Outcome("failed", None, f"Not known: it can't be reached ({type(error).__name__}).", False)
 
 
-def _judged(http_status: int, text: str) -> tuple[str, int | None, str, bool]:
+def _judged(http_status: int, text: str) -> _Outcome:
     said = f" {text}" if text else ""
     if 200 <= http_status < 300:
-        return "answered", http_status, f"It answered {http_status}.{said}", True
+        return _Outcome("answered", http_status, f"It answered {http_status}.{said}", True)
     if http_status in {408, 429} or http_status >= 500:
-        return "failed", http_status, f"It failed: HTTP {http_status}.{said}", False
+        return _Outcome("failed", http_status, f"It failed: HTTP {http_status}.{said}", False)
     what = "It answered with a redirect, which is not followed" if 300 <= http_status < 400 else "It refused"
-    return "failed", http_status, f"{what}: HTTP {http_status}.{said}", True
+    return _Outcome("failed", http_status, f"{what}: HTTP {http_status}.{said}", True)
 
 
 def _text(answer: httpx.Response, seconds: float, token: str | None) -> str:
