@@ -217,6 +217,15 @@ def _install_data_error_handler(application: FastAPI) -> None:
         detail = "A value can't be stored: a text holds a NUL character, or a number is out of range. Nothing was done."
         return problem(Invalid.status, Invalid.code, Invalid.title, detail)
 
+    @application.exception_handler(UnicodeEncodeError)
+    def _half_a_character(request: Request, error: UnicodeEncodeError) -> JSONResponse:
+        """A surrogate alone, which JSON can write and no text holds: the sender's to change."""
+        if "surrogates" not in error.reason:
+            raise error
+        _log.warning("half a character refused", extra={"path": request.url.path})
+        detail = "A text holds a surrogate (\\ud800 to \\udfff) without its other half. Nothing was done."
+        return problem(Invalid.status, Invalid.code, Invalid.title, detail)
+
 
 def api_routes(application: FastAPI) -> Iterator[RouteContext]:
     """Return every HTTP route of the API, however deep its router was included."""

@@ -173,6 +173,25 @@ def test_nul_character_in_a_query_is_422(session: Session, site: TestClient) -> 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/terraform/halt", '{"scope": "workspace", "workspace": "\\ud800", "reason": "x"}'),
+        ("/terraform/halt/drills", '{"workspace": "\\udfff"}'),
+        (
+            "/terraform/notifications",
+            '{"name": "n", "url": "https://a.b", "events": ["waiting"], "workspaces": ["\\ud800"]}',
+        ),
+    ],
+)
+def test_half_a_character_in_a_body_is_422(session: Session, path: str, body: str) -> None:
+    member = people.person(session, people.organization(session), Role.ADMIN)
+    session.commit()
+    answer = people.client(member).post(path, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert "surrogate" in answer.json()["detail"]
+
+
 def test_body_that_is_no_json_is_named_and_placed(session: Session) -> None:
     member = people.person(session, people.organization(session), Role.ADMIN)
     session.commit()

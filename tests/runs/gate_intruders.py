@@ -41,18 +41,37 @@ class Intruded(Histories):
             super().teardown()
 
     def _meet_every_guard(self) -> None:
+        """Meet them where each would be the last: with a plan, an approval and an apply that lack nothing else.
+
+        One history meets some of them, a few histories all.
+        """
         if self.halted:
             self.resume()
-        self.start_under_a_fence(SCOPES[len(self.runs()) % len(SCOPES)])
+        Place.seen["histories"] += 1
+        turn = Place.seen["histories"]
+        scope, altered = SCOPES[turn % len(SCOPES)], ALTERED[turn % len(ALTERED)]
         self.attempt(lambda: self.scene.request(speculative=True))
         self.claim()
-        for number, how in enumerate(WRITES):
-            self.write_without_the_lease(number, how, ("older", "newer")[number % 2])
-        self.write_without_the_lease(0, WRITES[len(self.runs()) % len(WRITES)], "swept")
-        self._bring_an_apply_to_its_verification()
-        self.alter_before_it_is_verified(0, ALTERED[len(self.runs()) % len(ALTERED)])
+        for number in range(turn % 3, len(WRITES), 3):
+            self.write_without_the_lease(number, WRITES[number], ("older", "newer", "swept")[(turn + number) % 3])
+        self._begin_anew()
+        self.scene.change(auto_apply=turn % 3 == 0)
+        self.attempt(self.scene.request)
+        if turn % 3 == 0:
+            self.claim()
+            self.start_under_a_fence(scope)
+            return
+        self.run_on(finishes=True, plan=Plan())
+        if turn % 3 == 1:
+            self.start_under_a_fence(scope)
+        self.everybody_approves()
+        self.claim()
+        if turn % 3 == 2:
+            self.start_under_a_fence(scope)
+        self.alter_before_it_is_verified(0, altered)
 
-    def _bring_an_apply_to_its_verification(self) -> None:
+    def _begin_anew(self) -> None:
+        """End what there is, and have the workspace ask for no more than one approval."""
         for run in self.runs(*(set(Status) - FINAL)):
             self.attempt(lambda run=run: self.scene.discard(run.id))  # type: ignore[misc]
             self.attempt(lambda run=run: self.scene.cancel(run.id))  # type: ignore[misc]
@@ -62,12 +81,14 @@ class Intruded(Histories):
         self.release_orphaned_lock()
         self.change_rights(0, "restore")
         self.detach_policy()
-        self.scene.change(required_approvals=1, approver_team_ids=[], approval_conditions=[], plan_max_age_seconds=None)
+        self.scene.change(
+            required_approvals=1,
+            approver_team_ids=[],
+            approval_conditions=[],
+            plan_max_age_seconds=None,
+            auto_apply=False,
+        )
         self.scene.planner = self.bot
-        self.attempt(self.scene.request)
-        self.run_on(finishes=True, plan=Plan())
-        self.everybody_approves()
-        self.claim()
 
     @precondition(lambda self: not self.halted)
     @rule(scope=st.sampled_from(SCOPES))
