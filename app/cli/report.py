@@ -232,10 +232,8 @@ def print_next_steps(run: "Run") -> None:
 def _rejecters(run: "Run") -> list[str]:
     """Return the names of those whose rejection keeps the quorum from being reached."""
     detail = run.document.get("approvals_detail") or {}
-    newest = {decision["actor"]["id"]: decision for decision in detail.get("decisions", [])}
-    names = [str(one["actor"]["name"]) for one in newest.values() if one["decision"] == "reject"]
-    # One whose author has lost the right stands in the list, too, and keeps nothing back.
-    return [clean(name) for name in names if f"{name} rejected it" in detail.get("because", [])]
+    names = {decision["actor"]["id"]: str(decision["actor"]["name"]) for decision in detail.get("decisions", [])}
+    return [clean(names[person]) for person in detail.get("rejected_by", []) if person in names]
 
 
 def print_runs(runs: "list[Run]") -> None:

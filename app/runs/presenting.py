@@ -265,6 +265,7 @@ def _approvals(
         have=quorum.have,
         need=quorum.need,
         because=list(quorum.because),
+        rejected_by=list(quorum.rejected_by),
         four_eyes=not workspace.requester_may_approve,
         decisions=decisions,
         you=You(

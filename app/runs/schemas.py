@@ -277,6 +277,7 @@ class ApprovalsOut(BaseModel):
     have: int
     need: int
     because: list[str]
+    rejected_by: list[str] = Field(description="Ids of the people whose rejection stands, so that there is no quorum")
     four_eyes: bool = Field(description="False where the requester may approve their own plan")
     decisions: list[DecisionOut]
     you: You

@@ -89,6 +89,7 @@ def test_rejected_run_says_who_must_revoke_and_not_that_it_waits_for_approvals(
     detail = {
         "decisions": [rejection, stale],
         "because": ["0 of 1 approvals", "Ada rejected it", "Bo's rejection does not count: Bo was disabled"],
+        "rejected_by": ["user-1"],
     }
     report.print_next_steps(Run.read(fields | {"status": "awaiting_approval", "approvals_detail": detail}))
     said = capsys.readouterr().out

@@ -2470,6 +2470,11 @@ export interface components {
             have: number;
             /** Need */
             need: number;
+            /**
+             * Rejected By
+             * @description Ids of the people whose rejection stands, so that there is no quorum
+             */
+            rejected_by: string[];
             you: components["schemas"]["You"];
         };
         /**
