@@ -31,6 +31,7 @@ CLAIM = timedelta(seconds=60)
 KEPT = timedelta(days=30)
 SECONDS = 10.0
 MOST_RESPONSE = 1000
+_RETRY_DIGITS = 9
 GONE = 410
 Jitter = Callable[[], float]
 _log = logging.getLogger(__name__)
@@ -73,6 +74,10 @@ def deliver(delivery_id: str, *, resolve: Resolve | None = None, jitter: Jitter 
         if not destination.is_enabled and row.event != "test":
             dropped = {"status": "dropped", "error": "The destination is disabled.", "ended_at": now}
             repository.end_attempt(session, row.id, row.attempts, dropped)
+            return False
+        if row.attempts > len(PAUSES) + 1:
+            ended = {"status": "failed", "error": "No attempt came to its end; the log says more.", "ended_at": now}
+            repository.end_attempt(session, row.id, row.attempts, ended)
             return False
         own = (destination.organization_id, destination.id)
         body = messages.body_of("slack" if destination.format == "slack" else "sluice", row.payload)
@@ -133,7 +138,11 @@ def _text(body: bytes) -> str:
 
 def _retry_after(answer: Answer) -> timedelta | None:
     text = answer.headers.get("retry-after", "")
-    return timedelta(seconds=min(int(text), int(PAUSES[-1].total_seconds()))) if text.isdecimal() else None
+    if not text.isdecimal():
+        return None
+    # Whoever answers chooses its length, and Python reads no number of thousands of digits.
+    longest = int(PAUSES[-1].total_seconds())
+    return timedelta(seconds=min(int(text), longest) if len(text) <= _RETRY_DIGITS else longest)
 
 
 def _finish(job: _Job, outcome: _Outcome, jitter: Jitter) -> None:

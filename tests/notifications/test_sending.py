@@ -247,3 +247,27 @@ def test_hand_over_sends_in_threads_of_its_own(
     assert [future.result(timeout=10) for future in futures if future is not None].count(True) == 1
     assert tasks.sweep() == 0
     assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize("asked", ["9" * 5000, "0" * 9000 + "1"], ids=["nines", "zeros"])
+def test_receiver_that_asks_to_wait_for_thousands_of_digits_is_tried_again_at_the_longest_pause(
+    desk: Desk, receiver: Receiver, asked: str
+) -> None:
+    made = waiting(desk, receiver.url)
+    receiver.statuses, receiver.headers = [503], {"Retry-After": asked}
+    assert desk.send_due(jitter=middle) == [False]
+    (told,) = desk.deliveries(made)
+    assert (told.status, told.http_status, told.next_attempt_at) == ("pending", 503, desk.at + sending.PAUSES[-1])
+
+
+def test_delivery_whose_every_attempt_kills_its_sender_comes_to_an_end(desk: Desk, receiver: Receiver) -> None:
+    made = waiting(desk, receiver.url)
+    (delivery_id,) = sending.due(1)
+    for _ in range(len(sending.PAUSES) + 1):
+        with unit_of_work() as session:
+            assert repository.claim(session, delivery_id, desk.at, desk.at + sending.CLAIM) is not None
+        desk.later(seconds=61)
+    assert desk.send_due() == [False]
+    (told,) = desk.deliveries(made)
+    assert (told.status, receiver.got) == ("failed", [])
+    assert sending.due(1) == []
