@@ -25,7 +25,7 @@ from tests.runs.gate_workspace import NUMBERS, Place
 KEPT_AS_EVIDENCE = {"failure", "timings", "state_version_id"}
 OF_ITS_DEATH = {"quiesced_at", "proof_of_death"}
 WRITES = ("heartbeat", "append", "check", "settle", "verify", "finish", "fail", "acknowledge", "quiesce")
-ALTERED = ("plan file", "parts", "fingerprint", "the apply's own", "variable")
+ALTERED = ("plan file", "parts", "fingerprint", "the apply's own", "variable", "token")
 SCOPES = ("workspace", "organization", "everything")
 MOST_LIVE = 5
 
@@ -49,26 +49,73 @@ class Intruded(Histories):
             self.resume()
         Place.seen["histories"] += 1
         turn = Place.seen["histories"]
-        scope, altered = SCOPES[turn % len(SCOPES)], ALTERED[turn % len(ALTERED)]
+        scope, altered = SCOPES[turn % len(SCOPES)], ALTERED[(turn // 6 * 2 + turn % 6 - 1) % len(ALTERED)]
         self.attempt(lambda: self.scene.request(speculative=True))
         self.claim()
         for number in range(turn % 3, len(WRITES), 3):
             self.write_without_the_lease(number, WRITES[number], ("older", "newer", "swept")[(turn + number) % 3])
         self._begin_anew()
-        self.scene.change(auto_apply=turn % 3 == 0)
+        how = turn // 6 % 2
+        match turn % 6:
+            case 0:
+                self._settle_by_rule_under_a_fence(scope)
+            case 1 | 2:
+                self._alter_an_apply(altered, scope, approves_under_a_fence=turn % 6 == 1)
+            case 3:
+                self._approve_alone_what_one_asked_for()
+            case 4:
+                self._lose_an_override(("disable", "lapse")[how])
+            case 5:
+                self._lose_an_approval(("run out", "revoke")[how])
+
+    def _settle_by_rule_under_a_fence(self, scope: str) -> None:
+        self.scene.change(auto_apply=True)
         self.attempt(self.scene.request)
-        if turn % 3 == 0:
-            self.claim()
-            self.start_under_a_fence(scope)
-            return
-        self.run_on(finishes=True, plan=Plan())
-        if turn % 3 == 1:
+        self.claim()
+        self.start_under_a_fence(scope)
+
+    def _alter_an_apply(self, what: str, scope: str, *, approves_under_a_fence: bool) -> None:
+        self._plan_waits()
+        if approves_under_a_fence:
             self.start_under_a_fence(scope)
         self.everybody_approves()
         self.claim()
-        if turn % 3 == 2:
+        if not approves_under_a_fence:
             self.start_under_a_fence(scope)
-        self.alter_before_it_is_verified(0, altered)
+        self.alter_before_it_is_verified(0, what)
+
+    def _approve_alone_what_one_asked_for(self) -> None:
+        self.scene.planner = self.scene.admin
+        self._plan_waits()
+        for run in self.runs(Status.AWAITING_APPROVAL):
+            self.attempt(lambda run=run: self.scene.approve(run.id, self.scene.admin))  # type: ignore[misc]
+        assert not self.runs(Status.APPROVED), "the requester's own approval alone made the quorum"
+
+    def _lose_an_override(self, how: str) -> None:
+        self.attach("soft-mandatory", "denies")
+        self._plan_waits()
+        self.override(0, 0, 60 if how == "lapse" else 3600)
+        self.everybody_approves()
+        self.claim()
+        if how == "lapse":
+            self.wait(60)
+            self.verify(0)
+        else:
+            self.doubt(0, how)
+        assert not self.verified.keys() & self.jobs.keys(), f"an apply begins although its override was lost ({how})"
+
+    def _lose_an_approval(self, how: str) -> None:
+        self.scene.change(approval_validity_seconds=3600)
+        self._plan_waits()
+        for run in self.runs(Status.AWAITING_APPROVAL):
+            self.attempt(lambda run=run: self.scene.approve(run.id, self.people[0]))  # type: ignore[misc]
+        self.claim()
+        self.doubt(0, how)
+        assert not self.verified.keys() & self.jobs.keys(), f"an apply begins although its approval was lost ({how})"
+
+    def _plan_waits(self) -> None:
+        self.attempt(self.scene.request)
+        self.run_on(finishes=True, plan=Plan())
 
     def _begin_anew(self) -> None:
         """End what there is, and have the workspace ask for no more than one approval."""
@@ -87,6 +134,8 @@ class Intruded(Histories):
             approval_conditions=[],
             plan_max_age_seconds=None,
             auto_apply=False,
+            requester_may_approve=False,
+            approval_validity_seconds=None,
         )
         self.scene.planner = self.bot
 
@@ -183,6 +232,8 @@ class Intruded(Histories):
         job = waiting[number % len(waiting)]
         if what == "variable":
             self.scene.put_variable(new_id("value"))
+        elif what == "token":
+            job = job.model_copy(update={"fencing_token": job.fencing_token + 1})
         else:
             self._alter(job, what)
         answer = self.attempt(lambda: self.scene.verify(job))
