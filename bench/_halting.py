@@ -3,11 +3,9 @@
 Times are the caller's: from the POST until another connection sees every run marked, and until the answer.
 """
 
-import io
 import json
 import random
 import signal
-import tarfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from tests.chaos.storm.desk import Answers, Desk
 from tests.chaos.storm.journal import Journal
 from tests.chaos.storm.load import Ledger
 from tests.chaos.storm.parts import GRACE_SECONDS, LEASE_SECONDS, NURSERY, SUPERVISOR, Installation
+from tests.support.archives import archive
 
 Disturbance = Literal["none", "redis stopped", "redis frozen", "worker frozen"]
 SLACK_SECONDS = 4.0
@@ -344,10 +343,4 @@ def _scripted(nonce: str, port: int, rng: random.Random) -> bytes:
         "main.tf": f"# {nonce}\n",
         "fake-engine.json": json.dumps({"resources": resources, "script": script, "journal": [port, nonce]}),
     }
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, text in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text.encode())
-            archive.addfile(info, io.BytesIO(text.encode()))
-    return buffer.getvalue()
+    return archive(files)

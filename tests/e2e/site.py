@@ -15,7 +15,7 @@ from app.core.ids import new_id
 from app.embedded.drain import supervisors
 from app.embedded.home import open_home
 from app.embedded.redis import Redis
-from tests.factories.scene import archive
+from tests.support.archives import archive
 from tests.support.server import RunningSluice
 
 MARKS = [

@@ -3,9 +3,7 @@
 Works inside a rolled-back session and with real commits alike, since every step is a unit of work of its own.
 """
 
-import io
 import json
-import tarfile
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,20 +40,10 @@ from app.state import service as state
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import NewWorkspace, VariableIn, WorkspaceChange, WorkspaceOut
 from tests.support import people
+from tests.support.archives import archive
 
 WORKER = WorkerInfo(name="test", host="test", pid=1)
 LINEAGE = "5d3f6f3e-0000-4000-8000-000000000001"
-
-
-def archive(files: dict[str, str] | None = None) -> bytes:
-    """Return files as the tar.gz of a configuration."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, text in (files or {"main.tf": 'resource "terraform_data" "a" {}\n'}).items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text.encode())
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return buffer.getvalue()
 
 
 def state_document(

@@ -17,7 +17,8 @@ from app.state import service as state
 from app.state.schemas import Retention
 from app.state.upstream_schemas import OutputSharingIn
 from app.workspaces import service as workspaces
-from tests.factories.scene import Scene, archive, new_scene, second_workspace, state_document
+from tests.factories.scene import Scene, new_scene, second_workspace, state_document
+from tests.support.archives import archive
 
 OUTPUTS: dict[str, Any] = {
     "vpc_id": {"value": "vpc-1", "type": "string"},

@@ -25,7 +25,8 @@ from app.runs import retention, retention_tasks
 from app.runs.retention import remove_due, remove_orphans, remove_uploads
 from app.specs import service as specs
 from app.specs.schemas import TerraformStackSpec
-from tests.factories.scene import Scene, archive, new_scene, second_workspace
+from tests.factories.scene import Scene, new_scene, second_workspace
+from tests.support.archives import archive
 from tests.support.client import ActingClient
 
 

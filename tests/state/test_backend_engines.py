@@ -22,8 +22,9 @@ from app.runner.supervisor import Supervisor
 from app.runs.machine import Status
 from app.state import service as state
 from app.state.backend_errors import RunCredentialQuiesced
-from tests.factories.scene import Scene, archive, new_scene
+from tests.factories.scene import Scene, new_scene
 from tests.state.managed import CONFIGURATION, Backend, ByHand, quarantined, token_of, versions
+from tests.support.archives import archive
 from tests.support.serving import served_api
 
 pytestmark = [pytest.mark.engine, pytest.mark.processes]

@@ -266,7 +266,7 @@ def test_cloud_backend_that_the_configuration_turns_elsewhere_is_refused(
     scene: Scene, cloud: Cloud, engine_tool: Tool, tmp_path: Path
 ) -> None:
     from app.configurations import service as configurations
-    from tests.factories.scene import archive
+    from tests.support.archives import archive
 
     name = "prefix" if cloud.backend == "gcs" else "key"
     other = check_settings(cloud.backend, {**cloud.settings, name: "elsewhere"})  # type: ignore[arg-type]  # as above

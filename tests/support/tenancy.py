@@ -1,8 +1,6 @@
 """One organization with one of everything that a route can name, made through the API."""
 
-import io
 import json
-import tarfile
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +13,7 @@ from app.identity.roles import Role
 from app.state import service as state
 from tests.factories import recovery
 from tests.support import people
+from tests.support.archives import archive
 
 PARAMETERS = {
     "/users/{user_id}": "user",
@@ -68,16 +67,6 @@ class Tenant:
                 filled.append(segment)
             last = segment
         return "/" + "/".join(filled)
-
-
-def archive(text: str = 'variable "a" { default = "" }\n') -> bytes:
-    """Return a configuration of one file as tar.gz."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        info = tarfile.TarInfo("main.tf")
-        info.size = len(text)
-        tar.addfile(info, io.BytesIO(text.encode()))
-    return buffer.getvalue()
 
 
 def state_document() -> bytes:
@@ -153,7 +142,9 @@ def new_tenant(session: Session, name: str) -> Tenant:
 def _configuration_to_run(tenant: Tenant) -> None:
     things, post, client = tenant.things, _poster(tenant.client), tenant.client
     uploaded = client.post(
-        "/terraform/configurations", content=archive(), headers={"Content-Type": "application/gzip"}
+        "/terraform/configurations",
+        content=archive({"main.tf": 'variable "a" { default = "" }\n'}),
+        headers={"Content-Type": "application/gzip"},
     ).json()
     things["configuration"] = uploaded["id"]
     spec: dict[str, Any] = {"name": "net", "configuration_digest": uploaded["digest"]}

@@ -1,8 +1,8 @@
 """The configuration that runs apply: resources in two rows, each of which tells the journal and then takes its time."""
 
-import io
 import random
-import tarfile
+
+from tests.support.archives import archive
 
 _HEAD = """
 locals {
@@ -41,12 +41,7 @@ def packed(nonce: str, port: int, rng: random.Random) -> bytes:
     text = _HEAD % {"nonce": nonce}
     text += _ROW % {"name": "early", "seconds": early, "after": "", "port": port}
     text += _ROW % {"name": "late", "seconds": late, "after": after, "port": port}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        info = tarfile.TarInfo("main.tf")
-        info.size = len(text)
-        tar.addfile(info, io.BytesIO(text.encode()))
-    return buffer.getvalue()
+    return archive({"main.tf": text})
 
 
 def _row(name: str, count: int, rng: random.Random) -> str:
