@@ -3,9 +3,10 @@ import { ApiError } from "@/lib/api/http";
 import type { ProgressPage, ProgressRecord } from "@/lib/api/types";
 import { applyLog } from "@/testing/fixtures/progress";
 import { FakeEvents, FakeSocket } from "@/testing/fake-streams";
-import { logRows, search } from "./rows";
-import { LogStore } from "./store";
+import { logRows, LogSearch } from "./rows";
+import { type LogState, LogStore } from "./store";
 import { RunStream } from "./stream";
+import { Geometry } from "./window";
 
 const record = (offset: number, text: string, over: Partial<ProgressRecord> = {}): ProgressRecord => ({ offset, at: new Date(offset * 1000).toISOString(), kind: "line", stream: "stdout", text, data: {}, ...over });
 
@@ -15,6 +16,8 @@ function filled(records: ProgressRecord[], closed = true): LogStore {
   store.flush();
   return store;
 }
+
+const search = (state: LogState, needle: string) => new LogSearch().find(state.lines, needle);
 
 describe("LogStore", () => {
   it("takes a record that comes twice once, and counts no gap", () => {
@@ -66,7 +69,7 @@ describe("LogStore", () => {
     const records = Array.from({ length: 100_000 }, (_, i) => record(i, `module.a.aws_x.y${i}: Refreshing state...`));
     const begun = performance.now();
     const state = filled(records).read();
-    logRows(state, { closed: new Set(), fold: true, opened: new Set(), wanted: null });
+    logRows(state, { closed: new Set(), fold: true, opened: new Set(), wanted: [] });
     search(state, "y99999");
     expect(performance.now() - begun).toBeLessThan(5000);
   });
@@ -74,28 +77,81 @@ describe("LogStore", () => {
 
 describe("logRows", () => {
   const state = filled(applyLog()).read();
-  const options = { closed: new Set<number>(), fold: true, opened: new Set<number>(), wanted: null };
+  const options = { closed: new Set<number>(), fold: true, opened: new Set<number>(), wanted: [] };
 
   it("folds repeated “Still” lines and opens them on demand", () => {
-    const folds = logRows(state, options).filter((row) => row.kind === "fold");
+    const folds = [...logRows(state, options)].filter((row) => row.kind === "fold");
     expect(folds.map((row) => row.count)).toEqual([51, 132, 14]);
     const first = folds[0]?.first ?? 0;
-    const opened = logRows(state, { ...options, opened: new Set([first]) });
+    const opened = [...logRows(state, { ...options, opened: new Set([first]) })];
     expect(opened.filter((row) => row.kind === "fold")).toHaveLength(2);
     expect(opened.filter((row) => row.kind === "line" && row.line >= first && row.line < first + 51)).toHaveLength(51);
   });
 
   it("hides the lines of a closed phase and keeps its head", () => {
-    const rows = logRows(state, { ...options, closed: new Set([1]) });
+    const rows = [...logRows(state, { ...options, closed: new Set([1]) })];
     expect(rows.filter((row) => row.kind === "phase")).toHaveLength(4);
     expect(rows.some((row) => row.kind === "line" && state.lines[row.line]?.phase === 1)).toBe(false);
   });
 
   it("keeps a searched line in sight", () => {
     const hits = search(state, "[20s elapsed]");
-    const rows = logRows(state, { ...options, wanted: new Set(hits) });
+    const rows = [...logRows(state, { ...options, wanted: hits })];
     expect(hits.length).toBeGreaterThan(0);
     expect(hits.every((hit) => rows.some((row) => row.kind === "line" && row.line === hit))).toBe(true);
+  });
+});
+
+describe("LogRows", () => {
+  const state = filled(applyLog()).read();
+  const rows = logRows(state, { closed: new Set([0]), fold: true, opened: new Set(), wanted: [] });
+
+  it("finds each row by its line and by its place, and the other way round", () => {
+    const all = [...rows];
+    expect(all).toHaveLength(rows.length);
+    let top = 0;
+    all.forEach((row, i) => {
+      expect(rows.topOf(i)).toBe(top);
+      expect(rows.indexAt(top)).toBe(i);
+      top += row.kind === "phase" ? 24 : 20;
+      expect(rows.indexAt(top - 1)).toBe(i);
+    });
+    expect(top).toBe(rows.height);
+    const rowOf = new Map(all.flatMap((row, i) => (row.kind === "line" ? [[row.line, i]] : [])));
+    state.lines.forEach((_, line) => expect(rows.indexOfLine(line)).toBe(rowOf.get(line) ?? -1));
+    expect(rows.at(rows.length)).toBeNull();
+  });
+
+  it("shows the first and the last line of a log that is higher than a page can be", () => {
+    const long = { ...state, phases: [{ name: "applying", at: "", endedAt: null, first: 0, lines: 2_000_000, errors: 0, warnings: 0 }], stills: [] };
+    const all = logRows(long, { closed: new Set(), fold: true, opened: new Set(), wanted: [] });
+    const geometry = new Geometry(all, 600);
+    expect(geometry.height).toBeLessThan(17_000_000);
+    expect(geometry.shownAt(0)).toBe(0);
+    expect(geometry.shownAt(geometry.height - 600) + 600).toBeCloseTo(all.height, 3);
+    const middle = all.topOf(1_000_000);
+    expect(Math.abs(geometry.shownAt(geometry.scrollFor(middle)) + 290 - middle)).toBeLessThan(1);
+  });
+});
+
+describe("LogSearch", () => {
+  it("takes a text for itself, never for a pattern, and letters in any case", () => {
+    const { lines } = filled([record(0, "node[1] (A)"), record(1, "node11 a")]).read();
+    expect(search({ lines } as LogState, "NODE[1]")).toEqual([0]);
+    expect(search({ lines } as LogState, "(a)")).toEqual([0]);
+    expect(search({ lines } as LogState, "  ")).toEqual([]);
+  });
+
+  it("finds in lines that came since, and widens again when letters are taken away", () => {
+    const store = new LogStore();
+    const finder = new LogSearch();
+    const hits = (needle: string) => [...finder.find(store.read().lines, needle)];
+    store.append([record(0, "apple"), record(1, "apply")], 2, false);
+    store.flush();
+    expect([hits("app"), hits("apple")]).toEqual([[0, 1], [0]]);
+    store.append([record(2, "apple pie"), record(3, "pear")], 4, false);
+    store.flush();
+    expect([hits("apple"), hits("app"), hits("pear")]).toEqual([[0, 2], [0, 1, 2], [3]]);
   });
 });
 

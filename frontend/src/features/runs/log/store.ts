@@ -10,21 +10,28 @@ export interface LogLine {
   text: string;
   level: Level;
   phase: number;
-  /** “Still creating…” and its kin: says nothing new. */
-  still: boolean;
 }
 
 export interface LogPhase {
   name: string;
   at: string;
   endedAt: string | null;
+  /** Index of its first line, once it has one: all of its lines follow each other. */
+  first: number;
   lines: number;
   errors: number;
   warnings: number;
 }
 
+/** “Still …” lines of one phase that follow each other. */
+export interface Stills {
+  first: number;
+  count: number;
+}
+
 export interface LogState {
   lines: readonly LogLine[];
+  stills: readonly Stills[];
   phases: readonly LogPhase[];
   events: readonly ApplyEvent[];
   errors: readonly number[];
@@ -40,6 +47,7 @@ export interface LogState {
 // Engines colour their output; the page tells importance in its own way.
 // eslint-disable-next-line no-control-regex
 const ESCAPES = /\u001b\[[0-9;]*[A-Za-z]/g;
+/** “Still creating…” and its kin: says nothing new. */
 const STILL = /: Still \w+\.\.\./;
 const ERROR = /^(?:[│╷\s]*)Error: |^Error\b/;
 const WARNING = /^(?:[│╷\s]*)Warning: |^Warning\b/;
@@ -65,6 +73,7 @@ export function levelOf(text: string, data: Record<string, unknown>, stream: str
  */
 export class LogStore {
   private lines: LogLine[] = [];
+  private stills: Stills[] = [];
   private phases: LogPhase[] = [];
   private events: ApplyEvent[] = [];
   private errors: number[] = [];
@@ -115,7 +124,7 @@ export class LogStore {
       const name = typeof data.phase === "string" ? data.phase : text;
       const last = this.phases.at(-1);
       if (last) last.endedAt ??= record.at;
-      if (data.ended !== true) this.phases.push({ name, at: record.at, endedAt: null, lines: 0, errors: 0, warnings: 0 });
+      if (data.ended !== true) this.phases.push({ name, at: record.at, endedAt: null, first: this.lines.length, lines: 0, errors: 0, warnings: 0 });
       return;
     }
     if (record.kind === "event") {
@@ -123,7 +132,7 @@ export class LogStore {
       if (event) this.events.push(event);
       if (!text || saidAlready(record)) return;
     }
-    if (this.phases.length === 0) this.phases.push({ name: "starting", at: record.at, endedAt: null, lines: 0, errors: 0, warnings: 0 });
+    if (this.phases.length === 0) this.phases.push({ name: "starting", at: record.at, endedAt: null, first: this.lines.length, lines: 0, errors: 0, warnings: 0 });
     text.split("\n").forEach((part, i) => this.push(part, record, i > 0));
   }
 
@@ -131,8 +140,13 @@ export class LogStore {
     const phase = this.phases.length - 1;
     const level = levelOf(text, record.data, record.stream);
     const at = this.lines.length;
-    this.lines.push({ n: at + 1, at: record.at, text, level, phase, still: STILL.test(text) });
+    this.lines.push({ n: at + 1, at: record.at, text, level, phase });
     const owner = this.phases[phase];
+    if (STILL.test(text)) {
+      const last = this.stills.at(-1);
+      if (last && last.first + last.count === at && last.first >= (owner?.first ?? 0)) last.count += 1;
+      else this.stills.push({ first: at, count: 1 });
+    }
     if (owner) owner.lines += 1;
     // What one record says in several lines is one error.
     if (goesOn) return;
@@ -162,7 +176,7 @@ export class LogStore {
 
   private take(): LogState {
     return {
-      lines: this.lines, phases: this.phases, events: this.events, errors: this.errors, warnings: this.warnings,
+      lines: this.lines, stills: this.stills, phases: this.phases, events: this.events, errors: this.errors, warnings: this.warnings,
       next: this.next, closed: this.closed, missing: this.missing, version: this.version,
     };
   }

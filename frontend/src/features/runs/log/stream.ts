@@ -57,9 +57,8 @@ export class RunStream {
     if (this.options.announce) setLive({ state: "live" });
   }
 
-  private async page(): Promise<ProgressPage> {
+  private async page(cursor = this.store.cursor): Promise<ProgressPage> {
     const load = this.options.loadPage ?? ((at: string, after: number) => http.get<ProgressPage>(at, { after, limit: PAGE }));
-    const { cursor } = this.store;
     try {
       return await load(`/terraform/runs/${this.id}/progress`, cursor);
     } catch (error) {
@@ -69,13 +68,20 @@ export class RunStream {
     }
   }
 
-  /** Reads pages until there is nothing more to read now. */
+  /** Reads pages until there is nothing more to read now; the next one is on its way while one is taken. */
   private async catchUp(): Promise<void> {
+    let coming = this.page();
     for (;;) {
-      const page = await this.page();
+      const page = await coming;
       if (this.stopped) return;
+      const isLast = page.closed || page.records.length === 0;
+      if (!isLast) {
+        coming = this.page(page.next);
+        // It is awaited in the next turn; a failure is no surprise to anybody before.
+        coming.catch(() => undefined);
+      }
       this.take(page);
-      if (this.store.isClosed || page.records.length === 0) return;
+      if (isLast) return;
       this.announce("behind");
     }
   }

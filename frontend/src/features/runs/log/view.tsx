@@ -1,4 +1,3 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDownToLine, ChevronDown, ChevronUp, CircleX, FoldVertical, TriangleAlert } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Button, IconButton } from "@/components/ui/button";
@@ -8,10 +7,11 @@ import { cx } from "@/lib/cx";
 import { count, plural } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { FoldRow, LineRow, PhaseRow } from "./line";
-import { logRows, search } from "./rows";
+import { LINE, type LogRow, logRows, LogSearch, PHASE } from "./rows";
 import type { LogState } from "./store";
+import { Geometry, useWindow } from "./window";
 
-const LINE = 20;
+const NONE: readonly number[] = [];
 
 /** Phases that ended well are closed at first, once there is more than a screen; the last one and a failed one stay open. */
 function closedAtFirst(state: LogState): Set<number> {
@@ -24,6 +24,7 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
   const scroller = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
   const [needle, setNeedle] = useState("");
+  const [finder] = useState(() => new LogSearch());
   const [hit, setHit] = useState(0);
   const [fold, setFold] = useState(true);
   const [touched, setTouched] = useState<ReadonlySet<number> | null>(null);
@@ -35,22 +36,17 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
 
   // The arrays of the state grow in place: its version says when.
   /* eslint-disable react-hooks/exhaustive-deps */
-  const hits = useMemo(() => search(state, needle), [version, needle]);
+  const hits = useMemo(() => (needle.trim() ? finder.find(state.lines, needle) : NONE), [version, finder, needle]);
   const closed = useMemo(() => touched ?? closedAtFirst(state), [version, touched]);
-  const rows = useMemo(() => logRows(state, { closed, fold, opened, wanted: hits.length > 0 ? new Set(hits) : null }), [version, closed, fold, opened, hits]);
+  const rows = useMemo(() => logRows(state, { closed, fold, opened, wanted: hits }), [version, closed, fold, opened, hits]);
   /* eslint-enable react-hooks/exhaustive-deps */
 
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: (i) => (rows[i]?.kind === "phase" ? 24 : LINE),
-    overscan: 30,
-    initialRect: { width: 900, height: 600 },
-  });
+  const { items, first, isScrolled, height, geometry } = useWindow(scroller, rows);
 
   useEffect(() => {
-    if (follow && rows.length > 0) virtual.scrollToIndex(rows.length - 1, { align: "end" });
-  }, [follow, rows.length, virtual]);
+    const node = scroller.current;
+    if (follow && node) node.scrollTop = node.scrollHeight;
+  }, [follow, height, rows.length]);
 
   const onScroll = () => {
     const node = scroller.current;
@@ -73,11 +69,12 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
       const next = new Set(closed);
       next.delete(phase);
       setTouched(next);
-      list = logRows(state, { closed: next, fold, opened, wanted: new Set(hits) });
+      list = logRows(state, { closed: next, fold, opened, wanted: hits });
     }
-    const at = list.findIndex((row) => row.kind === "line" && row.line === line);
+    const at = list.indexOfLine(line);
+    const to = (list === rows ? geometry : new Geometry(list, scroller.current?.clientHeight ?? 0)).scrollFor(list.topOf(at));
     // After the rows of an opened phase are there.
-    if (at >= 0) requestAnimationFrame(() => virtual.scrollToIndex(at, { align: "center" }));
+    if (at >= 0) requestAnimationFrame(() => scroller.current?.scrollTo({ top: to }));
   };
   const toHit = (by: number) => {
     if (hits.length === 0) return;
@@ -101,10 +98,7 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
   });
 
   const newLines = follow ? 0 : Math.max(0, state.lines.length - seenLines);
-  const items = virtual.getVirtualItems();
-  const offset = virtual.scrollOffset ?? 0;
-  const top = items.find((item) => item.end > offset);
-  const stickyPhase = top && offset > 4 ? phaseAt(rows, top.index, state) : null;
+  const stickyPhase = isScrolled ? phaseAt(rows.at(first), state) : null;
   return (
     <section aria-label={title} className="flex min-h-0 grow flex-col">
       <div className="flex min-h-9 shrink-0 flex-wrap items-center gap-2 border-b border-line px-5 py-1 max-sm:px-3">
@@ -144,14 +138,14 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
             <PhaseRow phase={state.phases[stickyPhase]} open onToggle={() => undefined} />
           </div>
         )}
-        <div className="relative w-max min-w-full" style={{ height: virtual.getTotalSize() }}>
-          {items.map((item) => {
-            const row = rows[item.index];
+        <div className="relative w-max min-w-full" style={{ height }}>
+          {items.map(({ index, y }) => {
+            const row = rows.at(index);
             if (!row) return null;
             const phase = row.kind === "phase" ? state.phases[row.phase] : undefined;
             const line = row.kind === "line" ? state.lines[row.line] : undefined;
             return (
-              <div key={item.key} className={cx("absolute top-0 left-0 min-w-full", row.kind === "phase" && "w-full")} style={{ transform: `translateY(${item.start}px)`, height: item.size }}>
+              <div key={index} className={cx("absolute top-0 left-0 min-w-full", row.kind === "phase" && "w-full")} style={{ transform: `translateY(${y}px)`, height: row.kind === "phase" ? PHASE : LINE }}>
                 {phase && row.kind === "phase" ? <PhaseRow phase={phase} open={!closed.has(row.phase)} onToggle={() => togglePhase(row.phase)} /> : null}
                 {line && row.kind === "line" ? <LineRow line={line} needle={needle} current={row.line === marked} /> : null}
                 {row.kind === "fold" ? <FoldRow lines={state.lines.slice(row.first, row.first + row.count)} onOpen={() => setOpened(new Set([...opened, row.first]))} /> : null}
@@ -164,9 +158,7 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
   );
 }
 
-function phaseAt(rows: ReturnType<typeof logRows>, index: number, state: LogState): number | null {
-  const row = rows[index];
-  if (!row) return null;
-  if (row.kind === "phase") return null;
+function phaseAt(row: LogRow | null, state: LogState): number | null {
+  if (!row || row.kind === "phase") return null;
   return state.lines[row.kind === "line" ? row.line : row.first]?.phase ?? null;
 }
