@@ -42,6 +42,7 @@ from app.core import broker, db, jobs, outbox  # noqa: E402 - after the environm
 from app.core.settings import get_settings  # noqa: E402
 from app.executor import discovery  # noqa: E402
 from tests.support import database, registry  # noqa: E402
+from tests.support.joined import JoinedSessions  # noqa: E402
 
 examples.load()
 
@@ -168,17 +169,17 @@ def session(_rolled_back_engine: Engine) -> Iterator[Session]:
     """A session whose work, and that of every unit of work inside the test, is rolled back at the end."""
     with _rolled_back_engine.connect() as connection:
         transaction = connection.begin()
-
-        def new(_pool: db.Pool = "default") -> Session:
-            return Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
-
-        db.set_session_factory(new)
+        joined = JoinedSessions(connection)
+        db.set_session_factory(joined)
         try:
-            with new() as opened:
+            with joined() as opened:
                 yield opened
         finally:
             db.set_session_factory(None)
-            transaction.rollback()
+            try:
+                joined.end()
+            finally:
+                transaction.rollback()
 
 
 @pytest.fixture(name="db")
