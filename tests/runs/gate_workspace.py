@@ -67,12 +67,15 @@ class Workspace(RuleBasedStateMachine):
         return Session(self._connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
 
     def teardown(self) -> None:
-        if self.people:
-            Place.seen["applied"] += len(self.runs(Status.APPLIED, kind=Kind.APPLY))
-        self._around.close()
-        db.set_session_factory(None)
-        self._transaction.rollback()
-        self._connection.close()
+        try:
+            if self.people:
+                Place.seen["applied"] += len(self.runs(Status.APPLIED, kind=Kind.APPLY))
+        finally:
+            # Also after a fault of the database, which would otherwise fail the next history in its stead.
+            self._around.close()
+            db.set_session_factory(None)
+            self._transaction.rollback()
+            self._connection.close()
 
     def runs(self, *statuses: Status, kind: Kind | None = None) -> list[TerraformRun]:
         with unit_of_work() as session:
