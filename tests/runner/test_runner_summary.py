@@ -158,6 +158,6 @@ def test_ten_thousand_resources_are_summed_quickly() -> None:
 
     attributes = {f"attribute_{number}": {"a": [number, number]} for number in range(10)}
     changes = [change(str(number), ["create"], None, attributes) for number in range(2000)]
-    started = time.monotonic()
+    started = time.process_time()
     assert summed(*changes).counts.add == 2000
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
