@@ -41,7 +41,10 @@ def check(ended: Ended, limits: Limits, diagnostics: Sequence[dict[str, Any]]) -
         )
     if ended.exceeded == "output":
         raise OutputLimitExceeded(
-            f"`{name}` was ended after {limits.output_bytes} bytes of output.", limit_bytes=limits.output_bytes, **facts
+            f"`{name}` was ended after {_mebibytes(limits.output_bytes)} MiB of output, the most that one command "
+            "of a run may write. Have it, or a provisioner that it runs, write less.",
+            limit_bytes=limits.output_bytes,
+            **facts,
         )
     if limits.tree is None or ended.exceeded is None:
         return

@@ -55,6 +55,7 @@ def test_engine_that_writes_too_much_is_ended_with_its_own_error(make_bench: Ben
     assert bench.run(bench.plan(configuration(script={"plan": [{"flood": 5_000_000}]}))) == "errored"
     assert bench.port.failure is not None
     assert bench.port.failure.code == "output_limit_exceeded"
+    assert "after 1 MiB of output" in bench.port.failure.message
 
 
 def test_every_line_of_a_flood_arrives_in_order(scripted: Bench) -> None:

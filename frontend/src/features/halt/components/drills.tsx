@@ -39,6 +39,7 @@ export function Drills() {
         {drill ? (running ? <Ring className="text-wait" /> : drill.status === "passed" ? <Check size={14} className="shrink-0 text-create" aria-hidden /> : <CircleX size={14} className="shrink-0 text-destroy" aria-hidden />) : null}
         <span className="min-w-0 grow" role="status">
           {drill ? summary(drill) : "The switch has not been drilled yet"}
+          {drill ? null : <span className="block text-ink-3">A drill halts a canary workspace, no other, and proves that its process dies.</span>}
           {drill && !running ? <span className="text-ink-3">, {moment(drill.created_at, at)}</span> : null}
         </span>
         <Button blocked={why ?? (running ? "A drill is under way" : null)} disabled={begin.isPending} onClick={() => begin.mutate()}>Drill</Button>

@@ -1,10 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
 import { Unified } from "@/components/domain/diff-lines";
 import { Skeleton } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
-import { TypedName } from "@/components/ui/typed-name";
+import { TypedConfirm } from "@/components/ui/typed-confirm";
 import { detach, pinnedSourceQuery, setSourceQuery, sync } from "@/features/policies/api/policies";
 import { bound, sourceKind } from "@/features/policies/api/words";
 import { explain } from "@/lib/api/http";
@@ -89,8 +88,6 @@ export function DetachDialog({ attachment, onClose, onDetached }: { attachment: 
 
 function DetachBody({ attachment, onClose, onDetached }: { attachment: PolicyAttachment; onClose: () => void; onDetached: () => void }) {
   const moved = useMoved();
-  const name = setName(attachment.policy_set_uri);
-  const [typed, setTyped] = useState("");
   const act = useMutation({
     mutationFn: () => detach(attachment.id),
     onSuccess: async () => {
@@ -98,15 +95,5 @@ function DetachBody({ attachment, onClose, onDetached }: { attachment: PolicyAtt
       onDetached();
     },
   });
-  const missing = typed === name ? null : "Type the set's name";
-  return (
-    <form className="flex flex-col gap-4 p-5 pt-3" onSubmit={(event) => { event.preventDefault(); if (!missing) act.mutate(); }}>
-      <label className="flex flex-col gap-1 text-11 text-ink-3">Type {name}<TypedName wide name={name} typed={typed} onTyped={setTyped} /></label>
-      {act.error ? <p role="alert" className="text-12 text-destroy">{explain(act.error)}</p> : null}
-      <div className="flex justify-end gap-2">
-        <Button look="ghost" size={32} keys="Esc" onClick={onClose}>Keep it</Button>
-        <Button type="submit" look="danger" size={32} blocked={missing} disabled={act.isPending}>Detach</Button>
-      </div>
-    </form>
-  );
+  return <TypedConfirm name={setName(attachment.policy_set_uri)} missing="Type the set's name" verb="Detach" act={act} onClose={onClose} />;
 }
