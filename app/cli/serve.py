@@ -95,8 +95,15 @@ def api(
     _check_siblings()
     _check_artifacts()
     _allow_connections()
+    import gc
+
     import uvicorn
 
+    import app.main  # noqa: F401 - loaded now, to be set apart below
+
+    # What was loaded stays: looking through it again and again would hold every request up, a halt too.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
         "app.main:app",
         host=host,

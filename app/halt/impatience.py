@@ -6,6 +6,7 @@ connection lives. Ending the connection rolls its transaction back: what it was 
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,10 +17,12 @@ from sqlalchemy.orm import Session
 from app.core.db import HALT_APPLICATION, engine
 from app.core.errors import AppError
 
-IDLE_SECONDS = 0.15
+IDLE_SECONDS = 0.03
 """A blocker that has done nothing within its transaction for so long is ended."""
-BUSY_SECONDS = 1.0
-"""So is one that works, after this long; an honest one is refused and can be sent again."""
+BUSY_SECONDS = 0.05
+"""So is one that works, once the halt has waited this long: most take a tenth of it. What is ended is sent again by
+whoever sent it; what it wanted to start may not start any more."""
+LOOK_SECONDS = 0.02
 _END = text(
     """
     select pg_terminate_backend(blocker.pid) from unnest(pg_blocking_pids(:waiting)) blocking
@@ -46,20 +49,22 @@ def impatient(session: Session) -> Iterator[None]:
 
 
 def _watch(waiting: int, over: threading.Event) -> None:
-    waited = 0.0
-    while not over.wait(IDLE_SECONDS):
-        waited += IDLE_SECONDS
-        try:
-            with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    began = time.monotonic()
+    if over.wait(IDLE_SECONDS):
+        return
+    try:
+        with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while True:
                 facts = {
                     "waiting": waiting,
                     "own": HALT_APPLICATION,
-                    "is_late": waited >= BUSY_SECONDS,
+                    "is_late": time.monotonic() - began >= BUSY_SECONDS,
                     "idle": IDLE_SECONDS,
                 }
                 ended = connection.execute(_END, facts).all()
-        except (SQLAlchemyError, AppError) as error:
-            _log.warning("what a halt waits for can't be ended", extra={"error": str(error)})
-            return
-        if ended:
-            _log.warning("a halt has ended transactions that kept it waiting", extra={"count": len(ended)})
+                if ended:
+                    _log.warning("a halt has ended transactions that kept it waiting", extra={"count": len(ended)})
+                if over.wait(LOOK_SECONDS):
+                    return
+    except (SQLAlchemyError, AppError) as error:
+        _log.warning("what a halt waits for can't be ended", extra={"error": str(error)})

@@ -31,6 +31,7 @@ class LiveRun(NamedTuple):
 
 
 _LIVE_COLUMNS = tuple(getattr(TerraformRun, name) for name in LiveRun._fields)
+_IS_APPLY = TerraformRun.kind == Kind.APPLY
 _MARK_COLUMNS = (
     TerraformRun.id,
     TerraformRun.organization_id,
@@ -44,25 +45,34 @@ _MARK_COLUMNS = (
 )
 
 
-def lock_live_in_scope(session: Session, organization_id: str | None, workspace_id: str | None) -> list[LiveRun]:
-    """Return every run in a halt's scope that is not final, locked: plans before applies, each in id order."""
-    query = select(*_LIVE_COLUMNS).where(TerraformRun.status.in_(LIVE_VALUES))
+def set_halted(
+    session: Session,
+    organization_id: str | None,
+    workspace_id: str | None,
+    *,
+    status: str,
+    halt_id: str,
+    reason: str,
+) -> list[LiveRun]:
+    """End every run in a halt's scope that is not final; return each as it was, plans before applies, in id order.
+
+    They are locked in that order first, as everybody locks them.
+    """
+    chosen = select(*_LIVE_COLUMNS).where(TerraformRun.status.in_(LIVE_VALUES))
     if organization_id is not None:
-        query = query.where(TerraformRun.organization_id == organization_id)
+        chosen = chosen.where(TerraformRun.organization_id == organization_id)
     if workspace_id is not None:
-        query = query.where(TerraformRun.workspace_id == workspace_id)
-    in_order = query.order_by(TerraformRun.kind == Kind.APPLY, TerraformRun.id)
-    return [LiveRun(*row) for row in session.execute(in_order.with_for_update())]
-
-
-def set_halted(session: Session, run_ids: Sequence[str], *, status: str, halt_id: str, reason: str) -> None:
-    """End runs, which the caller has locked, by a halt."""
-    session.execute(
+        chosen = chosen.where(TerraformRun.workspace_id == workspace_id)
+    live = chosen.order_by(_IS_APPLY, TerraformRun.id).with_for_update().cte("live")
+    ended = (
         update(TerraformRun)
-        .where(TerraformRun.id.in_(run_ids))
+        .where(TerraformRun.id == live.c.id)
         .values(status=status, phase=None, halted=True, halt_id=halt_id, status_reason=reason, finished_at=clock.now())
+        .returning(*live.c)
         .execution_options(synchronize_session=False)
     )
+    found = [LiveRun(*row) for row in session.execute(ended)]
+    return sorted(found, key=lambda run: (run.kind == Kind.APPLY, run.id))
 
 
 def count_live(session: Session, organization_id: str, workspace_id: str) -> int:

@@ -22,16 +22,14 @@ def mark_halted(
     """Cancel every run in a halt's scope that is not final, and count them by organization. The fence is held.
 
     Runs that have a process (claimed, not quiesced) are still dying: their supervisors hear of it at their next
-    heartbeat. What the machine would do to each run is asked of the machine; what is written is the same for all.
+    heartbeat. The machine is asked what becomes of each: it is the same for all.
     """
-    marked = halt_repository.lock_live_in_scope(session, organization_id, workspace_id)
-    if not marked:
-        return {}
+    status, why = Status.CANCELLED.value, f"Halted by {actor.name}: {reason}"
+    marked = halt_repository.set_halted(
+        session, organization_id, workspace_id, status=status, halt_id=halt_id, reason=why
+    )
     facts = Facts(is_in_halt_scope=True)
-    [status] = {decide(Kind(run.kind), Status(run.status), Trigger.HALT, facts).status.value for run in marked}
-    why = f"Halted by {actor.name}: {reason}"
-    ids = [run.id for run in marked]
-    halt_repository.set_halted(session, ids, status=status, halt_id=halt_id, reason=why)
+    assert {decide(Kind(run.kind), Status(run.status), Trigger.HALT, facts).status for run in marked} <= {status}
     _announce(session, marked, status, why)
     for run in marked:
         audit.record(

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sqlalchemy import select
+
 from app.core.db import unit_of_work
-from app.runs import halt_repository
+from app.runs.models import TerraformRun
+from app.runs.repository import LIVE_VALUES
 from app.state import service as state
 from tests.factories.scene import Scene, second_workspace
 from tests.support.races import ROUNDS
@@ -18,8 +21,8 @@ def rounds(tenant: Scene, **rules: Any) -> Iterator[tuple[Scene, tuple[float, ..
 
 def live(scene: Scene) -> list[str]:
     with unit_of_work() as session:
-        rows = halt_repository.lock_live_in_scope(session, scene.organization_id, scene.workspace.id)
-        return [row.id for row in rows]
+        wanted = TerraformRun.workspace_id == scene.workspace.id, TerraformRun.status.in_(LIVE_VALUES)
+        return list(session.scalars(select(TerraformRun.id).where(*wanted).order_by(TerraformRun.id)))
 
 
 def lock_holder(scene: Scene) -> str | None:

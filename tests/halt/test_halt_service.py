@@ -13,7 +13,7 @@ from app.halt.schemas import HaltRequest
 from tests.factories.scene import Scene, new_scene, second_workspace
 from tests.support.queries import counted
 
-MOST_STATEMENTS = 9
+MOST_STATEMENTS = 8
 
 
 @pytest.fixture

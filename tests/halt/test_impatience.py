@@ -88,18 +88,18 @@ def test_idle_transaction_that_blocks_is_ended_at_once_and_its_work_undone_and_a
     scene.request()
 
 
-def test_working_transaction_that_blocks_has_a_second(scene: Scene) -> None:
+def test_working_transaction_that_blocks_is_ended_after_a_moment(scene: Scene) -> None:
     scene.request()
     blocker = Holder(starts_in(scene), lambda session: session.execute(text("select pg_sleep(15)")))
-    assert impatience.BUSY_SECONDS - 0.1 <= timed_halt(scene) < impatience.BUSY_SECONDS + SLACK_SECONDS
+    assert impatience.BUSY_SECONDS <= timed_halt(scene) < impatience.BUSY_SECONDS + SLACK_SECONDS
     assert isinstance(blocker.end(), OperationalError)
 
 
 def test_halt_ends_no_other_halt(scene: Scene) -> None:
     scene.request()
     holder = idle_holder(lambda session: fence.hold_exclusive(session, scene.admin.organization_id), "halt")
-    threading.Timer(2 * impatience.BUSY_SECONDS, holder.let_go.set).start()
-    assert timed_halt(scene) >= 2 * impatience.BUSY_SECONDS - 0.2
+    threading.Timer(20 * impatience.BUSY_SECONDS, holder.let_go.set).start()
+    assert timed_halt(scene) >= 20 * impatience.BUSY_SECONDS - 0.2
     assert holder.end() is None
 
 

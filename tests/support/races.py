@@ -5,16 +5,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from app.core.errors import AppError
 
 SECONDS = 30
 
 
+class EndedByHalt(AppError):
+    """The answer of who kept a halt waiting: what it did was rolled back, and may be done again."""
+
+
 def together(*actions: Callable[[], Any], delays: tuple[float, ...] = ()) -> list[Any]:
     """Do all actions at once and return what each returned, or the ``AppError`` it raised.
 
-    ``delays`` (seconds after the start, by action) shift who is likely to come first. Anything else that is raised, a
-    deadlock above all, fails the test.
+    ``delays`` (seconds after the start, by action) shift who is likely to come first. Whose connection a halt ended has
+    ``EndedByHalt``. Anything else that is raised, a deadlock above all, fails the test.
     """
     barrier = threading.Barrier(len(actions))
     results: list[Any] = [None] * len(actions)
@@ -28,6 +34,11 @@ def together(*actions: Callable[[], Any], delays: tuple[float, ...] = ()) -> lis
             results[number] = action()
         except AppError as error:
             results[number] = error
+        except OperationalError as error:
+            if error.connection_invalidated:
+                results[number] = EndedByHalt(str(error.orig))
+            else:
+                broken.append(error)
         except BaseException as error:
             broken.append(error)
 
