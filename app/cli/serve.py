@@ -99,8 +99,8 @@ def api(
 
     import uvicorn
 
-    import app.main  # noqa: F401 - loaded now, to be set apart below
-
+    # By name, as uvicorn loads it: the command line knows no slice. Now, to be set apart.
+    importlib.import_module("app.main")
     # What was loaded stays: looking through it again and again would hold every request up, a halt too.
     gc.collect()
     gc.freeze()
