@@ -47,8 +47,10 @@ function Standing({ halt, others, onShow }: { halt: Halt; others: number; onShow
       <span className="ml-auto flex flex-wrap items-center gap-3">
         <span><b className="font-semibold">{marked}</b> {marked === 1 ? "run" : "runs"} stopped, <b className="font-semibold">{dead} of {dead + presumed + dying}</b> processes proven dead{presumed > 0 ? `, ${presumed} presumed` : ""}</span>
         {silent > 0 ? <span><b className="font-semibold">{silent}</b> of {plural(halt.fanout.length, "sibling system")} not known to have stopped</span> : null}
-        <button type="button" className={ON_RED} onClick={onShow}>Show</button>
-        <button type="button" className={ON_RED} aria-disabled={why ? true : undefined} title={why ?? undefined} onClick={() => { if (!why) setResuming(true); }}>Resume</button>
+        <span className="flex gap-3">
+          <button type="button" className={ON_RED} onClick={onShow}>Show</button>
+          <button type="button" className={ON_RED} aria-disabled={why ? true : undefined} title={why ?? undefined} onClick={() => { if (!why) setResuming(true); }}>Resume</button>
+        </span>
       </span>
       {dying > 0 ? <div className="basis-full"><StillDying halt={halt} /></div> : null}
       <ResumeDialog halt={halt} open={resuming} onOpenChange={setResuming} />

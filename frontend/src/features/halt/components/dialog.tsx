@@ -25,8 +25,8 @@ export function HaltDialog({ open, onOpenChange }: { open: boolean; onOpenChange
           wide
           open={open && !resuming}
           onOpenChange={onOpenChange}
-          title={<><OctagonX size={17} className="text-destroy" />Halt raised</>}
-          aside={<span className="font-mono">{standing.id}</span>}
+          title={<><OctagonX size={17} className="shrink-0 text-destroy" />Halt raised</>}
+          aside={<span className="font-mono max-sm:hidden">{standing.id}</span>}
           footer={
             <>
               <span className="mr-auto text-12 text-ink-2">Resume opens the fence again; stopped runs stay cancelled and are planned anew.</span>

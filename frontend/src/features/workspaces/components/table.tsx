@@ -138,7 +138,7 @@ function Row({ row, current, top, onEnter, planBlocked, destroyBlocked, busy, er
       </span>
       <span role="cell" className="text-right text-12 whitespace-nowrap text-ink-3">{run ? since(run.finished_at ?? run.created_at, now) : ""}</span>
       <span role="cell" className="flex min-w-0 items-center gap-1.5 text-ink-2 max-lg:hidden">
-        <span className="truncate">{row.stack.name}</span> {row.head?.number ? <span className="shrink-0 font-medium text-ink">v{row.head.number}</span> : <span className="shrink-0 text-12 text-ink-3">no version pushed</span>}
+        <span className="truncate">{row.stack.name}</span> {row.head?.number ? <span className="shrink-0 font-medium text-ink">v{row.head.number}</span> : <span className="shrink-0 text-12 text-ink-3">no version</span>}
         {row.is_behind ? <Tag>newer</Tag> : null}
       </span>
       <span role="cell" className="tnum text-right max-lg:hidden">{count(row.resource_count)}</span>
