@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from celery import Celery
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.db import HALT_CONNECTIONS, engine
+from app.core.db import HALT_CONNECTIONS, engine, new_session
 from app.core.errors import AppError
-from app.halt import drilling, fanout
+from app.halt import drilling, fanout, service
 
 SWEEP_TASK = "halt.sweep"
 LOOK_SECONDS = 5.0
@@ -41,7 +41,7 @@ class Caretaker:
         self._over.set()
 
     def _work(self) -> None:
-        _open_connections()
+        _get_ready()
         while not self._over.wait(LOOK_SECONDS):
             try:
                 look_after()
@@ -49,12 +49,14 @@ class Caretaker:
                 _log.warning("halts can't be looked after now; trying again", extra={"error": str(error)})
 
 
-def _open_connections() -> None:
-    """Open the connections that are kept for halts, so that the first halt need not."""
+def _get_ready() -> None:
+    """Open the connections that are kept for halts, and make their statements, so that the first halt need not."""
     try:
         with ExitStack() as opened:
             for _ in range(HALT_CONNECTIONS):
                 opened.enter_context(engine("halt").connect())
+            with new_session("halt") as session:
+                service.rehearse(session)
     except (SQLAlchemyError, AppError) as error:
         _log.warning("no connection for halts yet", extra={"error": str(error)})
 

@@ -39,6 +39,16 @@ def test_halt_takes_as_many_statements_for_many_runs_as_for_one(scene: Scene) ->
     assert counts[1] == counts[2] <= MOST_STATEMENTS, statements
 
 
+def test_rehearsal_makes_the_statements_of_a_halt_and_changes_nothing(scene: Scene) -> None:
+    run_id = scene.at_gate()
+    with unit_of_work() as session, counted() as statements:
+        service.rehearse(session)
+        assert not session.new
+    assert any("UPDATE terraform_runs" in statement for statement in statements)
+    assert scene.status(run_id) == "awaiting_approval"
+    assert active(scene) == []
+
+
 def test_halt_of_a_workspace_stops_it_and_nothing_else(scene: Scene) -> None:
     other = second_workspace(scene)
     theirs, mine = other.at_gate(), scene.at_gate()
