@@ -124,6 +124,11 @@ class Settings(BaseSettings):
     engine_disk_mb: int = Field(
         10_240, ge=16, description="What a run may hold in its directories, and its largest file, at most, MiB."
     )
+    engine_output_mb: int = Field(
+        2048,
+        ge=1,
+        description="What one command of an engine may write at most, MiB: some three million lines of a provisioner.",
+    )
     lease_seconds: int = Field(30, ge=3, le=600, description="A running run's lease; its heartbeat is a third of it.")
     grace_seconds: int = Field(20, ge=1, le=600, description="Between SIGINT and SIGKILL.")
     drain_seconds: int = Field(

@@ -42,7 +42,7 @@ def check(ended: Ended, limits: Limits, diagnostics: Sequence[dict[str, Any]]) -
     if ended.exceeded == "output":
         raise OutputLimitExceeded(
             f"`{name}` was ended after {_mebibytes(limits.output_bytes)} MiB of output, the most that one command "
-            "of a run may write. Have it, or a provisioner that it runs, write less.",
+            "of a run may write. Have it, or a provisioner that it runs, write less, or raise SLUICE_ENGINE_OUTPUT_MB.",
             limit_bytes=limits.output_bytes,
             **facts,
         )

@@ -90,7 +90,10 @@ class ExecutorOptions:
             fills_cache=cache is not None and cache.open(),
             egress=egress_rules(settings, tools),
             limits=gateway.Limits(
-                timeout_seconds=timeout_seconds, grace_seconds=grace_seconds, tree=tree_limits(settings)
+                timeout_seconds=timeout_seconds,
+                grace_seconds=grace_seconds,
+                output_bytes=settings.engine_output_mb * _MEBIBYTE,
+                tree=tree_limits(settings),
             ),
             collector=collector_variables(settings),
         )
