@@ -23,6 +23,8 @@ from app.progress.frames import Frame
 
 _log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
+BUSY_POLL_SECONDS = 0.05
+"""Where there was something to read a moment ago, and nothing rings."""
 BATCH_SECONDS = 0.005
 BATCH_SECONDS_OF_MANY = 0.05
 MANY_WATCHERS = 20
@@ -86,9 +88,13 @@ class Follower:
                 await self._publish(frame)
                 pause = BATCH_SECONDS if self.watchers < MANY_WATCHERS else BATCH_SECONDS_OF_MANY
                 await asyncio.sleep(0 if is_full else pause)
-                continue
+                if is_full or self.closed:
+                    continue
+                patience = BUSY_POLL_SECONDS
+            else:
+                patience = POLL_SECONDS
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.rung.wait(), POLL_SECONDS)
+                await asyncio.wait_for(self.rung.wait(), patience)
 
     def begin(self) -> None:
         """Follow from now on: somebody has read all that was there. Again is once."""
