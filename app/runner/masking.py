@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -28,28 +29,37 @@ class Masker:
     """Replaces sensitive values in text. Built once a run; without values it costs nothing."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        patterns: set[str] = set()
-        longest = 0
-        forms: set[str] = set()
-        for value in values:
+        self._values = tuple(values)
+
+    @cached_property
+    def forms(self) -> tuple[str, ...]:
+        """Return the spellings of whole encoders that are looked for, the longest first."""
+        forms = {form for value in self._values for form in _forms(value)}
+        return tuple(sorted(forms | {neutral(form) for form in forms} - {""}, key=len, reverse=True))
+
+    @cached_property
+    def longest(self) -> int:
+        """Return how long a spelling can be."""
+        spelled = (longest_spelling(value) for value in self._values if len(value) >= _ENCODED_LENGTH)
+        return max((*map(len, self.forms), *spelled), default=0)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str] | None:
+        """Return what finds every value; None without values. Made when the first text comes, not before an engine."""
+        patterns = set[str]()
+        for value in self._values:
             if len(value) >= _ENCODED_LENGTH:
                 patterns |= spelling_patterns(value)
-                longest = max(longest, longest_spelling(value))
-            for form in _forms(value) | {neutral(form) for form in _forms(value)}:
-                forms.add(form)
-                longest = max(longest, len(form))
-                if len(form) >= _ANYWHERE_LENGTH:
-                    patterns.add(re.escape(form))
-                else:
-                    patterns.add(rf"(?<!\w){re.escape(form)}(?!\w)" if form.strip() else "(?!)")
-        self._pattern = re.compile(_either(patterns)) if patterns else None
-        self.longest = longest
-        self.forms = tuple(sorted(forms, key=len, reverse=True))
-        """Every spelling that is looked for, the longest first."""
+        for form in self.forms:
+            if len(form) >= _ANYWHERE_LENGTH:
+                patterns.add(re.escape(form))
+            elif form.strip():
+                patterns.add(rf"(?<!\w){re.escape(form)}(?!\w)")
+        return re.compile(_either(patterns)) if patterns else None
 
     def text(self, text: str) -> str:
         """Return ``text`` with every sensitive value replaced."""
-        return text if self._pattern is None else self._pattern.sub(MASK, text)
+        return text if self.pattern is None else self.pattern.sub(MASK, text)
 
     def shown(self, text: str) -> str:
         """Return text of an engine as people may see it: control characters neutral, sensitive values replaced.
@@ -67,7 +77,7 @@ class Masker:
 
     def value(self, value: Any) -> Any:
         """Return a JSON value with every string in it masked; also object keys."""
-        if self._pattern is None:
+        if self.pattern is None:
             return value
         if isinstance(value, str):
             return self.text(value)
@@ -110,7 +120,7 @@ class StreamMasker:
 
     def _before_any_value(self, text: str, cut: int) -> int:
         """Return a place at or before ``cut`` that is not inside a value."""
-        pattern = self._masker._pattern  # noqa: SLF001 - the two are one
+        pattern = self._masker.pattern
         if pattern is not None:
             for found in pattern.finditer(text):
                 if found.start() < cut < found.end():

@@ -7,6 +7,7 @@ begins in one batch is masked in the next.
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 from app.runner.masking import MASK, Masker
 from app.runner.port import ProgressRecord
@@ -14,24 +15,31 @@ from app.runner.port import ProgressRecord
 _LEAST = 8
 """A shorter value is not looked for over line ends: its pieces would be found by chance."""
 _LEAST_PIECE = 4
-_BREAK = r"(?:\\r)?(?:\\n)?\s{0,8}"
+_GAPS = re.compile(r"(?:\s|\\[rn])+")
+"""What may stand between two characters of a value: line ends and indents, also as a JSON string spells them."""
 
 
 class Seams:
-    """Masks over the ends of lines. One a run; without values it costs nothing."""
+    """Masks over the ends of lines. One a run; without values it costs nothing, and what it looks for is made late."""
 
     def __init__(self, masker: Masker) -> None:
-        self._forms = [form for form in masker.forms if len(form) >= _LEAST and "\n" not in form]
-        alternatives = [_BREAK.join(re.escape(letter) for letter in form) for form in self._forms]
-        self._pattern = re.compile("|".join(alternatives)) if alternatives else None
-        self._longest = max((len(form) for form in self._forms), default=0)
+        self._masker = masker
         self._carried: dict[str, str] = {}
+
+    @cached_property
+    def _forms(self) -> tuple[str, ...]:
+        forms = {_GAPS.sub("", form) for form in self._masker.forms if "\n" not in form}
+        return tuple(sorted((form for form in forms if len(form) >= _LEAST), key=len, reverse=True))
+
+    @property
+    def _longest(self) -> int:
+        return len(self._forms[0])
 
     def may_go_on(self, record: ProgressRecord) -> bool:
         """Whether a line ends with what may be the beginning of a value."""
-        if self._pattern is None or record.kind != "line":
+        if record.kind != "line" or not self._forms:
             return False
-        tail = record.text[-self._longest :]
+        tail = _GAPS.sub("", record.text[-2 * self._longest :])[-self._longest :]
         return any(self._begins(form, tail) for form in self._forms)
 
     @staticmethod
@@ -47,7 +55,7 @@ class Seams:
     def masked(self, records: Sequence[ProgressRecord]) -> list[ProgressRecord]:
         """Return the records with what is broken over their ends masked; they must be in order, and be sent."""
         found = list(records)
-        if self._pattern is None:
+        if not self._forms:
             return found
         for stream in ("stdout", "stderr"):
             places = [place for place, record in enumerate(found) if record.kind == "line" and record.stream == stream]
@@ -56,11 +64,10 @@ class Seams:
         return found
 
     def _mask_lines(self, records: list[ProgressRecord], places: list[int], stream: str) -> None:
-        assert self._pattern is not None
         carried = self._carried.get(stream, "")
         lines = [carried, *(records[place].text for place in places)]
         joined = "\n".join(lines)
-        spans = [match.span() for match in self._pattern.finditer(joined)]
+        spans = self._spans(joined)
         if spans:
             begin = len(lines[0]) + 1
             for place, line in zip(places, lines[1:], strict=True):
@@ -69,6 +76,25 @@ class Seams:
                     records[place] = records[place].model_copy(update={"text": text})
                 begin += len(line) + 1
         self._carried[stream] = "" if spans and spans[-1][1] == len(joined) else joined[-2 * self._longest :]
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where values are in a text, whatever gaps they have there, in order; they may overlap."""
+        dense = _GAPS.sub("", text)
+        hits = [
+            (found.start(), found.start() + len(form))
+            for form in self._forms
+            if form in dense
+            for found in re.finditer(re.escape(form), dense)
+        ]
+        if not hits:
+            return []
+        places: list[int] = []
+        end = 0
+        for gap in _GAPS.finditer(text):
+            places.extend(range(end, gap.start()))
+            end = gap.end()
+        places.extend(range(end, len(text)))
+        return sorted((places[first], places[after - 1] + 1) for first, after in hits)
 
 
 def _cut(line: str, spans: list[tuple[int, int]]) -> str:
