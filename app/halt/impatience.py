@@ -22,6 +22,8 @@ IDLE_SECONDS = 0.03
 BUSY_SECONDS = 0.05
 """So is one that works, once the halt has waited this long: most take a tenth of it. What is ended is sent again by
 whoever sent it; what it wanted to start may not start any more."""
+COMMIT_SECONDS = 1.0
+"""One that is committing has until then: who is ended there can't know what became of it, and might do it twice."""
 LOOK_SECONDS = 0.02
 _END = text(
     """
@@ -30,6 +32,7 @@ _END = text(
     where blocker.application_name <> :own and blocker.usename = current_user
       and (:is_late or (blocker.state like 'idle in transaction%'
                         and clock_timestamp() - blocker.state_change > make_interval(secs => :idle)))
+      and (:is_very_late or not (blocker.state = 'active' and blocker.query ilike 'commit%'))
     """
 )
 _log = logging.getLogger(__name__)
@@ -55,10 +58,12 @@ def _watch(waiting: int, over: threading.Event) -> None:
     try:
         with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             while True:
+                waited = time.monotonic() - began
                 facts = {
                     "waiting": waiting,
                     "own": HALT_APPLICATION,
-                    "is_late": time.monotonic() - began >= BUSY_SECONDS,
+                    "is_late": waited >= BUSY_SECONDS,
+                    "is_very_late": waited >= COMMIT_SECONDS,
                     "idle": IDLE_SECONDS,
                 }
                 ended = connection.execute(_END, facts).all()

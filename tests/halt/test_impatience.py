@@ -95,6 +95,33 @@ def test_working_transaction_that_blocks_is_ended_after_a_moment(scene: Scene) -
     assert isinstance(blocker.end(), OperationalError)
 
 
+def test_transaction_that_is_committing_is_let_be(scene: Scene) -> None:
+    scene.request()
+    seconds = 8 * impatience.BUSY_SECONDS
+    with unit_of_work() as session:
+        # A constraint that is looked at when everything else has been done makes a commit that takes long.
+        session.execute(
+            text(
+                f"create function linger() returns trigger language plpgsql as"
+                f" 'begin perform pg_sleep({seconds}); return null; end'"
+            )
+        )
+        session.execute(
+            text(
+                "create constraint trigger lingering after update on organizations deferrable initially deferred"
+                " for each row execute function linger()"
+            )
+        )
+
+    def touch(session: Session) -> None:
+        starts_in(scene)(session)
+        session.execute(text("update organizations set name = name"))
+
+    committing = Holder(touch, lambda _: None)
+    assert timed_halt(scene) >= seconds / 2
+    assert committing.end() is None
+
+
 def test_halt_ends_no_other_halt(scene: Scene) -> None:
     scene.request()
     holder = idle_holder(lambda session: fence.hold_exclusive(session, scene.admin.organization_id), "halt")
