@@ -169,6 +169,17 @@ def unit_of_work(pool: Pool = "default") -> Iterator[Session]:
         _run_after_commit(session)
 
 
+@contextmanager
+def undone(pool: Pool = "default") -> Iterator[Session]:
+    """Open a transaction that is rolled back when the block ends; nothing is sent after it."""
+    with new_session(pool) as session:
+        try:
+            yield session
+        finally:
+            session.rollback()
+            session.info.pop(_AFTER_COMMIT, None)
+
+
 _AFTER_COMMIT = "sluice_after_commit"
 
 

@@ -85,31 +85,30 @@ def _mark(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | N
     return row
 
 
-def rehearse(session: Session) -> None:
-    """Go through the statements of a halt of what does not exist, which makes them, and undo it.
+def warm_up(session: Session) -> None:
+    """Go through the statements of a halt of what does not exist, in a unit of work that the caller undoes.
 
     A process makes a statement when it first runs it, which costs a halt more than the database's answer does.
     """
     nowhere, halt_id = "org-none", new_id("halt")
     actor = system_actor(nowhere)
     with suppress(FenceMissing):
-        fence.raise_fence(session, nowhere, halt_id=halt_id, actor=actor, reason="rehearsal")
+        fence.raise_fence(session, nowhere, halt_id=halt_id, actor=actor, reason="warm-up")
     for workspace_id in (None, "ws-none"):
         runs.mark_halted(
-            session, actor, halt_id=halt_id, organization_id=nowhere, workspace_id=workspace_id, reason="rehearsal"
+            session, actor, halt_id=halt_id, organization_id=nowhere, workspace_id=workspace_id, reason="warm-up"
         )
     news = HaltNews(
         halt_id=halt_id,
         scope="organization",
         organization_id=nowhere,
         workspace_id=None,
-        reason="rehearsal",
+        reason="warm-up",
         actor=actor.name,
         runs={},
         url=get_settings().url,
     )
     notifications.halted(session, news)
-    session.rollback()
 
 
 def resume(session: Session, actor: Actor, wanted: ResumeRequest) -> HaltOut:

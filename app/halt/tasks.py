@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from celery import Celery
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.db import HALT_CONNECTIONS, engine, new_session
+from app.core.db import HALT_CONNECTIONS, engine, undone
 from app.core.errors import AppError
 from app.halt import drilling, fanout, service
 
@@ -55,8 +55,8 @@ def _get_ready() -> None:
         with ExitStack() as opened:
             for _ in range(HALT_CONNECTIONS):
                 opened.enter_context(engine("halt").connect())
-            with new_session("halt") as session:
-                service.rehearse(session)
+        with undone("halt") as session:
+            service.warm_up(session)
     except (SQLAlchemyError, AppError) as error:
         _log.warning("no connection for halts yet", extra={"error": str(error)})
 

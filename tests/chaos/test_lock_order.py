@@ -21,6 +21,7 @@ from app.specs import service as specs
 from app.specs.schemas import TerraformStackSpec
 from app.state import service as state
 from tests.factories.scene import Scene, new_scene, second_workspace
+from tests.support.races import told_of_halts
 
 pytestmark = [pytest.mark.races, pytest.mark.slow]
 
@@ -111,7 +112,8 @@ class Crowd:
             [name] = dice.choices(list(steps), [OFTEN.get(step, 1) for step in steps])
             step = steps[name]
             try:
-                step()
+                with told_of_halts():
+                    step()
             except AppError as error:
                 self.refused[f"{name}: {error.code}"] += 1
                 continue

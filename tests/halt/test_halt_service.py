@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from app.core.db import unit_of_work
+from app.core.db import undone, unit_of_work
 from app.fence.errors import Halted
 from app.halt import service
 from app.halt.errors import NotHalted, ScopeForbidden
@@ -39,11 +39,10 @@ def test_halt_takes_as_many_statements_for_many_runs_as_for_one(scene: Scene) ->
     assert counts[1] == counts[2] <= MOST_STATEMENTS, statements
 
 
-def test_rehearsal_makes_the_statements_of_a_halt_and_changes_nothing(scene: Scene) -> None:
+def test_warm_up_makes_the_statements_of_a_halt_and_changes_nothing(scene: Scene) -> None:
     run_id = scene.at_gate()
-    with unit_of_work() as session, counted() as statements:
-        service.rehearse(session)
-        assert not session.new
+    with undone() as session, counted() as statements:
+        service.warm_up(session)
     assert any("UPDATE terraform_runs" in statement for statement in statements)
     assert scene.status(run_id) == "awaiting_approval"
     assert active(scene) == []

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
@@ -15,12 +16,25 @@ SECONDS = 30
 class EndedByHalt(AppError):
     """The answer of who kept a halt waiting: what it did was rolled back, and may be done again."""
 
+    code = "ended_by_halt"
+
+
+@contextmanager
+def told_of_halts() -> Iterator[None]:
+    """Raise ``EndedByHalt`` where the block lost its connection to the database."""
+    try:
+        yield
+    except OperationalError as error:
+        if not error.connection_invalidated:
+            raise
+        raise EndedByHalt(str(error.orig)) from error
+
 
 def together(*actions: Callable[[], Any], delays: tuple[float, ...] = ()) -> list[Any]:
     """Do all actions at once and return what each returned, or the ``AppError`` it raised.
 
-    ``delays`` (seconds after the start, by action) shift who is likely to come first. Whose connection a halt ended has
-    ``EndedByHalt``. Anything else that is raised, a deadlock above all, fails the test.
+    ``delays`` (seconds after the start, by action) shift who is likely to come first. Whose connection a halt ended
+    does it again, as every caller would. Anything else that is raised, a deadlock above all, fails the test.
     """
     barrier = threading.Barrier(len(actions))
     results: list[Any] = [None] * len(actions)
@@ -31,14 +45,9 @@ def together(*actions: Callable[[], Any], delays: tuple[float, ...] = ()) -> lis
             barrier.wait(SECONDS)
             if number < len(delays):
                 time.sleep(delays[number])
-            results[number] = action()
+            results[number] = _insisting(action)
         except AppError as error:
             results[number] = error
-        except OperationalError as error:
-            if error.connection_invalidated:
-                results[number] = EndedByHalt(str(error.orig))
-            else:
-                broken.append(error)
         except BaseException as error:
             broken.append(error)
 
@@ -51,6 +60,15 @@ def together(*actions: Callable[[], Any], delays: tuple[float, ...] = ()) -> lis
     if broken:
         raise broken[0]
     return results
+
+
+def _insisting(action: Callable[[], Any]) -> Any:
+    while True:
+        try:
+            with told_of_halts():
+                return action()
+        except EndedByHalt:
+            continue
 
 
 ROUNDS = [(0.0, 0.0), (0.04, 0.0), (0.0, 0.04), (0.002, 0.0)]
