@@ -10,9 +10,8 @@ from app.executor.launch import Limits
 _OUT_OF_MEMORY_PREFERENCE = 500
 """Of -1000 to 1000: where the machine runs out of memory, the kernel ends an engine rather than a server of ours."""
 _NICER, _NICEST = 5, 19
-"""Where the machine is short of processors, an engine waits rather than a halt, a heartbeat or a page."""
-_NICER_SESSION = 10
-"""A session that an engine leads. Its supervisor's is left as it is: that one holds locks that a halt waits for."""
+"""Where the machine is short of processors, an engine waits rather than its supervisor, and either rather than a halt
+or a page."""
 
 
 def bind(pid: int, limits: Limits, *, counts_alone: bool) -> None:
@@ -41,7 +40,7 @@ def bind(pid: int, limits: Limits, *, counts_alone: bool) -> None:
     if limits.tree is not None:
         with contextlib.suppress(OSError):
             _prefer_when_out_of_memory(pid)
-        _let_others_go_first(pid)
+        _be_nicer(pid)
 
 
 def _prefer_when_out_of_memory(pid: int) -> None:
@@ -52,16 +51,23 @@ def _prefer_when_out_of_memory(pid: int) -> None:
         os.close(file)
 
 
-def let_others_go_before_session(pid: int) -> bool:
+def let_others_go_first() -> None:
+    """Let this process, which leads a session, and all that it starts wait for what was not asked to."""
+    _be_nicer(0)
+    let_others_go_before_session(os.getpid(), steps=1)
+
+
+def let_others_go_before_session(pid: int, *, steps: int = 2) -> bool:
     """Let the session that ``pid`` leads wait for others; False when it leads none yet, or it was too soon to say so.
 
     Where the kernel shares processors out by session (autogroup), a process's own priority counts within it only, and
-    a sandbox makes its session as it hands over to the command.
+    a sandbox makes its session as it hands over to the command. ``steps``: a session of an engine gives way to that of
+    its supervisor.
     """
     try:
         if os.getsid(pid) != pid:
             return False
-        Path(f"/proc/{pid}/autogroup").write_text(str(_NICER_SESSION))
+        Path(f"/proc/{pid}/autogroup").write_text(str(steps * _NICER))
     except BlockingIOError:
         # Without privileges this can be said ten times a second, by all of the machine together.
         return False
@@ -71,6 +77,6 @@ def let_others_go_before_session(pid: int) -> bool:
     return True
 
 
-def _let_others_go_first(pid: int) -> None:
+def _be_nicer(pid: int) -> None:
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, min(_NICEST, os.getpriority(os.PRIO_PROCESS, 0) + _NICER))

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from app.executor import frames
+from app.executor import bounds, frames
 
 _log = logging.getLogger(__name__)
 _PR_SET_NAME = 15
@@ -220,6 +220,7 @@ class Keeper:
     def _leave_nursery(self) -> None:
         """In a child: keep nothing of the nursery's own, and take signals again."""
         os.setsid()
+        bounds.let_others_go_first()
         self._selector.close()
         self._control.close()
         os.close(self._worker)

@@ -17,14 +17,14 @@ from sqlalchemy.orm import Session
 from app.core.db import HALT_APPLICATION, engine
 from app.core.errors import AppError
 
-IDLE_SECONDS = 0.03
+IDLE_SECONDS = 0.02
 """A blocker that has done nothing within its transaction for so long is ended."""
-BUSY_SECONDS = 0.05
+BUSY_SECONDS = 0.04
 """So is one that works, once the halt has waited this long: most take a tenth of it. What is ended is sent again by
 whoever sent it; what it wanted to start may not start any more."""
 COMMIT_SECONDS = 1.0
 """One that is committing has until then: who is ended there can't know what became of it, and might do it twice."""
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.01
 _END = text(
     """
     select pg_terminate_backend(blocker.pid) from unnest(pg_blocking_pids(:waiting)) blocking

@@ -24,6 +24,8 @@ from app.halt.schemas import HaltOut, HaltRequest, HaltsOut, ResumeRequest
 from app.identity import service as identity
 from app.notifications import service as notifications
 from app.notifications.schemas import HaltNews
+from app.progress import service as progress
+from app.progress.schemas import NewRecord
 from app.runs import service as runs
 from app.workspaces import service as workspaces
 
@@ -98,6 +100,8 @@ def warm_up(session: Session) -> None:
         runs.mark_halted(
             session, actor, halt_id=halt_id, organization_id=nowhere, workspace_id=workspace_id, reason="warm-up"
         )
+    said = NewRecord(at=clock.now(), kind="event", data={})
+    progress.append_to_each(session, {"run-none": said}, closing={"run-none"})
     news = HaltNews(
         halt_id=halt_id,
         scope="organization",

@@ -133,6 +133,15 @@ def test_nursery_child_leads_its_own_session_outside_the_tree(nursery: Nursery) 
     assert child.wait(10) is not None
 
 
+def test_nursery_child_lets_the_servers_go_first(nursery: Nursery) -> None:
+    child = nursery.start("slow", b"0.5")
+    assert until(lambda: os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 5)
+    shares = Path(f"/proc/{child.pid}/autogroup")
+    # Without privileges the whole machine may say so ten times a second.
+    assert os.geteuid() or not shares.exists() or until(lambda: shares.read_text().strip().endswith("nice 5"))
+    assert child.wait(10) is not None
+
+
 def test_nursery_killed_makes_start_raise(nursery: Nursery) -> None:
     os.kill(nursery.pid, signal.SIGKILL)
     assert until(lambda: is_gone(nursery.pid))
