@@ -7,7 +7,7 @@ import { RunNotices } from "./notices";
 
 const failed = (failure: Partial<NonNullable<Run["failure"]>>): Run => ({
   ...runOf(LEDGER), status: "errored", child: null,
-  failure: { phase: "planning", code: "engine_failed", message: "", diagnostics: [], ...failure } as NonNullable<Run["failure"]>,
+  failure: { phase: "planning", code: "engine_failed", message: "", diagnostics: [], ...failure },
 });
 
 it("says once what the engine's diagnostics say", async () => {
