@@ -4,6 +4,7 @@ Times are the caller's: from the POST until another connection sees every run ma
 """
 
 import json
+import math
 import random
 import signal
 import time
@@ -77,9 +78,9 @@ class Rounds:
     broken: list[str] = field(default_factory=list)
 
     def at(self, share: float, *, of_answers: bool = False) -> float:
-        """Return a percentile of the milliseconds from the call to the marks, or to its answer."""
+        """Return a percentile, by nearest rank, of the milliseconds from the call to the marks, or to its answer."""
         found = sorted(one.answered_ms if of_answers else one.marked_ms for one in self.rounds)
-        return round(found[min(len(found) - 1, int(share * len(found)))], 1) if found else 0.0
+        return round(found[math.ceil(share * len(found)) - 1], 1) if found else 0.0
 
 
 class Field:

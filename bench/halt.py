@@ -73,6 +73,7 @@ def summed(kept: Rounds) -> dict[str, Any]:
         "runs_marked_least": min((found.marked for found in kept.rounds), default=0),
         "marked_ms_median": kept.at(0.5),
         "marked_ms_p99": kept.at(0.99),
+        "marked_ms_most": kept.at(1.0),
         "answered_ms_p99": kept.at(0.99, of_answers=True),
         "all_dead_seconds_most": round(max((found.all_dead_seconds for found in kept.rounds), default=0.0), 2),
         "processes_left": sum(found.processes_left for found in kept.rounds),
