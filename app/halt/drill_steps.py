@@ -13,13 +13,13 @@ from app.audit import service as audit
 from app.core import clock
 from app.core.db import unit_of_work
 from app.core.errors import AppError
+from app.core.impatience import impatient
 from app.core.permissions import Actor
 from app.core.settings import get_settings
 from app.fence import service as fence
 from app.fence.errors import Halted
 from app.halt import canary, drill_repository, service
 from app.halt.drill_schemas import STEPS, StepName
-from app.halt.impatience import impatient
 from app.halt.schemas import HaltRequest, ResumeRequest
 from app.runs import service as runs
 from app.runs.schemas import RunLook, RunRequest

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.audit import service as audit
 from app.core import clock
 from app.core.ids import new_id
+from app.core.impatience import impatient
 from app.core.permissions import Actor, system_actor
 from app.core.settings import get_settings
 from app.fence import service as fence
@@ -17,7 +18,6 @@ from app.fence.errors import FenceMissing
 from app.fence.schemas import EVERYTHING, FenceOut, Scope
 from app.halt import call_repository, drill_repository, fanout, repository
 from app.halt.errors import HaltNotFound, NotHalted, ScopeForbidden
-from app.halt.impatience import impatient
 from app.halt.models import Halt
 from app.halt.presenting import present
 from app.halt.schemas import HaltOut, HaltRequest, HaltsOut, ResumeRequest

@@ -14,6 +14,7 @@ from app.approvals import service as approvals
 from app.core import clock
 from app.core.db import unit_of_work
 from app.core.errors import NotFound
+from app.core.impatience import past_frozen
 from app.core.settings import get_settings
 from app.executor.errors import NurseryGone
 from app.executor.nursery import Child
@@ -151,7 +152,7 @@ def _proof(job: RunnerJob, pid: int, exit_code: int | None, signal: int | None) 
 def sweep() -> None:
     """End runs whose lease ran out, drop plans, approvals and overrides that are too old, send lost jobs again.
 
-    Safe beside itself.
+    Safe beside itself, and not held up by a process that was frozen while it held a lock.
     """
     with unit_of_work() as session:
         expired = list(repository.expired(session, clock.now()))
@@ -159,18 +160,18 @@ def sweep() -> None:
         undecided = list(_with_expired_approvals(session))
         overridden = approvals.due_overrides(session)
     for run_id in expired:
-        with unit_of_work() as session:
+        with unit_of_work() as session, past_frozen(session):
             ending.expire(session, run_id)
     for run_id in outdated:
-        with unit_of_work() as session:
+        with unit_of_work() as session, past_frozen(session):
             deciding.supersede_outdated(session, run_id)
     for run_id in undecided:
-        with suppress(NotFound), unit_of_work() as session:
+        with suppress(NotFound), unit_of_work() as session, past_frozen(session):
             deciding.void_expired(session, run_id)
     for run_id in overridden:
-        with unit_of_work() as session:
+        with unit_of_work() as session, past_frozen(session):
             overriding.end_expired(session, run_id)
-    with unit_of_work() as session:
+    with unit_of_work() as session, past_frozen(session):
         service.resend_unsent(session)
 
 
@@ -185,7 +186,7 @@ def recheck() -> None:
     with unit_of_work() as session:
         waiting = list(repository.workspaces_at_gate(session))
     for workspace_id in waiting:
-        with suppress(NotFound), unit_of_work() as session:
+        with suppress(NotFound), unit_of_work() as session, past_frozen(session):
             deciding.supersede_moved(session, workspace_id)
             settling.reevaluate_moved(session, workspace_id)
 

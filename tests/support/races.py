@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
+from app.core.db import Pool, unit_of_work
 from app.core.errors import AppError
 
 SECONDS = 30
@@ -73,3 +76,40 @@ def _insisting(action: Callable[[], Any]) -> Any:
 
 ROUNDS = [(0.0, 0.0), (0.04, 0.0), (0.0, 0.04), (0.002, 0.0)]
 """Head starts for two racers: even, then one, then the other."""
+
+
+class Holder:
+    """A transaction in a thread of its own that holds locks, and does ``then`` before it commits."""
+
+    def __init__(self, hold: Callable[[Session], object], then: Callable[[Session], object], pool: Pool = "default"):
+        self.error: Exception | None = None
+        self.let_go = threading.Event()
+        self._holds = threading.Event()
+        self._work = (hold, then, pool)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._holds.wait(10)
+
+    def _run(self) -> None:
+        hold, then, pool = self._work
+        try:
+            with unit_of_work(pool) as session:
+                hold(session)
+                self._holds.set()
+                then(session)
+                session.execute(text("select 1"))
+        except OperationalError as error:
+            self.error = error
+
+    def end(self) -> Exception | None:
+        """Let it go on to its commit; return what it raised."""
+        self.let_go.set()
+        self._thread.join(20)
+        return self.error
+
+
+def idle_holder(hold: Callable[[Session], object], pool: Pool = "default") -> Holder:
+    go = threading.Event()
+    holder = Holder(hold, lambda _: go.wait(20), pool)
+    holder.let_go = go
+    return holder

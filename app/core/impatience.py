@@ -1,4 +1,4 @@
-"""A halt waits for those before it, but not for long: what holds its locks beyond a moment is ended.
+"""Who must not wait long for a lock ends what holds it: a halt whatever it is, a sweep what has been frozen.
 
 A process that was frozen in the middle of a transaction (SIGSTOP, a machine that swaps) keeps its locks as long as its
 connection lives. Ending the connection rolls its transaction back: what it was about to start has not started.
@@ -20,8 +20,10 @@ from app.core.errors import AppError
 IDLE_SECONDS = 0.02
 """A blocker that has done nothing within its transaction for so long is ended."""
 BUSY_SECONDS = 0.04
-"""So is one that works, once the halt has waited this long: most take a tenth of it. What is ended is sent again by
+"""So is one that works, once a halt has waited this long: most take a tenth of it. What is ended is sent again by
 whoever sent it; what it wanted to start may not start any more."""
+FROZEN_SECONDS = 1.0
+"""Whose transaction does nothing for so long is taken for frozen by a sweep, which ends nobody at work."""
 COMMIT_SECONDS = 1.0
 """One that is committing has until then: who is ended there can't know what became of it, and might do it twice."""
 LOOK_SECONDS = 0.01
@@ -39,11 +41,19 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def impatient(session: Session) -> Iterator[None]:
-    """End whatever makes the statements inside the block wait for their locks for more than a moment."""
+def impatient(
+    session: Session, *, idle_seconds: float = IDLE_SECONDS, busy_seconds: float | None = BUSY_SECONDS
+) -> Iterator[None]:
+    """End what makes the statements inside the block wait for their locks.
+
+    A transaction that is idle is ended after ``idle_seconds``, one at work once the block has waited ``busy_seconds``;
+    with None it is let be.
+    """
     waiting = session.connection().connection.driver_connection.info.backend_pid  # type: ignore[union-attr]  # psycopg's
     over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(int(waiting), over), name="impatience", daemon=True)
+    watcher = threading.Thread(
+        target=_watch, args=(int(waiting), over, idle_seconds, busy_seconds), name="impatience", daemon=True
+    )
     watcher.start()
     try:
         yield
@@ -51,9 +61,16 @@ def impatient(session: Session) -> Iterator[None]:
         over.set()
 
 
-def _watch(waiting: int, over: threading.Event) -> None:
+@contextmanager
+def past_frozen(session: Session) -> Iterator[None]:
+    """End what makes the statements inside the block wait and has done nothing for ``FROZEN_SECONDS``."""
+    with impatient(session, idle_seconds=FROZEN_SECONDS, busy_seconds=None):
+        yield
+
+
+def _watch(waiting: int, over: threading.Event, idle_seconds: float, busy_seconds: float | None) -> None:
     began = time.monotonic()
-    if over.wait(IDLE_SECONDS):
+    if over.wait(idle_seconds):
         return
     try:
         with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -62,14 +79,14 @@ def _watch(waiting: int, over: threading.Event) -> None:
                 facts = {
                     "waiting": waiting,
                     "own": HALT_APPLICATION,
-                    "is_late": waited >= BUSY_SECONDS,
+                    "is_late": busy_seconds is not None and waited >= busy_seconds,
                     "is_very_late": waited >= COMMIT_SECONDS,
-                    "idle": IDLE_SECONDS,
+                    "idle": idle_seconds,
                 }
                 ended = connection.execute(_END, facts).all()
                 if ended:
-                    _log.warning("a halt has ended transactions that kept it waiting", extra={"count": len(ended)})
-                if over.wait(LOOK_SECONDS):
+                    _log.warning("transactions that held locks for too long were ended", extra={"count": len(ended)})
+                if over.wait(max(LOOK_SECONDS, idle_seconds / 2)):
                     return
     except (SQLAlchemyError, AppError) as error:
-        _log.warning("what a halt waits for can't be ended", extra={"error": str(error)})
+        _log.warning("what holds locks for too long can't be ended", extra={"error": str(error)})

@@ -14,11 +14,12 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from app.core.db import Pool, unit_of_work
+from app.core import impatience
+from app.core.db import unit_of_work
 from app.core.middleware import LastResort
 from app.fence import service as fence
-from app.halt import impatience
 from tests.factories.scene import Scene, new_scene
+from tests.support.races import Holder, idle_holder
 
 pytestmark = pytest.mark.races
 SLACK_SECONDS = 2.0
@@ -29,46 +30,9 @@ def scene(real_database: str, sent_jobs: Any) -> Scene:
     return new_scene()
 
 
-class Holder:
-    """A transaction in a thread of its own that holds locks, and does ``then`` before it commits."""
-
-    def __init__(self, hold: Callable[[Session], object], then: Callable[[Session], object], pool: Pool = "default"):
-        self.error: Exception | None = None
-        self.let_go = threading.Event()
-        self._holds = threading.Event()
-        self._work = (hold, then, pool)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        assert self._holds.wait(10)
-
-    def _run(self) -> None:
-        hold, then, pool = self._work
-        try:
-            with unit_of_work(pool) as session:
-                hold(session)
-                self._holds.set()
-                then(session)
-                session.execute(text("select 1"))
-        except OperationalError as error:
-            self.error = error
-
-    def end(self) -> Exception | None:
-        """Let it go on to its commit; return what it raised."""
-        self.let_go.set()
-        self._thread.join(20)
-        return self.error
-
-
 def starts_in(scene: Scene) -> Callable[[Session], None]:
     own = scene.admin.organization_id
     return lambda session: fence.hold_shared(session, own, scene.workspace.id)
-
-
-def idle_holder(hold: Callable[[Session], object], pool: Pool = "default") -> Holder:
-    go = threading.Event()
-    holder = Holder(hold, lambda _: go.wait(20), pool)
-    holder.let_go = go
-    return holder
 
 
 def timed_halt(scene: Scene) -> float:
