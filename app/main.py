@@ -25,6 +25,7 @@ from app.core import permissions
 from app.core.broker import redis_url
 from app.core.db import unit_of_work
 from app.core.errors import AppError, Invalid, Unauthenticated
+from app.core.frozen import FrozenWatch
 from app.core.http import error_responses, install_error_handlers, problem
 from app.core.middleware import BodyLimit, LastResort, RequestLog, SecurityHeaders
 from app.core.permissions import PUBLIC, SIGNED_IN, Actor, PublicMarker
@@ -262,10 +263,12 @@ def _document(application: FastAPI) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Look after halts for as long as the process serves."""
-    caretaker = Caretaker()
+    """Look after halts, and for who is frozen, for as long as the process serves."""
+    caretaker, watch = Caretaker(), FrozenWatch()
     caretaker.start()
+    watch.start()
     yield
+    watch.stop()
     caretaker.stop()
 
 

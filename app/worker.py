@@ -19,6 +19,7 @@ from app.audit import tasks as audit_tasks
 from app.core.artifacts import artifact_store
 from app.core.broker import celery_app
 from app.core.errors import AppError
+from app.core.frozen import FrozenWatch
 from app.core.installation import claim_artifacts
 from app.core.settings import get_settings
 from app.executor import control_group, measures
@@ -40,6 +41,18 @@ from app.state import tasks as state_tasks
 
 RUNS_OF_A_SUPERVISOR = 50
 """One after another; then the process ends, and with it whatever of memory it gathered."""
+_TASKS = (
+    retention_tasks,
+    audit_tasks,
+    policy_tasks,
+    state_tasks,
+    progress_tasks,
+    recovery_tasks,
+    notifications_tasks,
+    rehearsal_tasks,
+    identity_tasks,
+    halt_tasks,
+)
 _log = logging.getLogger(__name__)
 
 
@@ -146,9 +159,11 @@ def create_worker() -> Celery:
 
     executions = runs_tasks.register(application, nursery, drain)
     pulse = Pulse(executions)
+    frozen_watch = FrozenWatch()
 
     def on_ready(**_: Any) -> None:
         _take_signals(drain)
+        frozen_watch.start()
         pulse.start(takes_runs=runs_tasks.QUEUE in application.amqp.queues.consume_from)
 
     def on_shutting_down(**_: Any) -> None:
@@ -156,6 +171,7 @@ def create_worker() -> Celery:
             drain.begin()
 
     def on_shutdown(**_: Any) -> None:
+        frozen_watch.stop()
         pulse.stop()
         nursery.close()
         drain.finish()
@@ -164,16 +180,8 @@ def create_worker() -> Celery:
     worker_ready.connect(on_ready, weak=False)
     worker_shutting_down.connect(on_shutting_down, weak=False)
     worker_shutdown.connect(on_shutdown, weak=False)
-    retention_tasks.register(application)
-    audit_tasks.register(application)
-    policy_tasks.register(application)
-    state_tasks.register(application)
-    progress_tasks.register(application)
-    recovery_tasks.register(application)
-    notifications_tasks.register(application)
-    rehearsal_tasks.register(application)
-    identity_tasks.register(application)
-    halt_tasks.register(application)
+    for tasks in _TASKS:
+        tasks.register(application)
     return application
 
 

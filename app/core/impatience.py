@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.core.db import HALT_APPLICATION, engine
 from app.core.errors import AppError
+from app.core.frozen import end_frozen
 
 IDLE_SECONDS = 0.02
 """A blocker that has done nothing within its transaction for so long is ended."""
@@ -23,7 +24,8 @@ BUSY_SECONDS = 0.04
 """So is one that works, once a halt has waited this long: most take a tenth of it. What is ended is sent again by
 whoever sent it; what it wanted to start may not start any more."""
 FROZEN_SECONDS = 1.0
-"""Whose transaction does nothing for so long is taken for frozen by a sweep, which ends nobody at work."""
+"""Whose transaction does nothing for so long is taken for frozen by a sweep, which ends nobody at work, and by a halt
+that waits for another halt, or behind somebody who waits himself."""
 COMMIT_SECONDS = 1.0
 """One that is committing has until then: who is ended there can't know what became of it, and might do it twice."""
 LOOK_SECONDS = 0.01
@@ -47,7 +49,7 @@ def impatient(
     """End what makes the statements inside the block wait for their locks.
 
     A transaction that is idle is ended after ``idle_seconds``, one at work once the block has waited ``busy_seconds``;
-    with None it is let be.
+    with None it is let be. Other halts are let be unless they are frozen.
     """
     waiting = session.connection().connection.driver_connection.info.backend_pid  # type: ignore[union-attr]  # psycopg's
     over = threading.Event()
@@ -84,6 +86,8 @@ def _watch(waiting: int, over: threading.Event, idle_seconds: float, busy_second
                     "idle": idle_seconds,
                 }
                 ended = connection.execute(_END, facts).all()
+                if waited >= FROZEN_SECONDS:
+                    end_frozen(connection, idle_seconds=FROZEN_SECONDS)
                 if ended:
                     _log.warning("transactions that held locks for too long were ended", extra={"count": len(ended)})
                 if over.wait(max(LOOK_SECONDS, idle_seconds / 2)):

@@ -62,28 +62,28 @@ def _mark(session: Session, actor: Actor, wanted: HaltRequest, given_id: str | N
     place = _place(session, actor, wanted.scope, wanted.workspace)
     with impatient(session):
         row, marked = _raise(session, actor, wanted, place, given_id)
-    evidence = {
-        "scope": wanted.scope,
-        "scope_id": place.fence_id,
-        "reason": wanted.reason,
-        "runs": sum(marked.values()),
-    }
-    came = {"origin_id": given_id} if given_id is not None else {}
-    audit.record(session, actor, "halt.raised", ("halt", row.id), {**evidence, "latch": wanted.latch, **came})
-    notifications.halted(
-        session,
-        HaltNews(
-            halt_id=row.id,
-            scope=wanted.scope,
-            organization_id=place.organization_id,
-            workspace_id=place.workspace_id,
-            reason=wanted.reason,
-            actor=actor.name,
-            runs={**marked, actor.organization_id: sum(marked.values())},
-            url=f"{get_settings().url}/infra",
-        ),
-    )
-    session.flush()
+        evidence = {
+            "scope": wanted.scope,
+            "scope_id": place.fence_id,
+            "reason": wanted.reason,
+            "runs": sum(marked.values()),
+        }
+        came = {"origin_id": given_id} if given_id is not None else {}
+        audit.record(session, actor, "halt.raised", ("halt", row.id), {**evidence, "latch": wanted.latch, **came})
+        notifications.halted(
+            session,
+            HaltNews(
+                halt_id=row.id,
+                scope=wanted.scope,
+                organization_id=place.organization_id,
+                workspace_id=place.workspace_id,
+                reason=wanted.reason,
+                actor=actor.name,
+                runs={**marked, actor.organization_id: sum(marked.values())},
+                url=f"{get_settings().url}/infra",
+            ),
+        )
+        session.flush()
     return row
 
 
@@ -123,20 +123,19 @@ def resume(session: Session, actor: Actor, wanted: ResumeRequest) -> HaltOut:
     place = _place(session, actor, wanted.scope, wanted.workspace)
     with impatient(session):
         raised: FenceOut = fence.hold_exclusive(session, place.fence_id)
-    if raised.halt_id is None:
-        raise NotHalted(f"No halt of scope {wanted.scope} stands.")
-    fence.lower_fence(session, place.fence_id, halt_id=raised.halt_id)
-    row = repository.lock(session, raised.halt_id)
-    if row is None:
-        raise NotHalted("The halt that raised this fence is gone; the fence was lowered.")
-    row.resumed_at = clock.now()
-    row.resumed_by = actor.describe()
-    row.resume_reason = wanted.reason
-    call_repository.give_up(
-        session, row.id, detail="Not known: the halt was lifted before an answer came.", at=row.resumed_at
-    )
-    audit.record(session, actor, "halt.resumed", ("halt", row.id), {"scope": row.scope, "reason": wanted.reason})
-    session.flush()
+        if raised.halt_id is None:
+            raise NotHalted(f"No halt of scope {wanted.scope} stands.")
+        fence.lower_fence(session, place.fence_id, halt_id=raised.halt_id)
+        row = repository.lock(session, raised.halt_id)
+        if row is None:
+            raise NotHalted("The halt that raised this fence is gone; the fence was lowered.")
+        row.resumed_at = clock.now()
+        row.resumed_by = actor.describe()
+        row.resume_reason = wanted.reason
+        detail = "Not known: the halt was lifted before an answer came."
+        call_repository.give_up(session, row.id, detail=detail, at=row.resumed_at)
+        audit.record(session, actor, "halt.resumed", ("halt", row.id), {"scope": row.scope, "reason": wanted.reason})
+        session.flush()
     [shown] = present(session, actor, [row])
     return shown
 

@@ -95,14 +95,17 @@ def session_credential(session: Session, token_hash: str, moment: datetime) -> C
 
 
 def touch_token(session: Session, token_id: str, moment: datetime) -> None:
-    """Note that a token was used, unless another request noted it within the minute."""
+    """Note that a token was used, unless another request noted it within the minute, or holds it now.
+
+    Waits for nobody: who is frozen while it notes this would hold up every request with the token, and halts with it.
+    """
+    is_due = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < moment - timedelta(minutes=1))
+    free = select(ApiToken.id).where(ApiToken.id == token_id, is_due).with_for_update(skip_locked=True, key_share=True)
     session.execute(
         update(ApiToken)
-        .where(
-            ApiToken.id == token_id,
-            or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < moment - timedelta(minutes=1)),
-        )
+        .where(ApiToken.id == free.scalar_subquery())
         .values(last_used_at=moment)
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -1,0 +1,78 @@
+"""Nobody waits long for who is frozen: transactions that others wait for and that nobody carries on are ended.
+
+A process that stops in the middle of a transaction (SIGSTOP, a machine that swaps or hangs) keeps its locks as long as
+its connection lives, and the database can't tell it from one that thinks. Each process that serves or works looks every
+second whether anybody waits for such a one, however long the line between them.
+"""
+
+import logging
+import threading
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.db import APPLICATION, HALT_APPLICATION, engine
+from app.core.errors import AppError
+
+IDLE_SECONDS = 4.0
+"""Whose transaction does nothing for so long while somebody waits for it is taken for frozen."""
+UNREAD_SECONDS = 15.0
+"""So is one that has not read an answer for so long: the database counts it as at work, and no time-out ends it."""
+LOOK_SECONDS = 1.0
+# Only our own processes': who holds a lock by hand, or migrates, does so knowingly.
+_END = text(
+    """
+    select pg_terminate_backend(holder.pid), holder.application_name from pg_stat_activity holder
+    where holder.application_name in (:own, :halts) and holder.usename = current_user
+      and holder.datname = current_database()
+      and (holder.state like 'idle in transaction%'
+             and clock_timestamp() - holder.state_change > make_interval(secs => :idle)
+           or holder.state = 'active' and holder.wait_event = 'ClientWrite'
+             and clock_timestamp() - holder.query_start > make_interval(secs => :unread))
+      and exists (select from pg_stat_activity waiting
+                  where waiting.wait_event_type = 'Lock' and holder.pid = any(pg_blocking_pids(waiting.pid)))
+    """
+)
+_log = logging.getLogger(__name__)
+
+
+def end_frozen(
+    connection: Connection, *, idle_seconds: float = IDLE_SECONDS, unread_seconds: float = UNREAD_SECONDS
+) -> int:
+    """End the transactions of this installation that somebody waits for and that nobody carries on; return how many.
+
+    What they did is rolled back: it has not happened, and whoever wakes is told so.
+    """
+    facts = {"own": APPLICATION, "halts": HALT_APPLICATION, "idle": idle_seconds, "unread": unread_seconds}
+    ended = len(connection.execute(_END, facts).all())
+    if ended:
+        _log.warning("transactions of frozen processes were ended: others waited for them", extra={"count": ended})
+    return ended
+
+
+class FrozenWatch:
+    """Ends frozen transactions between ``start`` and ``stop``, from a thread of its own."""
+
+    def __init__(self, *, look_seconds: float = LOOK_SECONDS, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._look_seconds = look_seconds
+        self._idle_seconds = idle_seconds
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="frozen-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(LOOK_SECONDS)
+
+    def _work(self) -> None:
+        while not self._over.wait(self._look_seconds):
+            try:
+                with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    end_frozen(connection, idle_seconds=self._idle_seconds)
+            except (SQLAlchemyError, AppError) as error:
+                _log.warning("frozen transactions can't be looked for now", extra={"error": str(error)})
