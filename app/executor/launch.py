@@ -59,8 +59,9 @@ class Ended:
     """How a process ended, and how that is known.
 
     ``exit_code`` is None when a signal ended it. ``order`` is set when it was told to stop, ``exceeded`` when it went
-    over a limit, and then ``seen`` says how much of it there was, where that is known. ``proof`` None means that
-    something it started would not die; ``stdout`` and ``stderr`` are what was captured (``stderr`` its last 64 KiB).
+    over a limit before any order, and then ``seen`` says how much of it there was, where that is known. ``proof`` None
+    means that something it started would not die; ``stdout`` and ``stderr`` are what was captured (``stderr`` its last
+    64 KiB).
     """
 
     command: str

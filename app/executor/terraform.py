@@ -339,8 +339,9 @@ class TerraformExecutor:
             self._started -= 1
             raise
         self._ends.append(ended)
-        # An engine that had exited 0 before the order arrived has done its work: that wins.
-        if ended.order is not None and ended.exit_code != 0:
+        # An engine that had exited 0 before the order arrived has done its work: that wins. So does the limit that one
+        # went over before.
+        if ended.order is not None and ended.exceeded is None and ended.exit_code != 0:
             raise self.stopped(command.name, ended)
         endings.check(ended, limits, self._said())
         return ended

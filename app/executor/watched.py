@@ -173,9 +173,8 @@ class Watched:
             return False
         self._output_bytes += len(chunk)
         if self._output_bytes > self._limits.output_bytes:
-            if self._exceeded is None:
-                self._exceeded = "output"
-                self._interrupt()
+            self._exceed("output")
+            self._interrupt()
             return True
         if stream == "stdout" and self._capture:
             self._captured += chunk
@@ -224,7 +223,7 @@ class Watched:
         present = time.monotonic()
         limit = self._limits.timeout_seconds
         if limit is not None and self._kill_at is None and present >= self._started + limit:
-            self._exceeded = "timeout"
+            self._exceed("timeout")
             self._interrupt()
         if self._watchdog is not None and present >= self._watchdog.due and not self._is_killed:
             self._heed(self._watchdog.look())
@@ -241,8 +240,7 @@ class Watched:
     def _heed(self, excess: watchdog.Excess | None) -> None:
         if excess is None:
             return
-        if self._exceeded is None:
-            self._exceeded, self._seen = excess.kind, excess.seen
+        self._exceed(excess.kind, excess.seen)
         self._interrupt()
         if excess.is_drastic and self._watchdog is not None:
             # Providers and provisioners first: an engine that loses them still saves its state.
@@ -251,6 +249,11 @@ class Watched:
             else:
                 self._watchdog.kill_others()
             self._is_culled = True
+
+    def _exceed(self, kind: Exceeded, seen: int | None = None) -> None:
+        """Note what the process is ended for, unless it is being ended already."""
+        if self._exceeded is None and self._order is None:
+            self._exceeded, self._seen = kind, seen
 
     def _interrupt(self) -> None:
         if self._kill_at is not None:
@@ -315,8 +318,8 @@ class Watched:
         elif tree.kill_session(self._popen.pid):
             proof = "wait_status"
         self._drain()
-        if self._exceeded is None and code != 0 and self._group is not None and self._group.has_killed():
-            self._exceeded = "memory"
+        if code != 0 and self._group is not None and self._group.has_killed():
+            self._exceed("memory")
         confined = self._launch.confinement is not None
         stderr = bytes(self._stderr_tail)
         if confined and code == 1 and stderr.startswith((b"bwrap: ", b"setpriv: ")):

@@ -11,6 +11,7 @@ from app.runner.port import HeartbeatAnswer, LeaseLost, Phase
 _log = logging.getLogger(__name__)
 # Cancel and halt are heard in a heartbeat's answer, and people wait for both.
 _LONGEST_INTERVAL_SECONDS = 1.0
+_GIVE_WAY_SECONDS = 0.5
 
 
 class LeaseKeeper:
@@ -34,6 +35,8 @@ class LeaseKeeper:
         self._phase: Phase | None = None
         self._is_closed = False
         self._is_told = False
+        self._is_over = False
+        self._beating_since: float | None = None
         self._condition = threading.Condition()
         self._heard_at = time.monotonic()
         self._threads = [
@@ -46,6 +49,27 @@ class LeaseKeeper:
     def enter(self, phase: Phase) -> None:
         """Note the phase for the next heartbeat; the run's progress says it sooner."""
         self._phase = phase
+
+    def give_way(self) -> None:
+        """Wait while a heartbeat is under way, for half a second of it at most: whoever has much to compute calls it.
+
+        Of threads that compute and one that asks and listens the interpreter favours the first. On a machine without
+        processors to spare a heartbeat would take longer than the lease.
+        """
+        since = self._beating_since
+        if since is None:
+            return
+        with self._condition:
+            left = since + _GIVE_WAY_SECONDS - time.monotonic()
+            self._condition.wait_for(lambda: self._beating_since is None or self._is_closed, max(0.0, left))
+
+    def end_orders(self) -> None:
+        """Hand on no more orders: nothing is left that one could stop, and a failed run's own end looks like one.
+
+        The lease is kept for what is still to be sent.
+        """
+        with self._condition:
+            self._is_over = True
 
     def close(self) -> None:
         """Send no more heartbeats."""
@@ -75,7 +99,7 @@ class LeaseKeeper:
                 if self._is_closed:
                     return
             try:
-                answer = self._beat(self._phase)
+                answer = self._heartbeat()
             except LeaseLost as error:
                 self._tell(StopOrder.LEASE_LOST, error.detail)
                 return
@@ -86,12 +110,21 @@ class LeaseKeeper:
             self._heard_at = time.monotonic()
             if answer.stop is not None:
                 self._tell(StopOrder(answer.stop), answer.reason or "")
-                if answer.stop == "lease_lost":
+                if answer.stop == "lease_lost" and not self._is_over:
                     return
+
+    def _heartbeat(self) -> HeartbeatAnswer:
+        self._beating_since = time.monotonic()
+        try:
+            return self._beat(self._phase)
+        finally:
+            with self._condition:
+                self._beating_since = None
+                self._condition.notify_all()
 
     def _tell(self, order: StopOrder, reason: str) -> None:
         with self._condition:
-            if self._is_told:
+            if self._is_told or self._is_over:
                 return
             self._is_told = True
         self._on_stop(order, reason)

@@ -20,7 +20,7 @@ from app.core.settings import Settings, get_settings
 from app.executor import accounts, measures, tree
 from app.executor.cancel import StopOrder
 from app.executor.discovery import Tool
-from app.executor.engine import Site
+from app.executor.engine import Notice, Output, Site
 from app.executor.errors import EngineStopped, ProcessFailed
 from app.executor.nursery import Target, retire
 from app.executor.options import ExecutorOptions
@@ -245,7 +245,7 @@ class Supervisor:
             site=site,
             options=options,
             settings=self._settings,
-            report=self._reporter.take,
+            report=self._hear,
         )
         self._engines.append(made)
         if self._order is not None:
@@ -287,6 +287,7 @@ class Supervisor:
         return "errored"
 
     def _tell_end(self, what: str, call: Callable[[], None]) -> None:
+        self._lease.end_orders()
         try:
             self.insist(what, call)
         except LeaseLost as error:
@@ -366,7 +367,12 @@ class Supervisor:
 
     # Called by other threads and by signals.
 
+    def _hear(self, output: Output | Notice) -> None:
+        self._lease.give_way()
+        self._reporter.take(output)
+
     def _append(self, records: list[ProgressRecord]) -> None:
+        self._lease.give_way()
         self._port.append(self._job.run_id, self._job.fencing_token, records)
 
     def _keep_tail(self, records: list[ProgressRecord]) -> None:

@@ -1,6 +1,7 @@
 """The lease, the feed, the persistence of calls, and the choice of an engine."""
 
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -99,6 +100,44 @@ def test_lease_notices_a_heartbeat_that_hangs() -> None:
     assert until(lambda: beats.orders == [StopOrder.LEASE_LOST])
     release.set()
     keeper.close()
+
+
+def test_who_computes_waits_for_a_heartbeat_but_not_for_one_that_hangs() -> None:
+    beats, begun, release = Beats(), threading.Event(), threading.Event()
+
+    def hang(phase: Phase | None) -> HeartbeatAnswer:
+        begun.set()
+        release.wait(10)
+        return beats.beat(phase)
+
+    keeper = LeaseKeeper(hang, beats.stop, heartbeat_seconds=0.05, lease_seconds=30)
+    keeper.give_way()
+    assert begun.wait(5)
+    threading.Timer(0.1, release.set).start()
+    keeper.give_way()
+    assert release.is_set(), "the heartbeat went first"
+    assert until(lambda: len(beats.phases) > 1)
+    release.clear()
+    begun.clear()
+    assert begun.wait(5)
+    started = time.monotonic()
+    keeper.give_way()
+    keeper.give_way()
+    assert 0.2 < time.monotonic() - started < 2, "once, and no longer than a moment"
+    release.set()
+    keeper.close()
+
+
+def test_lease_whose_run_has_told_its_end_beats_on_and_hands_on_no_order() -> None:
+    """A run that has failed is answered as one that somebody else ended."""
+    beats = Beats()
+    keeper = beats.keeper()
+    keeper.end_orders()
+    beats.answer = alive("lease_lost")
+    told = len(beats.phases)
+    assert until(lambda: len(beats.phases) > told + 3)
+    keeper.close()
+    assert beats.orders == []
 
 
 def test_feed_keeps_order_in_batches() -> None:

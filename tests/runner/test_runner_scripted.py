@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.core.errors import Unavailable
-from app.runner.port import JobVariable, StateAnswer
+from app.runner.port import Failure, HeartbeatAnswer, JobVariable, Phase, ProgressRecord, StateAnswer
 from tests.runner.conftest import Bench, BenchMaker, Thing, configuration
 from tests.runner.memory import apply_job
 from tests.runner.test_runner_contract import leftovers, when
@@ -56,6 +57,54 @@ def test_engine_that_writes_too_much_is_ended_with_its_own_error(make_bench: Ben
     assert bench.port.failure is not None
     assert bench.port.failure.code == "output_limit_exceeded"
     assert "after 1 MiB of output" in bench.port.failure.message
+
+
+def test_lease_that_is_lost_while_an_engine_over_its_limit_is_ended_does_not_hide_the_limit(
+    make_bench: BenchMaker,
+) -> None:
+    bench = make_bench(output_bytes=1_000_000, grace_seconds=1.5)
+    order = threading.Timer(0.5, lambda: setattr(bench.port, "stop", "lease_lost"))
+    bench.port.on_record = lambda record: None if order.is_alive() or record.text[:1] != "y" else order.start()
+    job = bench.plan(configuration(script={"plan": [{"ignore_sigint": True}, {"flood": 5_000_000}, {"sleep": 30}]}))
+    assert bench.run(job) == "errored"
+    assert order.finished.is_set()
+    assert bench.port.failure is not None
+    assert bench.port.failure.code == "output_limit_exceeded"
+
+
+def test_end_by_the_output_limit_is_not_told_as_a_lost_lease_while_the_lines_are_still_sent(
+    make_bench: BenchMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(output_bytes=1_000_000, grace_seconds=0.3)
+    port = bench.port
+    heard = threading.Event()
+    tell, beat, append = port.fail, port.heartbeat, port.append
+
+    def fail(run_id: str, token: int, failure: Failure) -> None:
+        tell(run_id, token, failure)
+        # As the control plane answers of every run that has failed.
+        port.stop = "lease_lost"
+
+    def heartbeat(run_id: str, token: int, phase: Phase | None) -> HeartbeatAnswer:
+        answer = beat(run_id, token, phase)
+        if answer.stop is not None:
+            heard.set()
+        return answer
+
+    def slowly(run_id: str, token: int, records: list[ProgressRecord]) -> None:
+        if port.end == "failed":
+            assert heard.wait(5), "the lease is kept while lines are sent"
+        append(run_id, token, records)
+
+    monkeypatch.setattr("app.runner.supervisor._FLUSH_SECONDS", 0.0)
+    for name, does in {"fail": fail, "heartbeat": heartbeat, "append": slowly}.items():
+        monkeypatch.setattr(port, name, does)
+    assert bench.run(bench.plan(configuration(script={"plan": [{"flood": 5_000_000}]}))) == "errored"
+    assert heard.is_set()
+    assert port.failure is not None
+    assert port.failure.code == "output_limit_exceeded"
+    assert "lease_lost" not in port.text
+    assert port.text.count("y" * 99) >= 9_000, "what was heard is there to the end"
 
 
 def test_every_line_of_a_flood_arrives_in_order(scripted: Bench) -> None:
