@@ -1,6 +1,8 @@
 """The engine's ``-json`` lines as typed events. Unknown types and plain text are events too: nothing is dropped."""
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -165,7 +167,7 @@ def parse(text: str) -> Event:
         return PlainText("info", text)
     try:
         return _typed(document)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return Unknown(
             _text(document.get("@level")) or "info", _text(document["@message"]), _text(document.get("type"))
         )
@@ -200,7 +202,7 @@ def _typed(document: dict[str, Any]) -> Event:
             level,
             message,
             {
-                name: {key: value for key, value in facts.items() if key in {"action", "sensitive"}}
+                name: {key: kind(facts[key]) for key, kind in _OUTPUT_FACTS.items() if key in facts}
                 for name, facts in document["outputs"].items()
             },
         )
@@ -245,7 +247,7 @@ def _step(
         _ACTIONS.get(action, action),
         _text(hook.get("id_key")),
         _text(hook.get("id_value")),
-        float(elapsed) if elapsed is not None else None,
+        _seconds(elapsed) if elapsed is not None else None,
         _text(hook.get("provisioner")),
         _text(hook.get("output")),
     )
@@ -269,5 +271,19 @@ def _diagnostic(level: str, message: str, diagnostic: dict[str, Any]) -> Diagnos
     )
 
 
+def _seconds(value: Any) -> float:
+    """Return a duration. Raises ``ValueError`` for what JSON can't hold: a number without end, or none."""
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        raise ValueError("no duration")
+    return seconds
+
+
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    """Return a text that the event holds; what is no single value is none, since it may nest as deep as it likes."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else ""
+
+
+_OUTPUT_FACTS: dict[str, Callable[[object], str | bool]] = {"action": _text, "sensitive": bool}

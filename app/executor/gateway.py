@@ -32,9 +32,10 @@ def run(
 ) -> Ended:
     """Run a command to its end and say how it ended; a bad exit code is an answer, not an error.
 
-    ``on_line`` gets each line as it arrives, in this thread, and must not block. With ``capture_stdout`` standard
-    output is collected instead. An order from ``cancel`` and every limit end the process by SIGINT, then, after the
-    grace period, SIGKILL. Raises ``ProcessFailed`` when the process can't be started or its sandbox not be set up.
+    ``on_line`` gets each line as it arrives, in this thread, and must not block; what it raises is raised at the end.
+    With ``capture_stdout`` standard output is collected instead. An order from ``cancel``, every limit and an
+    ``on_line`` that raises end the process by SIGINT, then, after the grace period, SIGKILL. Raises ``ProcessFailed``
+    when the process can't be started or its sandbox not be set up.
 
     Call it from a thread that outlives the process: where there is no sandbox, the process dies with its thread.
     """

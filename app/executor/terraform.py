@@ -65,7 +65,8 @@ def _speaks_json_at_init(tool: Tool) -> bool:
 def kept_state(module: Path) -> KeptState:
     """Return the states that lie in a root module's directory.
 
-    What a killed engine had only begun to write is no state; its file is named as unreadable.
+    What a killed engine had only begun to write is no state; its file is named as unreadable. One that is more than
+    is read here (`documents.load`) counts as a state: the control plane keeps whatever it can't read.
     """
     found: dict[str, bytes] = {}
     unreadable = []
@@ -75,6 +76,8 @@ def kept_state(module: Path) -> KeptState:
             continue
         try:
             is_state = isinstance(documents.load(content).get("serial"), int)
+        except documents.TooMuch:
+            is_state = True
         except (ValueError, AttributeError):
             is_state = False
         if is_state:

@@ -43,8 +43,12 @@ class Watched:
         self._captured = bytearray()
         self._stderr_tail = bytearray()
         self._output_bytes = 0
+        self._on_line = on_line
+        self._deaf: Exception | None = None
         self._splitters: dict[Stream, LineSplitter] = (
-            {name: LineSplitter(name, limits.line_bytes, on_line) for name in ("stdout", "stderr")} if on_line else {}
+            {name: LineSplitter(name, limits.line_bytes, self._hand_on) for name in ("stdout", "stderr")}
+            if on_line
+            else {}
         )
         self._signals: list[str] = []
         self._order: StopOrder | None = None
@@ -125,7 +129,10 @@ class Watched:
                         selector.unregister(key.fileobj)
                 self._follow()
                 self._check_clock()
-        return self._conclude()
+        ended = self._conclude()
+        if self._deaf is not None:
+            raise self._deaf
+        return ended
 
     def _register(self, selector: selectors.BaseSelector) -> None:
         popen = self._popen
@@ -156,6 +163,20 @@ class Watched:
             selector.unregister(stdin)
             stdin.close()
         return rest
+
+    def _hand_on(self, line: Line) -> None:
+        """Hand a line to who listens.
+
+        When that fails, the command is asked to end, as by an order: it may hold a state that nobody else has.
+        """
+        if self._deaf is not None or self._on_line is None:
+            return
+        try:
+            self._on_line(line)
+        except Exception as error:
+            self._deaf = error
+            if self._popen.returncode is None:
+                self._interrupt()
 
     def _follow(self) -> None:
         """Take what has come into the transcript since the last look."""

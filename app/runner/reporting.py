@@ -13,6 +13,7 @@ from app.runner.masking import Masker, StreamMasker
 from app.runner.port import ProgressRecord
 
 _MAX_TEXT = 64 * 1024
+_MAX_LEVEL = 32
 
 
 def _short(data: dict[str, Any]) -> dict[str, Any]:
@@ -50,13 +51,14 @@ class Reporter:
             self._add_text("line", output.stream, text, {})
             return
         text = self._masker.shown(event.text() if isinstance(event, Diagnostic) else event.message)
+        level = self._masker.shown(event.level)[:_MAX_LEVEL]
         if type(event) is Log:
-            self._add_text("line", output.stream, text, {"level": event.level} if event.level != "info" else {})
+            self._add_text("line", output.stream, text, {"level": level} if level != "info" else {})
             return
         own = {**event.data(), **self._seconds(event)}
         data = {
             "type": event.kind,
-            "level": event.level,
+            "level": level,
             "command": output.command,
             **_short(self._masker.shown_value(own)),
         }

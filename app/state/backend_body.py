@@ -48,11 +48,14 @@ def check(body: bytes, content_md5: str | None) -> ParsedState:
     """
     try:
         json.loads(body)
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise StateTruncated(
             f"The body of {len(body)} bytes is not a whole JSON document, so a part of it was lost on its way. Nothing "
             "was stored; send it again."
         ) from None
+    except (ValueError, RecursionError):
+        # More than is read, and nothing was lost: what the parser says of it counts.
+        pass
     if content_md5 is not None and not _matches(body, content_md5):
         raise StateDigestMismatch("The body does not match its Content-MD5. No version was stored; send it again.")
     try:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import JsonValue
+from pydantic_core import from_json
 
 from app.core.canonical import with_member
 from app.state.errors import StateEncrypted, StateUnreadable
@@ -12,6 +13,7 @@ from app.state.schemas import Output, ParsedState, StateResource
 
 MOST_SERIAL = 2**31 - 1
 _LONGEST_LINEAGE = 200
+_LONGEST_VERSION = 100
 
 
 def parse(data: bytes, *, needs_lineage: bool = True) -> ParsedState:
@@ -27,8 +29,11 @@ def parse(data: bytes, *, needs_lineage: bool = True) -> ParsedState:
         raise StateUnreadable("The state has no serial or no lineage.")
     if not 0 <= serial <= MOST_SERIAL or len(lineage) > _LONGEST_LINEAGE or not lineage.isprintable():
         raise StateUnreadable("The state's serial or lineage is not one that an engine writes.")
+    version = str(found.get("terraform_version", ""))
+    if len(version) > _LONGEST_VERSION or not version.isprintable():
+        raise StateUnreadable("The state's terraform_version is not one that an engine writes.")
     try:
-        return _parsed(found, serial, lineage)
+        return _parsed(found, serial, lineage, version)
     except (AttributeError, TypeError, ValueError):
         raise StateUnreadable("The state's outputs or resources are not as a state of format 4 has them.") from None
 
@@ -36,8 +41,13 @@ def parse(data: bytes, *, needs_lineage: bool = True) -> ParsedState:
 def document(data: bytes) -> dict[str, Any]:
     """Return a state of format version 4 as JSON. Raises ``StateUnreadable`` and ``StateEncrypted``."""
     try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
+        # Strict, so that a version can be shown: no NaN, no half of a character, 200 levels at most.
+        found = from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        if "recursion limit" in str(error):
+            raise StateUnreadable("The state is not JSON that is read here: it nests deeper than 200 levels.") from None
+        if "out of range" in str(error):
+            raise StateUnreadable("The state is not JSON that is read here: a number has over 4300 digits.") from None
         raise StateUnreadable("The state is not JSON; it may be cut short. It was not stored as a version.") from None
     if isinstance(found, dict) and "encrypted_data" in found:
         raise StateEncrypted(
@@ -49,12 +59,12 @@ def document(data: bytes) -> dict[str, Any]:
     return found
 
 
-def _parsed(found: dict[str, Any], serial: int, lineage: str) -> ParsedState:
+def _parsed(found: dict[str, Any], serial: int, lineage: str, version: str) -> ParsedState:
     outputs = found.get("outputs") or {}
     return ParsedState(
         serial=serial,
         lineage=lineage,
-        engine_version=str(found.get("terraform_version", "")),
+        engine_version=version,
         outputs=[_output(name, value) for name, value in sorted(outputs.items())],
         resources=[item for block in found.get("resources") or [] for item, _ in instances_of(block)],
     )
@@ -87,14 +97,16 @@ def _with(data: bytes, name: str, value: int | str) -> bytes:
 
 
 def instances_of(block: dict[str, Any]) -> Iterator[tuple[StateResource, dict[str, Any]]]:
-    """Yield the instances of one block of a state's ``resources``, each with what the state says of it."""
+    """Yield the instances of one block of a state's ``resources``, each with what the state says of it.
+
+    Raises ``AttributeError`` and ``TypeError`` for what no engine writes.
+    """
     module = str(block.get("module", ""))
     mode, kind, name = str(block.get("mode")), str(block.get("type")), str(block.get("name"))
     prefix = ".".join(part for part in (module, "data" if mode == "data" else "", kind, name) if part)
     provider = _provider(str(block.get("provider", "")))
     for instance in block.get("instances") or []:
-        if not isinstance(instance, dict):
-            raise TypeError("an instance is an object")
+        _demand_shape(instance)
         resource = StateResource(
             address=prefix + _index(instance.get("index_key")),
             module=module,
@@ -104,6 +116,17 @@ def instances_of(block: dict[str, Any]) -> Iterator[tuple[StateResource, dict[st
             provider=provider,
         )
         yield resource, instance
+
+
+def _demand_shape(instance: Any) -> None:
+    if not isinstance(instance, dict):
+        raise TypeError("an instance is an object")
+    if not all(isinstance(instance.get(name), dict | None) for name in ("attributes", "attributes_flat")):
+        raise TypeError("attributes are an object")
+    paths = instance.get("sensitive_attributes") or []
+    steps = [step for path in paths if isinstance(path, list) for step in path] if isinstance(paths, list) else [None]
+    if not all(isinstance(step, dict) for step in steps):
+        raise TypeError("sensitive attributes are a list of paths, each a list of steps")
 
 
 def _index(key: JsonValue) -> str:

@@ -111,8 +111,44 @@ def test_parse_never_raises_on_text(text: str) -> None:
     parse(text)
 
 
+HOSTILE_VALUES = (
+    "1e999",
+    "-1e999",
+    "NaN",
+    "-Infinity",
+    "9" * 4299,
+    "9" * 4301,
+    '"nan"',
+    '"\\ud800"',
+    '"' + "9" * 5000 + '"',
+    *("[" * depth + "]" * depth for depth in (300, 480, 700, 900, 980)),
+    '{"a":' * 300 + "1" + "}" * 300,
+)
+HOSTILE_EVENTS = (
+    '"@message": "m", "type": "change_summary", "changes": {"add": %s, "operation": "plan"}',
+    '"@message": "m", "type": "change_summary", "changes": {"operation": %s}',
+    '"@message": %s, "type": "version"',
+    '"@message": "m", "@level": %s',
+    '"@message": "m", "type": %s',
+    '"@message": "m", "type": "apply_complete", "hook": {"resource": {"addr": "a.b"}, "elapsed_seconds": %s}',
+    '"@message": "m", "type": "apply_complete", "hook": {"resource": {"addr": %s}, "id_value": "i"}',
+    '"@message": "m", "type": "outputs", "outputs": {"a": {"action": %s, "sensitive": true}}',
+    '"@message": "m", "type": "outputs", "outputs": {"a": {"action": "create", "sensitive": %s}}',
+    '"@message": "m", "type": "diagnostic", "diagnostic": {"range": {"filename": "f", "start": {"line": %s}}}',
+)
+
+
+@pytest.mark.parametrize("event", HOSTILE_EVENTS)
+def test_parse_of_hostile_values_never_raises_and_holds_what_json_can(event: str) -> None:
+    for value in HOSTILE_VALUES:
+        found = parse("{" + event % value + "}")
+        json.dumps(found.data(), allow_nan=False)
+        assert isinstance(found.message, str)
+        assert isinstance(found.level, str)
+
+
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )

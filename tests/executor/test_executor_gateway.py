@@ -157,6 +157,23 @@ def test_sink_that_raises_ends_the_process() -> None:
     assert own_children() == []
 
 
+def test_sink_that_raises_lets_the_process_save_what_it_has(tmp_path: Path) -> None:
+    def refuse(line: Line) -> None:
+        raise RuntimeError(line.text)
+
+    code = f"""
+import time
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    open("{tmp_path}/saved", "w").write("state")
+"""
+    with pytest.raises(RuntimeError, match="ready"):
+        gateway.run(launch(code), on_line=refuse)
+    assert (tmp_path / "saved").read_text() == "state"
+
+
 def test_program_that_is_not_there_is_a_clear_error() -> None:
     missing = gateway.Launch(Path("/nonexistent/tofu"), Script(""), {}, Path("/"))
     with pytest.raises(ProcessFailed, match="/nonexistent/tofu could not be started"):

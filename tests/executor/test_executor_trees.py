@@ -7,6 +7,7 @@ from app.executor.documents import MOST_PARTS, load
 from app.executor.engine import Site
 from app.executor.errors import ProcessFailed
 from app.executor.events import PlainText, parse
+from app.executor.terraform import kept_state
 from app.executor.trees import remove_tree
 
 
@@ -70,12 +71,36 @@ def test_remove_tree_that_is_not_there_is_quiet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"[" * 200_000 + b"]" * 200_000, "deep"), (b"[" + b"0," * MOST_PARTS + b"0]", "parts"), (b"{", "Expecting")],
+    [
+        (b"[" * 200_000 + b"]" * 200_000, "deep"),
+        (b"[" + b"0," * MOST_PARTS + b"0]", "parts"),
+        (b"{", "EOF while parsing"),
+    ],
     ids=["deep", "many", "broken"],
 )
 def test_load_json_that_a_supervisor_can_t_hold_is_a_value_error(content: bytes, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         load(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_kept"),
+    [
+        (b'{"serial": 1, "resources": []}', True),
+        (b'{"serial": 1, "outputs": ' + b"[" * 3000 + b"]" * 3000 + b"}", True),
+        (b'{"serial": 1, "outputs": ' + b"9" * 5000 + b"}", True),
+        (b'{"serial": 1, "outputs": {"a', False),
+        (b'{"serial": 1, "outputs": "\xc3', False),
+        (b"[]", False),
+        (b'{"serial": "1"}', False),
+    ],
+    ids=["state", "deep", "digits", "cut", "cut in a character", "list", "no serial"],
+)
+def test_kept_state_loses_no_state_that_is_more_than_is_read(tmp_path: Path, content: bytes, is_kept: bool) -> None:
+    (tmp_path / "errored.tfstate").write_bytes(content)
+    kept = kept_state(tmp_path)
+    assert kept.errored == (content if is_kept else None)
+    assert kept.unreadable == (() if is_kept else ("errored.tfstate",))
 
 
 def test_parse_deeply_nested_line_is_plain_text() -> None:

@@ -1,6 +1,11 @@
 """What of the engine's words goes into a run's log."""
 
-from app.executor.engine import Notice
+import json
+
+from pydantic_core import to_json
+
+from app.executor.engine import Notice, Output
+from app.executor.events import parse
 from app.runner.masking import Masker
 from app.runner.port import ProgressRecord
 from app.runner.reporting import Reporter
@@ -20,3 +25,16 @@ def test_take_cuts_a_notice_that_is_longer_than_a_record_may_be() -> None:
     feed = Feed()
     Reporter(feed, Masker([])).take(Notice("network", "x" * 100_000))  # type: ignore[arg-type]
     assert [len(record.text) for record in feed.records] == [64 * 1024]
+
+
+def test_take_masks_the_level_too_and_shows_halves_of_characters_as_such() -> None:
+    feed = Feed()
+    reporter = Reporter(feed, Masker(["hunter2-secret"]))  # type: ignore[arg-type]
+    for kind in ("log", "outputs", "diagnostic"):
+        for level in ("hunter2-secret", "\ud800", "x" * 100_000):
+            event = parse(json.dumps({"@message": "m", "@level": level, "type": kind, kind: {}}))
+            reporter.take(Output("plan", "stdout", event, is_partial=False))
+    sent = to_json([record.data for record in feed.records]).decode()
+    assert len(feed.records) == 9
+    assert "hunter2" not in sent
+    assert len(sent) < 2000

@@ -147,6 +147,18 @@ def test_drift_and_outputs_are_counted() -> None:
     assert found.view.drift[0].attributes[0].path == "x"
 
 
+def test_plan_that_nests_as_deep_as_is_read_can_be_written_and_one_that_nests_deeper_is_refused() -> None:
+    def document(levels: int) -> bytes:
+        value: Any = "leaf"
+        for _ in range(levels):
+            value = [value]
+        return json.dumps({"resource_changes": [change("a", ["create"], None, {"x": value})]}).encode()
+
+    assert summarize(document(190), has_changes=True, masker=Masker(["secret"])).view_json()
+    with pytest.raises(PlanDocumentUnreadable, match="nests too deep"):
+        summarize(document(300), has_changes=True, masker=Masker([]))
+
+
 @pytest.mark.parametrize("document", [b"", b"[]", b'{"resource_changes": [{}]}', b'{"resource_changes": 3}'])
 def test_document_that_can_not_be_read_is_an_error(document: bytes) -> None:
     with pytest.raises(PlanDocumentUnreadable):

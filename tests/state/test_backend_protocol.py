@@ -238,6 +238,12 @@ BAD: dict[str, tuple[Bad, int, str, int]] = {
         1,
     ),
     "not a state": (lambda b: b.post(b'{"version": 3}', "lock-1"), 400, "state_malformed", 0),
+    "nested deeper than is read": (
+        lambda b: b.post(b'{"version": 4, "outputs": ' + b"[" * 3000 + b"]" * 3000 + b"}", "lock-1"),
+        400,
+        "state_malformed",
+        0,
+    ),
     "broken resources": (
         lambda b: b.post(json.dumps({**json.loads(REAL), "resources": [1]}).encode(), "lock-1"),
         400,

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -81,6 +82,28 @@ def test_import_over_a_state_is_refused(client: ActingClient, scene: Scene, sess
     assert numbers(session, scene) == [1]
 
 
+UNSHOWABLE = ("NaN", "-Infinity", '"\\ud800"', '{"\\ud800": 1}', "[" * 250 + "]" * 250, "9" * 5000)
+"""Values that Python's reader takes, and that no answer can hold."""
+MISSHAPEN: tuple[dict[str, Any], ...] = (
+    {"attributes": [1]},
+    {"attributes": "a"},
+    {"attributes_flat": [1]},
+    {"sensitive_attributes": {"a": 1}},
+    {"sensitive_attributes": [[["a"]]]},
+)
+
+
+def with_output(value: str) -> bytes:
+    return (
+        f'{{"version": 4, "serial": 1, "lineage": "x", "outputs": {{"a": {{"value": {value}, "type": "string"}}}}}}'
+    ).encode()
+
+
+def with_instance(instance: dict[str, Any]) -> bytes:
+    resource = {"mode": "managed", "type": "t", "name": "n", "instances": [instance]}
+    return json.dumps({"version": 4, "serial": 1, "lineage": "x", "resources": [resource]}).encode()
+
+
 @pytest.mark.parametrize(
     ("data", "code", "said"),
     [
@@ -102,6 +125,13 @@ def test_import_over_a_state_is_refused(client: ActingClient, scene: Scene, sess
             json.dumps({"version": 4, "serial": 1, "lineage": "x", "outputs": ["a"]}).encode(),
             "state_unreadable",
             "outputs",
+        ),
+        *((with_output(value), "state_unreadable", "not JSON") for value in UNSHOWABLE),
+        *((with_instance(instance), "state_unreadable", "resources") for instance in MISSHAPEN),
+        (
+            json.dumps({"version": 4, "serial": 1, "lineage": "x", "terraform_version": "1\0"}).encode(),
+            "state_unreadable",
+            "terraform_version",
         ),
         (json.dumps(ENCRYPTED).encode(), "state_encrypted", "tofu state pull"),
     ],
