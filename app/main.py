@@ -22,7 +22,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from app import registry, routers
 from app.core import permissions
-from app.core.broker import redis_url
+from app.core.broker import is_reachable, redis_url
 from app.core.db import unit_of_work
 from app.core.errors import AppError, Invalid, Unauthenticated
 from app.core.frozen import FrozenWatch
@@ -153,17 +153,9 @@ def _database() -> Literal["ok", "unavailable"]:
 
 
 def _redis() -> Literal["ok", "unavailable", "not configured"]:
-    url = redis_url()
-    if url is None:
+    if redis_url() is None:
         return "not configured"
-    import redis
-
-    try:
-        with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as connection:
-            connection.ping()
-    except (redis.RedisError, OSError):
-        return "unavailable"
-    return "ok"
+    return "ok" if is_reachable() else "unavailable"
 
 
 def _engine(settings: Settings) -> EngineVersion | None:

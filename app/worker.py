@@ -35,6 +35,7 @@ from app.runner import leftovers, supervisor, upkeep
 from app.runs import retention_tasks, warmup
 from app.runs import tasks as runs_tasks
 from app.runs.draining import Drain, Limits
+from app.runs.lookout import Lookout
 from app.runs.port import InProcessPort
 from app.runs.pulse import Pulse
 from app.state import tasks as state_tasks
@@ -158,19 +159,21 @@ def create_worker() -> Celery:
         nursery.open()
 
     executions = runs_tasks.register(application, nursery, drain)
-    pulse = Pulse(executions)
-    frozen_watch = FrozenWatch()
+    pulse, lookout, frozen_watch = Pulse(executions), Lookout(executions), FrozenWatch()
 
     def on_ready(**_: Any) -> None:
         _take_signals(drain)
         frozen_watch.start()
-        pulse.start(takes_runs=runs_tasks.QUEUE in application.amqp.queues.consume_from)
+        takes_runs = runs_tasks.QUEUE in application.amqp.queues.consume_from
+        pulse.start(takes_runs=takes_runs)
+        lookout.start(takes_runs=takes_runs)
 
     def on_shutting_down(**_: Any) -> None:
         if not drain.is_begun:
             drain.begin()
 
     def on_shutdown(**_: Any) -> None:
+        lookout.stop()
         frozen_watch.stop()
         pulse.stop()
         nursery.close()

@@ -10,16 +10,36 @@ from typing import Any
 
 import redis
 from celery import Celery
+from celery.app.amqp import AMQP
 from kombu import pools
+from kombu.connection import Connection
 from kombu.transport import redis as kombu_redis
 
 from app.core.settings import get_settings
+
+_RETRY_SECONDS = 1.0
+_PING_SECONDS = 1.0
 
 
 def redis_url() -> str | None:
     """Return the broker's address, or None when no Redis is configured."""
     value = get_settings().redis_url
     return value.get_secret_value() if value is not None else None
+
+
+def is_reachable() -> bool:
+    """Whether the broker answers within a second."""
+    url = redis_url()
+    if url is None:
+        return False
+    try:
+        with redis.Redis.from_url(
+            url, socket_connect_timeout=_PING_SECONDS, socket_timeout=_PING_SECONDS
+        ) as connection:
+            connection.ping()
+    except (redis.RedisError, OSError):
+        return False
+    return True
 
 
 def _broker_url() -> str:
@@ -45,6 +65,19 @@ class _Channel(kombu_redis.Channel):
 
 kombu_redis.Transport.Channel = _Channel
 
+
+class _Connection(Connection):
+    """A connection that is tried every second, however long its broker has been away: kombu waits ever longer."""
+
+    def _ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+        pauses = {"interval_start": _RETRY_SECONDS, "interval_step": 0, "interval_max": _RETRY_SECONDS}
+        return super()._ensure_connection(*arguments, **(pauses | options))  # type: ignore[no-untyped-call]  # kombu
+
+
+class _Amqp(AMQP):  # type: ignore[misc]  # Celery is untyped
+    Connection = _Connection
+
+
 # Short, since nobody should hear late that a broker is stopped or hangs; a worker's own connection is more patient.
 _SENDING = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "max_retries": 0, "interval_start": 0.0}
 
@@ -52,7 +85,7 @@ _SENDING = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "max_retries":
 @lru_cache(maxsize=1)
 def celery_app() -> Celery:
     """Return this process's Celery application: JSON only, late acknowledgement, one message at a time."""
-    application = Celery("sluice", broker=_broker_url())
+    application = Celery("sluice", broker=_broker_url(), amqp=_Amqp)
     application.conf.update(
         accept_content=["json"],
         task_serializer="json",

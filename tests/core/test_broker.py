@@ -36,3 +36,31 @@ def test_worker_tries_to_reach_its_broker_for_as_long_as_it_takes(monkeypatch: p
         assert broker.celery_app().conf.broker_connection_max_retries is None
     finally:
         broker.celery_app.cache_clear()
+
+
+def test_broker_that_is_away_is_tried_every_second_and_not_ever_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_REDIS_URL", "redis://127.0.0.1:1/0")
+    broker.celery_app.cache_clear()
+    pauses: list[float] = []
+
+    class Enough(Exception):
+        pass
+
+    def note(_error: Exception, pause: float) -> None:
+        pauses.append(pause)
+        if len(pauses) == 4:
+            raise Enough
+
+    monkeypatch.setattr("kombu.utils.functional.sleep", lambda _: None)
+    try:
+        with broker.celery_app().connection_for_read() as connection, pytest.raises(Enough):
+            connection.ensure_connection(note, None)
+    finally:
+        broker.celery_app.cache_clear()
+    assert pauses == [1.0] * 4
+
+
+def test_broker_is_reachable_only_where_one_answers(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert broker.is_reachable()
+    monkeypatch.setattr(broker, "redis_url", lambda: "redis://127.0.0.1:1/0")
+    assert not broker.is_reachable()
