@@ -19,8 +19,8 @@ _RESERVED_INPUTS = frozenset(
     {"source", "version", "providers", "count", "for_each", "lifecycle", "depends_on", "locals"}
 )
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
-SECRET_PATTERN = re.compile(r"variable:[A-Za-z_][A-Za-z0-9_-]{0,127}")
-OUTPUT_PATTERN = re.compile(rf"workspace:({NAME_PATTERN.pattern})\.([A-Za-z_][A-Za-z0-9_-]{{0,127}})")
+_SECRET = re.compile(r"variable:[A-Za-z_][A-Za-z0-9_-]{0,127}")
+_OUTPUT = re.compile(rf"workspace:({NAME_PATTERN.pattern})\.([A-Za-z_][A-Za-z0-9_-]{{0,127}})")
 _CONSTRAINT = re.compile(r"(=|!=|>=|<=|>|<|~>)?\s*([0-9]+(?:\.[0-9]+){0,2}(?:-[0-9A-Za-z.-]+)?)")
 _SAFE_INTEGER = 2**53 - 1
 LIMIT_MODULE_PATH = 512
@@ -99,6 +99,34 @@ def input_name_problem(name: str) -> str | None:
     if name in _RESERVED_INPUTS:
         return "is reserved by the engine and can't be a variable: use the name of a variable that the module declares"
     return None
+
+
+def check_secrets(value: dict[str, str]) -> dict[str, str]:
+    """Return secret mappings, input name to secret; raise ``PydanticCustomError`` with the remedy."""
+    remedy = (
+        "and no secret store of that scheme is known: write variable:KEY, where KEY is a sensitive terraform variable "
+        "of the workspace"
+    )
+    return _check_mappings(value, _SECRET, remedy)
+
+
+def check_outputs(value: dict[str, str]) -> dict[str, str]:
+    """Return output mappings, input name to output; raise ``PydanticCustomError`` with the remedy."""
+    remedy = (
+        "which names no output: write workspace:NAME.OUTPUT, with the name of a workspace of the organization and of "
+        "one of its outputs"
+    )
+    return _check_mappings(value, _OUTPUT, remedy)
+
+
+def _check_mappings(value: dict[str, str], reference: re.Pattern[str], remedy: str) -> dict[str, str]:
+    for name, given in value.items():
+        problem = input_name_problem(name)
+        if problem is not None:
+            raise refuse(f"{name[:80]!r} {problem}")
+        if not reference.fullmatch(given):
+            raise refuse(f"{name} refers to {given[:200]!r}, {remedy}")
+    return value
 
 
 def split_output_reference(reference: str) -> tuple[str, str]:

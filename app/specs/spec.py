@@ -16,10 +16,10 @@ from app.specs.module_source import ModuleSource, parse_module_source
 from app.specs.reading import read_document
 from app.specs.rules import (
     DIGEST_PATTERN,
-    OUTPUT_PATTERN,
-    SECRET_PATTERN,
     check_module_path,
     check_name,
+    check_outputs,
+    check_secrets,
     check_tags,
     check_text,
     check_value,
@@ -155,30 +155,12 @@ class TerraformStackSpec(BaseModel):
     @field_validator("secret_mappings")
     @classmethod
     def _secrets(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, reference in value.items():
-            problem = input_name_problem(name)
-            if problem is not None:
-                raise refuse(f"{name[:80]!r} {problem}")
-            if not SECRET_PATTERN.fullmatch(reference):
-                raise refuse(
-                    f"{name} refers to {reference[:80]!r}, and no secret store of that scheme is known: write "
-                    "variable:KEY, where KEY is a sensitive terraform variable of the workspace"
-                )
-        return value
+        return check_secrets(value)
 
     @field_validator("output_mappings")
     @classmethod
     def _outputs(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, reference in value.items():
-            problem = input_name_problem(name)
-            if problem is not None:
-                raise refuse(f"{name[:80]!r} {problem}")
-            if not OUTPUT_PATTERN.fullmatch(reference):
-                raise refuse(
-                    f"{name} refers to {reference[:200]!r}, which names no output: write workspace:NAME.OUTPUT, with "
-                    "the name of a workspace of the organization and of one of its outputs"
-                )
-        return value
+        return check_outputs(value)
 
     @model_validator(mode="after")
     def _one_source(self) -> "TerraformStackSpec":
