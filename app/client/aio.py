@@ -26,6 +26,7 @@ from app.client.sync import (
     Until,
     may_have_moved,
 )
+from app.core.retry_after import retry_after
 
 T = TypeVar("T")
 
@@ -78,7 +79,7 @@ class AsyncSluiceClient:
                 refused = wire.api_error(response, self.url)
                 if not isinstance(refused, ApiError):
                     raise refused
-                delay = attempts.after(refused, has_arrived=True, retry_after=wire.retry_after(response))
+                delay = attempts.after(refused, has_arrived=True, retry_after=retry_after(response.headers))
             await asyncio.sleep(delay)
 
     async def lines(self, call: Call[Any]) -> AsyncIterator[str]:

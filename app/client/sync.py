@@ -13,6 +13,7 @@ from app.client.events import EventReader, EventsLost
 from app.client.lines import LineReader
 from app.client.models import Page, ProgressPage, Record, Run, settled
 from app.client.retry import Attempts, Say, silent
+from app.core.retry_after import retry_after
 
 T = TypeVar("T")
 Until = Callable[[Run], bool]
@@ -83,7 +84,7 @@ class SluiceClient:
                 refused = wire.api_error(response, self.url)
                 if not isinstance(refused, ApiError):
                     raise refused
-                delay = attempts.after(refused, has_arrived=True, retry_after=wire.retry_after(response))
+                delay = attempts.after(refused, has_arrived=True, retry_after=retry_after(response.headers))
             time.sleep(delay)
 
     def lines(self, call: Call[Any]) -> Iterator[str]:

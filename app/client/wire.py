@@ -149,12 +149,6 @@ def reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds that an answer asks to wait."""
-    text = response.headers.get("retry-after", "")
-    return float(text) if text.isdecimal() else None
-
-
 def api_error(response: httpx.Response, url: str) -> ClientError:
     """Return what an answer that is no success says."""
     if response.is_redirect:

@@ -20,6 +20,7 @@ from app.core.db import unit_of_work
 from app.core.errors import AppError
 from app.core.outgoing import Answer, Resolve, send
 from app.core.permissions import system_actor
+from app.core.retry_after import retry_after
 from app.notifications import messages, repository
 from app.notifications.models import NotificationDestination
 from app.notifications.sealed import secret_binding, url_binding
@@ -31,7 +32,6 @@ CLAIM = timedelta(seconds=60)
 KEPT = timedelta(days=30)
 SECONDS = 10.0
 MOST_RESPONSE = 1000
-_RETRY_DIGITS = 9
 GONE = 410
 Jitter = Callable[[], float]
 _log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def _send(job: _Job, resolve: Resolve | None) -> _Outcome:
         _text(answer.body),
         _said(answer),
         milliseconds,
-        _retry_after(answer),
+        _asked_pause(answer),
     )
 
 
@@ -136,13 +136,9 @@ def _text(body: bytes) -> str:
     return body.decode(errors="replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
-def _retry_after(answer: Answer) -> timedelta | None:
-    text = answer.headers.get("retry-after", "")
-    if not text.isdecimal():
-        return None
-    # Whoever answers chooses its length, and Python reads no number of thousands of digits.
-    longest = int(PAUSES[-1].total_seconds())
-    return timedelta(seconds=min(int(text), longest) if len(text) <= _RETRY_DIGITS else longest)
+def _asked_pause(answer: Answer) -> timedelta | None:
+    seconds = retry_after(answer.headers, longest=PAUSES[-1].total_seconds())
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _finish(job: _Job, outcome: _Outcome, jitter: Jitter) -> None:

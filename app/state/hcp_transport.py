@@ -10,6 +10,7 @@ import httpx
 from pydantic import ValidationError
 
 from app.core.errors import PayloadTooLarge
+from app.core.retry_after import retry_after
 from app.state.hcp_errors import (
     HcpConflict,
     HcpError,
@@ -27,6 +28,7 @@ R = TypeVar("R", bound=HcpResource)
 _MEDIA_TYPE = "application/vnd.api+json"
 _PAGE_SIZE = 100
 _TOO_MANY = 429
+_ASKED_WAIT = ("retry-after", "x-ratelimit-reset")
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _IDEMPOTENT = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _ERRORS: dict[int, type[HcpError]] = {
@@ -189,7 +191,7 @@ class HcpTransport:
             )
         if answer.is_success:
             return answer, 0.0
-        asked = _asked_wait(answer)
+        asked = retry_after(answer.headers, names=_ASKED_WAIT)
         failure = _failure(answer, where, asked)
         return failure, self._bounded(asked if asked is not None else pause)
 
@@ -214,16 +216,6 @@ class HcpTransport:
 
     def _bounded(self, seconds: float) -> float:
         return min(max(0.0, seconds), self._retry.longest_seconds)
-
-
-def _asked_wait(answer: httpx.Response) -> float | None:
-    """Return the seconds that the answer asks to wait: ``Retry-After``, else until ``X-RateLimit-Reset``."""
-    for name in ("Retry-After", "X-RateLimit-Reset"):
-        try:
-            return float(answer.headers[name])
-        except (KeyError, ValueError):
-            continue
-    return None
 
 
 def _failure(answer: httpx.Response, where: str, asked: float | None) -> HcpError:
