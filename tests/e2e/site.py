@@ -3,7 +3,8 @@
 import json
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,16 @@ output "first" {
 }
 """
 """A configuration whose apply makes one resource at once and then takes its time."""
+
+
+@contextmanager
+def stopped(process: psutil.Process) -> Iterator[None]:
+    """Freeze a process for the length of the block: it holds its connections and answers nothing."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def wait_until(what: str, done: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:

@@ -4,30 +4,17 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import psutil
 from celery import Celery
 
-from tests.e2e.site import CHAIN, MARKS, Site, gone, wait_until
+from tests.e2e.site import CHAIN, MARKS, Site, gone, stopped, wait_until
 
 pytestmark = MARKS
 LEASE_SECONDS = 4
 GRACE_SECONDS = 2
 SLACK_SECONDS = 20
 """For a sweep (every 2 s), a worker that starts, and a machine that does other things too."""
-
-
-@contextmanager
-def stopped(process: psutil.Process) -> Iterator[None]:
-    """Freeze a process for the length of the block: it holds its connections and answers nothing."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 def test_killed_worker_the_supervisor_applies_to_the_end(site: Site) -> None:

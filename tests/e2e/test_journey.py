@@ -3,7 +3,7 @@
 Beside it what one engine shows, since the engines' part is covered with each of them elsewhere: override files in
 tests/state/test_backend_engines.py, sensitive values in test_secrets_at_rest.py, policies in
 tests/runner/test_runner_supervisor_real.py. Files that a plan leaves beside it, and an apply by another worker on
-another disk, are in test_separate_disks.py.
+another disk, are in apart/test_separate_disks.py.
 """
 
 import io

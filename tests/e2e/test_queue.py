@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from app.embedded.home import open_home
 from app.embedded.postgres import Postgres
-from tests.e2e.site import CHAIN, MARKS, Site, wait_until
+from tests.e2e.site import CHAIN, MARKS, Site, stopped, wait_until
 from tests.support.database import sqlalchemy_address
 from tests.support.journal import Journal, running_journal
 from tests.support.parts import Parts, running_parts
@@ -37,15 +37,6 @@ resource "terraform_data" "told" {{
 def journal() -> Iterator[Journal]:
     with running_journal() as running:
         yield running
-
-
-@contextmanager
-def stopped(process: psutil.Process) -> Iterator[None]:
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

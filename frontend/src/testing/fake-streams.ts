@@ -1,3 +1,5 @@
+import { vi } from "vitest";
+
 /** A WebSocket that does what a test says; all that were opened are in `all`. */
 export class FakeSocket {
   static all: FakeSocket[] = [];
@@ -41,4 +43,13 @@ export class FakeEvents {
   send(name: string, data: unknown): void {
     this.heard.get(name)?.({ data: JSON.stringify(data) });
   }
+}
+
+/** Both tries of a WebSocket end without a word, on fake timers. */
+export async function refuseSockets(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+  FakeSocket.all[0]?.close();
+  await vi.advanceTimersByTimeAsync(500);
+  FakeSocket.all[1]?.close();
+  await vi.advanceTimersByTimeAsync(0);
 }

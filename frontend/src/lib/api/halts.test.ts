@@ -1,7 +1,7 @@
 import { QueryClient } from "@tanstack/react-query";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { setTransport } from "@/lib/api/http";
-import { FakeSocket } from "@/testing/fake-streams";
+import { FakeSocket, refuseSockets } from "@/testing/fake-streams";
 import { dyingRun, haltOf } from "@/testing/fixtures/halts";
 import { followHalts, haltsQuery } from "./halts";
 import type { Halts } from "./types";
@@ -33,15 +33,6 @@ afterEach(() => {
 });
 
 const known = () => queryClient.getQueryData(haltsQuery.queryKey);
-
-/** Both tries of a WebSocket end without a word. */
-async function refuseSockets(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(0);
-  FakeSocket.all[0]?.close();
-  await vi.advanceTimersByTimeAsync(400);
-  FakeSocket.all[1]?.close();
-  await vi.advanceTimersByTimeAsync(0);
-}
 
 it("takes the halts from the WebSocket, and asks for nothing meanwhile", async () => {
   await vi.advanceTimersByTimeAsync(0);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "@/lib/api/http";
 import type { ProgressPage, ProgressRecord } from "@/lib/api/types";
 import { applyLog } from "@/testing/fixtures/progress";
-import { FakeEvents, FakeSocket } from "@/testing/fake-streams";
+import { FakeEvents, FakeSocket, refuseSockets } from "@/testing/fake-streams";
 import { logRows, LogSearch } from "./rows";
 import { type LogState, LogStore } from "./store";
 import { RunStream } from "./stream";
@@ -212,14 +212,6 @@ describe("RunStream", () => {
     expect(new Set(asked.slice(1))).toEqual(new Set([2]));
     expect(store.isClosed).toBe(false);
   });
-
-  async function refuseSockets(): Promise<void> {
-    await vi.advanceTimersByTimeAsync(0);
-    FakeSocket.all[0]?.close();
-    await vi.advanceTimersByTimeAsync(500);
-    FakeSocket.all[1]?.close();
-    await vi.advanceTimersByTimeAsync(0);
-  }
 
   it("takes server-sent events when no socket can be had, from the same cursor", async () => {
     const { asked, store } = start([empty], true);

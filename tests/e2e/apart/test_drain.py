@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.site import Site, wait_until
-from tests.support.journal import Journal, running_journal
+from tests.support.journal import Journal
 from tests.support.parts import Part, Parts, running_parts
 
 pytestmark = [
@@ -40,12 +40,6 @@ resource "terraform_data" "second" {{
 
 
 @pytest.fixture(scope="module")
-def journal() -> Iterator[Journal]:
-    with running_journal() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def installation(module_database: str, module_redis_url: str) -> Iterator[Parts]:
     with running_parts(
         module_database,
@@ -60,20 +54,6 @@ def installation(module_database: str, module_redis_url: str) -> Iterator[Parts]
         running.api()
         running.beat()
         yield running
-
-
-@pytest.fixture
-def parts(installation: Parts) -> Iterator[Parts]:
-    """API and beat, which serve all tests here; each starts its own workers, and they end with it."""
-    with installation.kept():
-        yield installation
-
-
-@pytest.fixture(scope="module")
-def site(installation: Parts) -> Iterator[Site]:
-    opened = Site(installation)  # type: ignore[arg-type]
-    yield opened
-    opened.close()
 
 
 def files(journal: Journal, name: str, seconds: float) -> dict[str, str]:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.site import Site, wait_until
 from tests.support import object_stores
-from tests.support.journal import Journal, running_journal
+from tests.support.journal import Journal
 from tests.support.object_stores import ObjectStore
 from tests.support.parts import Part, Parts, running_parts
 
@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.xdist_group("e2e-parts"),
     pytest.mark.timeout(240),
 ]
-FAKE = Path(__file__).parents[1] / "executor" / "fake_engine.py"
+FAKE = Path(__file__).parents[2] / "executor" / "fake_engine.py"
 
 CONFIGURATION = """
 resource "terraform_data" "here" {{
@@ -53,12 +53,6 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 
 
 @pytest.fixture(scope="module")
-def journal() -> Iterator[Journal]:
-    with running_journal() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def installation(module_database: str, module_redis_url: str, objects: ObjectStore) -> Iterator[Parts]:
     # Another installation may have its artifacts in the same store, in another place.
     place = objects.url.replace("?", f"/{secrets.token_hex(4)}?", 1)
@@ -67,20 +61,6 @@ def installation(module_database: str, module_redis_url: str, objects: ObjectSto
         running.api()
         running.beat()
         yield running
-
-
-@pytest.fixture
-def parts(installation: Parts) -> Iterator[Parts]:
-    """API and beat, which serve all tests here; each starts its own workers, and they end with it."""
-    with installation.kept():
-        yield installation
-
-
-@pytest.fixture(scope="module")
-def site(installation: Parts) -> Iterator[Site]:
-    opened = Site(installation)  # type: ignore[arg-type]
-    yield opened
-    opened.close()
 
 
 def sees_its_own_disk_alone(part: Part, parts: Parts) -> None:
