@@ -6,15 +6,14 @@
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, SQLAlchemyError
@@ -24,16 +23,18 @@ from app import registry, routers
 from app.core import permissions
 from app.core.broker import is_reachable, redis_url
 from app.core.db import unit_of_work
-from app.core.errors import AppError, Invalid, Unauthenticated
+from app.core.errors import AppError, Invalid
 from app.core.frozen import FrozenWatch
-from app.core.http import error_responses, install_error_handlers, problem
+from app.core.http import install_error_handlers, problem
 from app.core.middleware import BodyLimit, LastResort, RequestLog, SecurityHeaders
-from app.core.permissions import PUBLIC, SIGNED_IN, Actor, PublicMarker
+from app.core.openapi import document
+from app.core.permissions import PUBLIC, SIGNED_IN, Actor
 from app.core.settings import Settings, get_settings
 from app.core.webui import PageFirst, WebUI
 from app.executor import discovery
 from app.executor.errors import ToolMissing
 from app.halt.tasks import Caretaker
+from app.identity.errors import CsrfHeaderMissing
 from app.identity.resolver import resolve
 from app.identity.schemas import SESSION_COOKIE
 from app.policy import bundles
@@ -123,7 +124,7 @@ def get_readiness(response: Response) -> Readiness:
     return readiness
 
 
-@system.get("/terraform/version", operation_id="get_version", responses=error_responses(Unauthenticated))
+@system.get("/terraform/version", operation_id="get_version")
 def get_version(_: Signed) -> VersionOut:
     """Say which Sluice, engine and policy engine are installed."""
     settings = get_settings()
@@ -220,37 +221,13 @@ def _install_data_error_handler(application: FastAPI) -> None:
         return problem(Invalid.status, Invalid.code, Invalid.title, detail)
 
 
-def api_routes(application: FastAPI) -> Iterator[RouteContext]:
-    """Return every HTTP route of the API, however deep its router was included."""
-    for route in iter_route_contexts(application.routes):
-        if isinstance(route.original_route, APIRoute):
-            yield route
-
-
-def is_public(route: RouteContext) -> bool:
-    """Whether a route is marked as one that needs no credential."""
-    return any(isinstance(dependency.call, PublicMarker) for dependency in route.dependant.dependencies)
-
-
 def _document(application: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document, with the two ways to sign in and the routes that need neither."""
-    document = get_openapi(
-        title=application.title,
-        version=application.version,
-        description=application.description,
-        routes=application.routes,
-        tags=application.openapi_tags,
-    )
-    document["components"]["securitySchemes"] = {
+    """Return the OpenAPI document, with the two ways to sign in."""
+    schemes = {
         "token": {"type": "http", "scheme": "bearer", "description": "An API token, `slc_…`."},
         "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "A browser session."},
     }
-    document["security"] = [{"token": []}, {"session": []}]
-    for route in api_routes(application):
-        if route.include_in_schema and is_public(route):
-            for method in route.methods or ():
-                document["paths"][route.path_format][method.lower()]["security"] = []
-    return document
+    return document(application, schemes=schemes, of_changes=(CsrfHeaderMissing,))
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ from app.audit.schemas import AuditEventOut, AuditFilter, ChainReport, Checkpoin
 from app.audit.verifying import MOST, PAGE
 from app.core.blobs import ArtifactStoreUnavailable
 from app.core.db import SessionDep
-from app.core.errors import Forbidden, Invalid, Unauthenticated
 from app.core.http import error_responses
 from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
@@ -25,7 +24,7 @@ Action = Annotated[
 Position = Annotated[int, Query(ge=0, le=2**53, description="Begin behind this position of the chain.")]
 
 
-@router.get("", operation_id="list_audit_events", responses=error_responses(Unauthenticated, Forbidden, Invalid))
+@router.get("", operation_id="list_audit_events")
 def list_audit_events(
     actor: Reader,
     session: SessionDep,
@@ -42,7 +41,7 @@ def list_audit_events(
 @router.get(
     "/chain",
     operation_id="verify_audit_chain",
-    responses=error_responses(Unauthenticated, Forbidden, Invalid, ArtifactStoreUnavailable),
+    responses=error_responses(ArtifactStoreUnavailable),
 )
 def verify_audit_chain(
     actor: Reader,
@@ -67,7 +66,7 @@ def verify_audit_chain(
     response_class=StreamingResponse,
     responses={
         200: {"content": {JSON_LINES: {}}, "description": "The events, one JSON object a line"},
-        **error_responses(Unauthenticated, Forbidden, Invalid, ArtifactStoreUnavailable),
+        **error_responses(ArtifactStoreUnavailable),
     },
 )
 def export_audit_events(
@@ -91,14 +90,13 @@ def export_audit_events(
 @router.get(
     "/checkpoints",
     operation_id="list_audit_checkpoints",
-    responses=error_responses(Unauthenticated, Forbidden, Invalid),
 )
 def list_audit_checkpoints(actor: Reader, session: SessionDep, params: PageDep) -> Page[CheckpointOut]:
     """List the signed checkpoints of the organization's chain, newest first."""
     return service.list_checkpoints(session, actor.organization_id, params)
 
 
-@router.get("/keys", operation_id="list_audit_keys", responses=error_responses(Unauthenticated, Forbidden))
+@router.get("/keys", operation_id="list_audit_keys")
 def list_audit_keys(_: Reader) -> KeysOut:
     """Return the public keys that checkpoints are signed with, the present one first."""
     return service.public_keys()

@@ -15,6 +15,8 @@ from app.core.errors import AppError, Unavailable, said_by_validation
 
 _log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""What changes nothing (RFC 9110, 9.2.1)."""
 
 
 class FieldProblem(BaseModel):
@@ -51,7 +53,6 @@ def error_responses(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
         text = f"{error.title} (`{error.code}`)"
         known = by_status.get(error.status)
         by_status[error.status] = {
-            "model": Problem,
             "description": f"{known['description']}; {text}" if known else text,
             "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }

@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as DependsMarker
 from starlette.concurrency import run_in_threadpool
 
-from app.core.errors import Forbidden, Unauthenticated
+from app.core.errors import AppError, Forbidden, Unauthenticated, Unavailable
 from app.core.lifeline import is_urgent, on_lifeline
 
 
@@ -142,12 +142,20 @@ async def current_actor(request: Request) -> Actor:
 ActorDep = Annotated[Actor, Depends(current_actor)]
 
 
-class PermissionCheck:
+class Mark:
+    """How a route declares who may use it: a dependency, of which every route has one."""
+
+    refusals: tuple[type[AppError], ...] = ()
+    """What it answers instead of the route, as the API's document says it."""
+
+
+class PermissionCheck(Mark):
     """The dependency that ``requires`` makes; a test reads ``permission`` off every route."""
 
     def __init__(self, permission: Permission, unless_person: type[Forbidden] | None = None) -> None:
         self.permission = permission
         self.unless_person = unless_person
+        self.refusals = (*SignedInCheck.refusals, Forbidden, TokenTooNarrow, *filter(None, [unless_person]))
 
     async def __call__(self, actor: ActorDep) -> Actor:
         """Return the actor when it holds the permission; raise ``Forbidden`` otherwise."""
@@ -161,7 +169,7 @@ class PermissionCheck:
         return actor
 
 
-class PublicMarker:
+class PublicMarker(Mark):
     """Marks a route that needs no credential (health, login)."""
 
     def __call__(self) -> None:
@@ -180,8 +188,11 @@ def requires(permission: Permission, *, unless_person: type[Forbidden] | None = 
 PUBLIC: DependsMarker = Depends(PublicMarker())
 
 
-class SignedInCheck:
+class SignedInCheck(Mark):
     """The dependency of routes that every valid credential may use, however narrow (who am I, sign out)."""
+
+    refusals = (Unauthenticated, Unavailable)
+    """Who asks is looked for in the database."""
 
     def __call__(self, actor: ActorDep) -> Actor:
         """Return the actor."""

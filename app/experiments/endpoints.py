@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from app.core.db import SessionDep
-from app.core.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from app.core.errors import NotFound
 from app.core.http import error_responses
 from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
@@ -18,11 +18,11 @@ router = APIRouter(prefix="/terraform/experiments", tags=["experiments"])
 Reader = Annotated[Actor, requires(Permission.RUNS_READ)]
 Planner = Annotated[Actor, requires(Permission.RUNS_PLAN)]
 
-READ = error_responses(Unauthenticated, Forbidden, NotFound, Invalid)
-CREATE = error_responses(Unauthenticated, Forbidden, NotFound, ExperimentNameTaken, Invalid)
+READ = error_responses(NotFound)
+CREATE = error_responses(ExperimentNameTaken)
 
 
-@router.get("", operation_id="list_experiments", responses=READ)
+@router.get("", operation_id="list_experiments")
 def list_experiments(actor: Reader, session: SessionDep, params: PageDep) -> Page[ExperimentOut]:
     """List the organization's experiments, newest first."""
     return service.list_experiments(session, actor, params)
@@ -48,7 +48,7 @@ def list_experiment_tests(
     return service.list_tests(session, actor, experiment_id, params)
 
 
-@router.post("/{experiment_id}/tests", operation_id="create_experiment_test", status_code=201, responses=CREATE)
+@router.post("/{experiment_id}/tests", operation_id="create_experiment_test", status_code=201, responses=READ | CREATE)
 def create_experiment_test(
     experiment_id: str, body: ExperimentTestIn, actor: Planner, session: SessionDep
 ) -> ExperimentTestOut:

@@ -12,6 +12,7 @@ from app.fence.errors import Halted
 from app.halt import drilling
 from app.halt.drill_schemas import DrillOut, DrillRequest
 from app.halt.errors import DrillNotFound, DrillNotPossible
+from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["halt"])
 Reader = Annotated[Actor, requires(Permission.HALT_READ)]
@@ -22,7 +23,7 @@ Reader = Annotated[Actor, requires(Permission.HALT_READ)]
     operation_id="begin_halt_drill",
     status_code=202,
     summary="Prove that the kill switch works",
-    responses=error_responses(DrillNotPossible, Halted),
+    responses=error_responses(WorkspaceNotFound, DrillNotPossible, Halted),
 )
 def begin_halt_drill(
     wanted: DrillRequest, session: SessionDep, actor: Annotated[Actor, requires(Permission.HALT_DRILL)]

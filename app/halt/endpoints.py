@@ -11,6 +11,7 @@ from app.core.permissions import Actor, Permission, requires
 from app.halt import service
 from app.halt.errors import HaltNotFound, NotHalted, ScopeForbidden
 from app.halt.schemas import HaltOut, HaltRequest, HaltsOut, ResumeRequest
+from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["halt"])
 GivenId = Annotated[
@@ -25,7 +26,10 @@ GivenId = Annotated[
 
 
 @router.post(
-    "/halt", operation_id="halt", summary="Stop everything in a scope", responses=error_responses(ScopeForbidden)
+    "/halt",
+    operation_id="halt",
+    summary="Stop everything in a scope",
+    responses=error_responses(WorkspaceNotFound, ScopeForbidden),
 )
 async def halt(
     wanted: HaltRequest,
@@ -62,7 +66,12 @@ def get_one_halt(halt_id: str, session: SessionDep, actor: Annotated[Actor, requ
     return service.get(session, actor, halt_id)
 
 
-@router.post("/resume", operation_id="resume", summary="Lift a halt", responses=error_responses(NotHalted))
+@router.post(
+    "/resume",
+    operation_id="resume",
+    summary="Lift a halt",
+    responses=error_responses(WorkspaceNotFound, ScopeForbidden, NotHalted),
+)
 async def resume(
     wanted: ResumeRequest, session: HaltSessionDep, actor: Annotated[Actor, requires(Permission.HALT_RESUME)]
 ) -> HaltOut:

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from app.core.db import SessionDep, unit_of_work
-from app.core.errors import Invalid, Unauthenticated
+from app.core.errors import Unavailable
 from app.core.http import error_responses
 from app.core.permissions import PUBLIC, SIGNED_IN, Actor
 from app.core.settings import get_settings
 from app.identity import service
-from app.identity.errors import CsrfHeaderMissing, LinkUnusable, LoginRefused, TooManyAttempts
+from app.identity.errors import LinkUnusable, LoginRefused, TooManyAttempts
 from app.identity.schemas import SESSION_COOKIE, LinkIn, LoginIn, Me, PasswordIn, SignedIn
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -22,7 +22,7 @@ Self = Annotated[Actor, SIGNED_IN]
     "/login",
     operation_id="log_in",
     dependencies=[PUBLIC],
-    responses=error_responses(LoginRefused, TooManyAttempts, Invalid),
+    responses=error_responses(LoginRefused, TooManyAttempts, Unavailable),
 )
 def log_in(body: LoginIn, request: Request, response: Response) -> SignedIn:
     """Sign in with e-mail and password; the session comes as a cookie.
@@ -42,7 +42,10 @@ def log_in(body: LoginIn, request: Request, response: Response) -> SignedIn:
 
 
 @router.post(
-    "/link", operation_id="use_login_link", dependencies=[PUBLIC], responses=error_responses(LinkUnusable, Invalid)
+    "/link",
+    operation_id="use_login_link",
+    dependencies=[PUBLIC],
+    responses=error_responses(LinkUnusable, LoginRefused, Unavailable),
 )
 def use_login_link(body: LinkIn, request: Request, response: Response, session: SessionDep) -> SignedIn:
     """Sign in with a one-time link, which is spent by it. The page `/login?link=…` posts it here."""
@@ -55,7 +58,6 @@ def use_login_link(body: LinkIn, request: Request, response: Response, session: 
     "/logout",
     operation_id="log_out",
     status_code=204,
-    responses=error_responses(Unauthenticated, CsrfHeaderMissing),
 )
 def log_out(actor: Self, response: Response, session: SessionDep) -> None:
     """End the browser session and forget its cookie."""
@@ -63,7 +65,7 @@ def log_out(actor: Self, response: Response, session: SessionDep) -> None:
     response.delete_cookie(SESSION_COOKIE, path="/")
 
 
-@router.get("/me", operation_id="get_me", responses=error_responses(Unauthenticated))
+@router.get("/me", operation_id="get_me")
 def get_me(actor: Self, session: SessionDep) -> Me:
     """Say who the caller is and what the credential in use may do."""
     return service.describe(session, actor)
@@ -73,7 +75,6 @@ def get_me(actor: Self, session: SessionDep) -> Me:
     "/password",
     operation_id="set_password",
     status_code=204,
-    responses=error_responses(Unauthenticated, CsrfHeaderMissing, Invalid),
 )
 def set_password(body: PasswordIn, actor: Self, session: SessionDep) -> None:
     """Set one's own password, from a browser session; the other sessions end."""

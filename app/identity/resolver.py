@@ -3,13 +3,12 @@
 from fastapi import Request
 
 from app.core.db import unit_of_work
+from app.core.http import SAFE_METHODS
 from app.core.lifeline import is_urgent
 from app.core.permissions import Actor
 from app.identity import service
 from app.identity.errors import CsrfHeaderMissing
 from app.identity.schemas import CSRF_HEADER, SESSION_COOKIE
-
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def resolve(request: Request) -> Actor | None:
@@ -24,6 +23,6 @@ def resolve(request: Request) -> Actor | None:
         actor = service.resolve_connection(session, request)
     if actor is None:
         return None
-    if actor.session_id is not None and request.method not in _SAFE and request.headers.get(CSRF_HEADER) != "1":
+    if actor.session_id is not None and request.method not in SAFE_METHODS and request.headers.get(CSRF_HEADER) != "1":
         raise CsrfHeaderMissing(f"Send the header {CSRF_HEADER}: 1 with every change, or use a bearer token.")
     return actor

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from app.core.db import SessionDep
-from app.core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from app.core.http import error_responses
 from app.core.outgoing import OutgoingRefused
 from app.core.pages import Page, PageDep
@@ -13,25 +12,25 @@ from app.core.permissions import Actor, Permission, requires
 from app.notifications import service
 from app.notifications.errors import NotificationNameTaken, NotificationNotFound
 from app.notifications.schemas import DeliveryOut, DestinationChange, DestinationIn, DestinationOut
+from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["notifications"])
 
 Manager = Annotated[Actor, requires(Permission.NOTIFICATIONS_MANAGE)]
 
-LIST = error_responses(Unauthenticated, Forbidden, Invalid)
-READ = error_responses(Unauthenticated, Forbidden, NotificationNotFound, Invalid)
-WRITE = error_responses(
-    Unauthenticated, Forbidden, NotificationNotFound, NotFound, NotificationNameTaken, OutgoingRefused, Invalid
-)
+READ = error_responses(NotificationNotFound)
+_SETTINGS = (WorkspaceNotFound, NotificationNameTaken, OutgoingRefused)
 
 
-@router.get("/notifications", operation_id="list_notifications", responses=LIST)
+@router.get("/notifications", operation_id="list_notifications")
 def list_notifications(actor: Manager, session: SessionDep, params: PageDep) -> Page[DestinationOut]:
     """List the destinations that are told of events, newest first."""
     return service.listed(session, actor, params)
 
 
-@router.post("/notifications", operation_id="create_notification", status_code=201, responses=WRITE)
+@router.post(
+    "/notifications", operation_id="create_notification", status_code=201, responses=error_responses(*_SETTINGS)
+)
 def create_notification(body: DestinationIn, actor: Manager, session: SessionDep) -> DestinationOut:
     """Create a destination. The answer has the secret that its deliveries are signed with; nothing shows it again."""
     return service.create(session, actor, body)
@@ -43,7 +42,11 @@ def get_notification(notification: str, actor: Manager, session: SessionDep) -> 
     return service.get(session, actor, notification)
 
 
-@router.patch("/notifications/{notification}", operation_id="change_notification", responses=WRITE)
+@router.patch(
+    "/notifications/{notification}",
+    operation_id="change_notification",
+    responses=error_responses(NotificationNotFound, *_SETTINGS),
+)
 def change_notification(
     notification: str, body: DestinationChange, actor: Manager, session: SessionDep
 ) -> DestinationOut:

@@ -4,15 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from app.configurations.errors import ArchiveRefused, ArchiveTooLarge, GitFetchFailed, GitSourceRefused
+from app.configurations.errors import ArchiveRefused, ArchiveTooLarge
 from app.core.db import SessionDep
-from app.core.errors import NotFound
 from app.core.http import error_responses
-from app.core.outgoing import OutgoingRefused
 from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.policy import service
 from app.policy.errors import (
+    SET_REFUSALS,
     PolicyAttachmentExists,
     PolicyAttachmentInvalid,
     PolicyAttachmentNotFound,
@@ -30,6 +29,7 @@ from app.policy.schemas import (
     PolicySyncOut,
 )
 from app.policy.upload import REQUEST_BODY, bundle_body
+from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["policy"])
 Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
@@ -83,7 +83,7 @@ def read_policy_set_source(
     "/policy-attachments",
     operation_id="list_policy_attachments",
     summary="List policy attachments",
-    responses=error_responses(NotFound),
+    responses=error_responses(WorkspaceNotFound),
 )
 def list_policy_attachments(
     session: SessionDep,
@@ -103,15 +103,10 @@ def list_policy_attachments(
     summary="Attach a policy set",
     status_code=201,
     responses=error_responses(
-        NotFound,
-        PolicySetNotFound,
-        PolicySetUriRefused,
-        PolicySetInvalid,
+        WorkspaceNotFound,
         PolicyAttachmentInvalid,
         PolicyAttachmentExists,
-        GitSourceRefused,
-        GitFetchFailed,
-        OutgoingRefused,
+        *SET_REFUSALS,
     ),
 )
 def create_policy_attachment(session: SessionDep, actor: Writer, body: PolicyAttachmentIn) -> PolicyAttachmentOut:
@@ -148,15 +143,7 @@ def read_policy_attachment_source(attachment_id: str, session: SessionDep, actor
     "/policy-attachments/{attachment_id}/sync",
     operation_id="sync_policy_attachment",
     summary="Read a policy set again",
-    responses=error_responses(
-        PolicyAttachmentNotFound,
-        PolicySetNotFound,
-        PolicySetInvalid,
-        PolicyChangeMustBePerson,
-        GitSourceRefused,
-        GitFetchFailed,
-        OutgoingRefused,
-    ),
+    responses=error_responses(PolicyAttachmentNotFound, *SET_REFUSALS),
 )
 def sync_policy_attachment(attachment_id: str, session: SessionDep, actor: Loosener) -> PolicySyncOut:
     """Pin the attachment to the policy set as it is now. When that moved, approvals become void."""
@@ -168,7 +155,7 @@ def sync_policy_attachment(attachment_id: str, session: SessionDep, actor: Loose
     operation_id="delete_policy_attachment",
     summary="Detach a policy set",
     status_code=204,
-    responses=error_responses(PolicyAttachmentNotFound, PolicyChangeMustBePerson),
+    responses=error_responses(PolicyAttachmentNotFound),
 )
 def delete_policy_attachment(attachment_id: str, session: SessionDep, actor: Loosener) -> None:
     """Delete an attachment. Approvals of plans that it bound become void; checks that it made stay."""

@@ -1,6 +1,9 @@
 """What can go wrong with policy sets and their attachments."""
 
+from app.configurations.errors import GitFetchFailed, GitSourceRefused
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound
+from app.core.outgoing import OutgoingFailed, OutgoingRefused
+from app.executor.errors import ToolMissing
 
 
 class PolicySetNotFound(NotFound):
@@ -50,3 +53,16 @@ class PolicyChangeMustBePerson(Forbidden):
 
     code = "policy_change_must_be_person"
     title = "Only people detach and sync policies"
+
+
+SET_REFUSALS = (
+    PolicySetNotFound,
+    PolicySetUriRefused,
+    PolicySetInvalid,
+    GitSourceRefused,
+    GitFetchFailed,
+    OutgoingRefused,
+    OutgoingFailed,
+    ToolMissing,
+)
+"""Why a policy set can't be read from where its address says, or does not compile."""

@@ -9,7 +9,14 @@ from app.core.http import error_responses
 from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.recovery import service
-from app.state.errors import QuarantineDecided, QuarantineNotFound, StateConflict, StateLocked, StateUnreadable
+from app.state.errors import (
+    QuarantineDecided,
+    QuarantineNotFound,
+    StateConflict,
+    StateEncrypted,
+    StateLocked,
+    StateUnreadable,
+)
 from app.state.schemas import (
     AdoptRequest,
     DiscardRequest,
@@ -20,13 +27,14 @@ from app.state.schemas import (
     StateResource,
     StateVersionOut,
 )
+from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform/recovery", tags=["recovery"])
 Reader = Annotated[Actor, requires(Permission.STATE_READ)]
 Writer = Annotated[Actor, requires(Permission.STATE_WRITE)]
 
 
-@router.get("/quarantine", operation_id="list_quarantined_states")
+@router.get("/quarantine", operation_id="list_quarantined_states", responses=error_responses(WorkspaceNotFound))
 def list_quarantined_states(
     session: SessionDep,
     actor: Reader,
@@ -66,7 +74,7 @@ def download_quarantined_state(
 @router.get(
     "/quarantine/{quarantine_id}/resources",
     operation_id="list_quarantined_resources",
-    responses=error_responses(QuarantineNotFound, QuarantineDecided, StateUnreadable),
+    responses=error_responses(QuarantineNotFound, QuarantineDecided, StateUnreadable, StateEncrypted),
 )
 def list_quarantined_resources(
     quarantine_id: str,
@@ -82,7 +90,7 @@ def list_quarantined_resources(
 @router.get(
     "/quarantine/{quarantine_id}/diff",
     operation_id="diff_quarantined_state",
-    responses=error_responses(QuarantineNotFound, QuarantineDecided, StateUnreadable),
+    responses=error_responses(QuarantineNotFound, QuarantineDecided, StateUnreadable, StateEncrypted),
 )
 def diff_quarantined_state(quarantine_id: str, session: SessionDep, actor: Reader, params: PageDep) -> QuarantineDiff:
     """Return what would differ from the current state if this one were adopted; sensitive values are null."""
@@ -92,7 +100,9 @@ def diff_quarantined_state(quarantine_id: str, session: SessionDep, actor: Reade
 @router.post(
     "/quarantine/{quarantine_id}/adopt",
     operation_id="adopt_quarantined_state",
-    responses=error_responses(QuarantineNotFound, QuarantineDecided, StateLocked, StateConflict, StateUnreadable),
+    responses=error_responses(
+        QuarantineNotFound, QuarantineDecided, StateLocked, StateConflict, StateUnreadable, StateEncrypted
+    ),
 )
 def adopt_quarantined_state(
     quarantine_id: str, body: AdoptRequest, session: SessionDep, actor: Writer

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from app.core.db import SessionDep
-from app.core.errors import NotFound
 from app.core.http import error_responses
 from app.core.idempotency import IdempotencyKey, IdempotencyKeyReused
 from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
-from app.policy.errors import PolicySetInvalid, PolicySetNotFound, PolicySetUriRefused
+from app.policy.errors import SET_REFUSALS
 from app.policy.schemas import PolicyDocument
 from app.rehearsal import playground, service
 from app.rehearsal.errors import (
@@ -29,6 +28,7 @@ from app.rehearsal.schemas import (
     RehearsalResultOut,
 )
 from app.runs.errors import PlanRemoved, RunNotFound
+from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["rehearsal"])
 Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
@@ -41,11 +41,9 @@ Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
     status_code=202,
     response_model=RehearsalOut,
     responses=error_responses(
-        NotFound,
+        WorkspaceNotFound,
         RehearsalInvalid,
-        PolicySetNotFound,
-        PolicySetUriRefused,
-        PolicySetInvalid,
+        *SET_REFUSALS,
         TooManyRehearsals,
         PlaygroundBusy,
         IdempotencyKeyReused,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from app.approvals.errors import (
     AlreadyDecided,
     ApproverMustBePerson,
+    CommentTooLong,
     FingerprintMismatch,
     NotAnApprover,
     NothingToRevoke,
@@ -25,13 +26,16 @@ from app.fence.errors import Halted
 from app.runs import service
 from app.runs.errors import (
     ApprovalRequired,
+    ApprovalsNotCounted,
+    ApprovalsVoid,
+    DestroyNotPermitted,
     GuardRefused,
     IllegalTransition,
     NothingToMigrate,
     NothingToRun,
     OverrideExpired,
     OverrideNotPossible,
-    PlanMoved,
+    PlanRejected,
     PlanRemoved,
     PolicyBlocked,
     PolicyNotBlocking,
@@ -40,6 +44,7 @@ from app.runs.errors import (
     StateBackendUnchanged,
 )
 from app.runs.machine import Kind, Status
+from app.runs.refusing import REFUSALS
 from app.runs.schemas import (
     DecisionRequest,
     EstimateOut,
@@ -53,6 +58,7 @@ from app.runs.schemas import (
     RunOut,
     RunRequest,
 )
+from app.specs.errors import SPEC_REFUSALS, SpecVersionNotFound
 from app.state.errors import (
     StateLineageDiffers,
     StateLocked,
@@ -61,30 +67,34 @@ from app.state.errors import (
     StateVersionNotFound,
     StateVersionPruned,
 )
-from app.workspaces.errors import BackendSettingsInvalid, StateLocationTaken
+from app.workspaces.errors import BackendSettingsInvalid, StateLocationTaken, WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["runs"])
 
 Planner = Annotated[Actor, requires(Permission.RUNS_PLAN)]
 Reader = Annotated[Actor, requires(Permission.RUNS_READ)]
 Approver = Annotated[Actor, requires(Permission.RUNS_APPROVE, unless_person=ApproverMustBePerson)]
-REQUEST_ERRORS = error_responses(RunNotFound, NothingToRun, Halted, IdempotencyKeyReused)
-DECISION_ERRORS = error_responses(
+REQUEST_ERRORS = error_responses(
+    WorkspaceNotFound,
+    SpecVersionNotFound,
+    *SPEC_REFUSALS,
+    NothingToRun,
+    DestroyNotPermitted,
+    Halted,
+    IdempotencyKeyReused,
+)
+_DECIDING = (
     RunNotFound,
     Halted,
-    IllegalTransition,
-    GuardRefused,
-    PolicyBlocked,
-    OverrideExpired,
-    PlanMoved,
-    SpeculativeNeverApplies,
-    ApproverMustBePerson,
+    *REFUSALS,
     NotAnApprover,
     SelfApprovalForbidden,
     FingerprintMismatch,
     AlreadyDecided,
-    NothingToRevoke,
+    CommentTooLong,
 )
+APPROVAL_ERRORS = error_responses(*_DECIDING, PolicyBlocked, OverrideExpired, SpeculativeNeverApplies)
+DISAPPROVAL_ERRORS = error_responses(*_DECIDING, NothingToRevoke)
 
 
 @router.post(
@@ -136,6 +146,7 @@ for _kind in ("plan", "destroy", "refresh"):
     status_code=201,
     response_model=RunOut,
     responses=error_responses(
+        WorkspaceNotFound,
         Halted,
         IdempotencyKeyReused,
         StateLocked,
@@ -168,6 +179,7 @@ def request_rollback(
     status_code=201,
     response_model=RunOut,
     responses=error_responses(
+        WorkspaceNotFound,
         Halted,
         IdempotencyKeyReused,
         StateLocked,
@@ -192,7 +204,7 @@ def request_migration(
     return service.request_migration(session, actor, workspace, wanted, idempotency_key)
 
 
-@router.get("/runs", operation_id="list_runs", summary="List runs")
+@router.get("/runs", operation_id="list_runs", summary="List runs", responses=error_responses(WorkspaceNotFound))
 def list_runs(
     session: SessionDep,
     actor: Reader,
@@ -234,19 +246,19 @@ def get_estimate(run_id: str, session: SessionDep, actor: Reader) -> EstimateOut
     return service.estimate(session, actor, run_id)
 
 
-@router.post("/runs/{run_id}/approve", operation_id="approve_run", summary="Approve", responses=DECISION_ERRORS)
+@router.post("/runs/{run_id}/approve", operation_id="approve_run", summary="Approve", responses=APPROVAL_ERRORS)
 def approve_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor: Approver) -> RunOut:
     """Approve exactly this plan. The approval that makes the quorum queues the apply."""
     return service.approve(session, actor, run_id, wanted)
 
 
-@router.post("/runs/{run_id}/reject", operation_id="reject_run", summary="Reject", responses=DECISION_ERRORS)
+@router.post("/runs/{run_id}/reject", operation_id="reject_run", summary="Reject", responses=DISAPPROVAL_ERRORS)
 def reject_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor: Approver) -> RunOut:
     """Reject this plan. While a person's newest decision is a reject there is no quorum."""
     return service.disapprove(session, actor, run_id, "reject", wanted)
 
 
-@router.post("/runs/{run_id}/revoke", operation_id="revoke_run", summary="Revoke", responses=DECISION_ERRORS)
+@router.post("/runs/{run_id}/revoke", operation_id="revoke_run", summary="Revoke", responses=DISAPPROVAL_ERRORS)
 def revoke_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor: Approver) -> RunOut:
     """Take one's own decision back."""
     return service.disapprove(session, actor, run_id, "revoke", wanted)
@@ -259,12 +271,10 @@ def revoke_run(run_id: str, wanted: DecisionRequest, session: SessionDep, actor:
     responses=error_responses(
         RunNotFound,
         Halted,
-        IllegalTransition,
+        *REFUSALS,
         PolicyNotBlocking,
         OverrideNotPossible,
-        PlanMoved,
         SpeculativeNeverApplies,
-        OverrideMustBePerson,
         SelfOverrideForbidden,
         FingerprintMismatch,
         OverrideReasonMissing,
@@ -305,7 +315,16 @@ def discard_run(
     "/runs/{run_id}/apply",
     operation_id="apply_run",
     summary="Apply",
-    responses=error_responses(RunNotFound, ApprovalRequired, PolicyBlocked, SpeculativeNeverApplies, IllegalTransition),
+    responses=error_responses(
+        RunNotFound,
+        ApprovalRequired,
+        PlanRejected,
+        ApprovalsVoid,
+        ApprovalsNotCounted,
+        PolicyBlocked,
+        SpeculativeNeverApplies,
+        *REFUSALS,
+    ),
 )
 def apply_run(run_id: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.RUNS_APPLY)]) -> RunOut:
     """Return the apply of an approved plan; asking again gives the same one. 409 `approval_required` before."""

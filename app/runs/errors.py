@@ -254,13 +254,6 @@ class SpeculativeNeverApplies(Conflict):
     title = "A speculative plan is never applied"
 
 
-class WorkspaceBusy(Conflict):
-    """The workspace can't be deleted while runs live or its state holds resources."""
-
-    code = "workspace_busy"
-    title = "The workspace is in use"
-
-
 class PlanRemoved(Gone):
     """The run is so old that its plan is not kept any more."""
 

@@ -5,8 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from app.core.db import SessionDep
-from app.core.errors import Forbidden, Invalid, Unauthenticated
-from app.core.http import error_responses
 from app.core.pages import Page
 from app.core.permissions import Actor, Permission, requires
 from app.runs import service
@@ -21,7 +19,6 @@ Manager = Annotated[Actor, requires(Permission.ORGANIZATION_MANAGE)]
     "/queue",
     operation_id="get_queue",
     summary="Read how the queue stands",
-    responses=error_responses(Unauthenticated, Forbidden),
 )
 def get_queue(session: SessionDep, actor: Reader) -> QueueOut:
     """Return how many runs wait and execute, the organization's limit, and what the workers can do."""
@@ -32,7 +29,6 @@ def get_queue(session: SessionDep, actor: Reader) -> QueueOut:
     "/queue/limit",
     operation_id="set_queue_limit",
     summary="Limit how many runs execute at once",
-    responses=error_responses(Unauthenticated, Forbidden, Invalid),
 )
 def set_queue_limit(wanted: QueueLimitIn, session: SessionDep, actor: Manager) -> QueueOut:
     """Set how many runs of the organization execute at once, over all workers; speculative ones count.
@@ -47,7 +43,6 @@ def set_queue_limit(wanted: QueueLimitIn, session: SessionDep, actor: Manager) -
     "/workers",
     operation_id="list_workers",
     summary="List the workers",
-    responses=error_responses(Unauthenticated, Forbidden),
 )
 def list_workers(session: SessionDep, actor: Manager) -> Page[WorkerOut]:
     """List the installation's workers, for admins. Only the organization that operates it hears where they run."""

@@ -11,6 +11,7 @@ from app.runs.errors import (
     ApprovalTakenBack,
     BackendMoved,
     EngineMoved,
+    GuardRefused,
     IllegalTransition,
     NothingToApply,
     OutputsMoved,
@@ -63,6 +64,16 @@ _OVER: dict[Status, type[IllegalTransition]] = {
     Status.APPROVED: AlreadyApproved,
     Status.NO_CHANGES: NothingToApply,
 }
+
+
+REFUSALS: tuple[type[IllegalTransition], ...] = (
+    IllegalTransition,
+    GuardRefused,
+    RunHalted,
+    *_OVER.values(),
+    *MOVED.values(),
+)
+"""All that ``refusal_of`` and the machine may refuse with."""
 
 
 def refusal_of(run: TerraformRun, trigger: Trigger, verb: str) -> IllegalTransition:

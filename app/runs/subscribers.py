@@ -10,7 +10,7 @@ from app.core.jobs import enqueue
 from app.identity.schemas import RightsChanged
 from app.policy.schemas import PoliciesMoved
 from app.runs import claiming, deciding, ending, overriding, repository
-from app.runs.errors import ApprovalRulesMoved, RightsMoved, WorkspaceBusy
+from app.runs.errors import ApprovalRulesMoved, RightsMoved
 from app.runs.machine import FINAL, Status
 from app.runs.settling import REEVALUATE_TASK
 from app.specs.events import HeadMoved
@@ -19,7 +19,7 @@ from app.state.errors import StateLocked
 from app.state.events import OutputSharingChanged, StateMoved
 from app.state.schemas import StateLocking, StateLockReleased
 from app.workspaces import service as workspaces
-from app.workspaces.errors import StateBackendFixed
+from app.workspaces.errors import StateBackendFixed, WorkspaceBusy
 from app.workspaces.schemas import (
     ApprovalRulesChanged,
     EnginePinChanged,

@@ -4,20 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from app.configurations.errors import (
-    ConfigurationChanged,
-    ConfigurationNotFound,
-    ModuleNotFound,
-    NoConfigurationFiles,
-    SourceNotFetchable,
-)
 from app.core.db import SessionDep
 from app.core.http import error_responses
 from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.specs import service
 from app.specs.errors import (
-    SpecInvalid,
+    SPEC_REFUSALS,
     SpecNameMismatch,
     SpecTooLarge,
     SpecUnreadable,
@@ -130,15 +123,10 @@ def get_stack(
     operation_id="push_spec",
     summary="Push a spec",
     responses=error_responses(
-        SpecInvalid,
         SpecUnreadable,
         SpecTooLarge,
         SpecNameMismatch,
-        ModuleNotFound,
-        NoConfigurationFiles,
-        SourceNotFetchable,
-        ConfigurationNotFound,
-        ConfigurationChanged,
+        *SPEC_REFUSALS,
     ),
     openapi_extra=_SPEC_BODY,
 )

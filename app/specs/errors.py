@@ -1,5 +1,15 @@
 """What can be wrong with a stack or its spec."""
 
+from app.configurations.errors import (
+    ArchiveRefused,
+    ArchiveTooLarge,
+    ConfigurationChanged,
+    ConfigurationNotFound,
+    ConfigurationRemoved,
+    ModuleNotFound,
+    NoConfigurationFiles,
+    SourceNotFetchable,
+)
 from app.core.errors import Conflict, Invalid, NotFound, PayloadTooLarge
 
 
@@ -57,3 +67,17 @@ class SpecVersionsUnrelated(Invalid):
 
     code = "spec_versions_unrelated"
     title = "The versions belong to different stacks"
+
+
+SPEC_REFUSALS = (
+    SpecInvalid,
+    ModuleNotFound,
+    NoConfigurationFiles,
+    SourceNotFetchable,
+    ArchiveRefused,
+    ArchiveTooLarge,
+    ConfigurationNotFound,
+    ConfigurationRemoved,
+    ConfigurationChanged,
+)
+"""Why a spec that can be read is refused: by itself, or by the configuration that it names."""

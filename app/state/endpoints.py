@@ -30,12 +30,17 @@ from app.state.schemas import (
     StateVersionOut,
     UnlockRequest,
 )
+from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["state"])
 Reader = Annotated[Actor, requires(Permission.STATE_READ)]
 
 
-@router.get("/workspaces/{workspace}/state-versions", operation_id="list_state_versions")
+@router.get(
+    "/workspaces/{workspace}/state-versions",
+    operation_id="list_state_versions",
+    responses=error_responses(WorkspaceNotFound),
+)
 def list_state_versions(workspace: str, session: SessionDep, actor: Reader, params: PageDep) -> Page[StateVersionOut]:
     """List a workspace's state versions, newest first."""
     return service.versions(session, actor, workspace, params)
@@ -125,7 +130,11 @@ def diff_state_versions(
     return service.diff(session, actor, version_id, other_id, params)
 
 
-@router.get("/workspaces/{workspace}/outputs", operation_id="get_workspace_outputs")
+@router.get(
+    "/workspaces/{workspace}/outputs",
+    operation_id="get_workspace_outputs",
+    responses=error_responses(WorkspaceNotFound),
+)
 def get_workspace_outputs(workspace: str, session: SessionDep, actor: Reader) -> list[Output]:
     """Return the outputs of a workspace's newest state; sensitive values are null."""
     return service.current_outputs(session, actor, workspace)
@@ -149,7 +158,7 @@ def download_state_version(
     "/workspaces/{workspace}/state-lock/release",
     operation_id="release_orphaned_lock",
     status_code=204,
-    responses=error_responses(StateLocked),
+    responses=error_responses(WorkspaceNotFound, StateLocked),
 )
 def release_orphaned_lock(
     workspace: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.STATE_UNLOCK)]
@@ -158,13 +167,19 @@ def release_orphaned_lock(
     service.release_orphaned(session, actor, workspace)
 
 
-@router.get("/workspaces/{workspace}/state-lock", operation_id="get_state_lock")
+@router.get(
+    "/workspaces/{workspace}/state-lock", operation_id="get_state_lock", responses=error_responses(WorkspaceNotFound)
+)
 def get_state_lock(workspace: str, session: SessionDep, actor: Reader) -> LockOut | None:
     """Return who holds the state lock; null when nobody does."""
     return service.lock_of(session, actor, workspace)
 
 
-@router.post("/workspaces/{workspace}/state-lock", operation_id="lock_state", responses=error_responses(StateLocked))
+@router.post(
+    "/workspaces/{workspace}/state-lock",
+    operation_id="lock_state",
+    responses=error_responses(WorkspaceNotFound, StateLocked),
+)
 def lock_state(
     workspace: str, body: LockRequest, session: SessionDep, actor: Annotated[Actor, requires(Permission.STATE_WRITE)]
 ) -> LockOut:
@@ -176,7 +191,7 @@ def lock_state(
     "/workspaces/{workspace}/state-lock",
     operation_id="unlock_state",
     status_code=204,
-    responses=error_responses(StateNotLocked, NotYourLock),
+    responses=error_responses(WorkspaceNotFound, StateNotLocked, StateLocked, NotYourLock),
 )
 def unlock_state(
     workspace: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.STATE_WRITE)]
@@ -189,7 +204,7 @@ def unlock_state(
     "/workspaces/{workspace}/state-lock/force-unlock",
     operation_id="force_unlock_state",
     status_code=204,
-    responses=error_responses(StateNotLocked, StateLocked),
+    responses=error_responses(WorkspaceNotFound, StateNotLocked, StateLocked),
 )
 def force_unlock_state(
     workspace: str,
@@ -201,13 +216,21 @@ def force_unlock_state(
     service.force_unlock(session, actor, workspace, body)
 
 
-@router.get("/workspaces/{workspace}/state-retention", operation_id="get_state_retention")
+@router.get(
+    "/workspaces/{workspace}/state-retention",
+    operation_id="get_state_retention",
+    responses=error_responses(WorkspaceNotFound),
+)
 def get_state_retention(workspace: str, session: SessionDep, actor: Reader) -> Retention:
     """Return how long the content of old state versions is kept; nulls keep everything."""
     return service.retention(session, actor, workspace)
 
 
-@router.put("/workspaces/{workspace}/state-retention", operation_id="set_state_retention")
+@router.put(
+    "/workspaces/{workspace}/state-retention",
+    operation_id="set_state_retention",
+    responses=error_responses(WorkspaceNotFound),
+)
 def set_state_retention(
     workspace: str, body: Retention, session: SessionDep, actor: Annotated[Actor, requires(Permission.STATE_WRITE)]
 ) -> Retention:

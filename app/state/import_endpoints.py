@@ -12,16 +12,27 @@ from app.core.permissions import Actor, Permission, requires
 from app.fence.errors import Halted
 from app.state import service
 from app.state.backend_endpoints import whole_body
+from app.state.backend_errors import StateTruncated
 from app.state.errors import (
     HcpAddressRefused,
     HcpStateMissing,
+    StateConflict,
     StateElsewhere,
     StateEncrypted,
     StateExists,
     StateLocked,
     StateUnreadable,
 )
-from app.state.hcp_errors import HcpForbidden, HcpNotFound, HcpRateLimited, HcpUnauthorized, HcpUnavailable
+from app.state.hcp_errors import (
+    HcpConflict,
+    HcpForbidden,
+    HcpInvalid,
+    HcpNotFound,
+    HcpRateLimited,
+    HcpUnauthorized,
+    HcpUnavailable,
+    HcpUnexpected,
+)
 from app.state.hcp_import_schemas import HcpImportOut, HcpImportRequest
 from app.state.schemas import StateVersionOut
 from app.workspaces.errors import WorkspaceNotFound
@@ -35,6 +46,7 @@ _REFUSALS = (
     StateElsewhere,
     StateExists,
     StateLocked,
+    StateConflict,
     Halted,
     PayloadTooLarge,
     IdempotencyKeyReused,
@@ -53,7 +65,7 @@ _STATE_FILE = {
     summary="Import a state file",
     status_code=201,
     response_model=StateVersionOut,
-    responses=error_responses(*_REFUSALS),
+    responses=error_responses(*_REFUSALS, StateTruncated),
     openapi_extra=_STATE_FILE,
 )
 def import_state(
@@ -80,6 +92,9 @@ def import_state(
         HcpUnauthorized,
         HcpForbidden,
         HcpNotFound,
+        HcpConflict,
+        HcpInvalid,
+        HcpUnexpected,
         HcpRateLimited,
         HcpUnavailable,
     ),

@@ -7,13 +7,17 @@ from fastapi import APIRouter
 from app.core.db import SessionDep
 from app.core.http import error_responses
 from app.core.permissions import Actor, Permission, requires
+from app.specs.errors import SpecVersionNotFound, StackNotFound
 from app.workspaces import service
 from app.workspaces.errors import (
     BackendSettingsInvalid,
+    RulesMustBePerson,
     StateBackendFixed,
     StateLocationTaken,
+    TagsAreRules,
     VariableNotFound,
     VariableRefused,
+    WorkspaceBusy,
     WorkspaceExists,
     WorkspaceHalted,
     WorkspaceNotFound,
@@ -31,6 +35,8 @@ from app.workspaces.schemas import (
 router = APIRouter(prefix="/terraform/workspaces", tags=["workspaces"])
 Reader = Annotated[Actor, requires(Permission.WORKSPACES_READ)]
 Writer = Annotated[Actor, requires(Permission.WORKSPACES_WRITE)]
+_SETTINGS = (SpecVersionNotFound, StateLocationTaken, BackendSettingsInvalid, RulesMustBePerson, TagsAreRules)
+"""What is wrong with the settings that a workspace is given, when it is made and later."""
 
 
 @router.post(
@@ -38,7 +44,7 @@ Writer = Annotated[Actor, requires(Permission.WORKSPACES_WRITE)]
     operation_id="create_workspace",
     summary="Create a workspace",
     status_code=201,
-    responses=error_responses(WorkspaceExists, StateLocationTaken, BackendSettingsInvalid),
+    responses=error_responses(WorkspaceExists, StackNotFound, *_SETTINGS),
 )
 def create_workspace(wanted: NewWorkspace, session: SessionDep, actor: Writer) -> WorkspaceOut:
     """Create a workspace of a stack, with its rules."""
@@ -60,9 +66,7 @@ def get_workspace(workspace: str, session: SessionDep, actor: Reader) -> Workspa
     "/{workspace}",
     operation_id="change_workspace",
     summary="Change a workspace's settings",
-    responses=error_responses(
-        WorkspaceNotFound, WorkspaceExists, StateBackendFixed, StateLocationTaken, BackendSettingsInvalid
-    ),
+    responses=error_responses(WorkspaceNotFound, WorkspaceExists, StateBackendFixed, *_SETTINGS),
 )
 def change_workspace(workspace: str, wanted: WorkspaceChange, session: SessionDep, actor: Writer) -> WorkspaceOut:
     """Change what the request names. Changed rules void approvals; another head supersedes waiting plans."""
@@ -74,14 +78,19 @@ def change_workspace(workspace: str, wanted: WorkspaceChange, session: SessionDe
     operation_id="delete_workspace",
     summary="Delete a workspace",
     status_code=204,
-    responses=error_responses(WorkspaceNotFound, WorkspaceHalted),
+    responses=error_responses(WorkspaceNotFound, WorkspaceHalted, WorkspaceBusy),
 )
 def delete_workspace(workspace: str, session: SessionDep, actor: Writer) -> None:
     """Delete a workspace that has no living run and no resources in its state."""
     service.delete(session, actor, workspace)
 
 
-@router.get("/{workspace}/variables", operation_id="list_variables", summary="List variables")
+@router.get(
+    "/{workspace}/variables",
+    operation_id="list_variables",
+    summary="List variables",
+    responses=error_responses(WorkspaceNotFound),
+)
 def list_variables(
     workspace: str, session: SessionDep, actor: Annotated[Actor, requires(Permission.VARIABLES_READ)]
 ) -> list[VariableOut]:

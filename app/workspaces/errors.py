@@ -24,6 +24,13 @@ class WorkspaceHalted(Conflict):
     title = "A halt stands over the workspace"
 
 
+class WorkspaceBusy(Conflict):
+    """The workspace can't be deleted while runs live or its state holds resources."""
+
+    code = "workspace_busy"
+    title = "The workspace is in use"
+
+
 class BackendSettingsInvalid(Invalid):
     """A setting of the state backend is missing, unknown, wrong, or a secret; ``errors`` names each."""
 

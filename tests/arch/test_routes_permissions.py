@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
+from app.core.openapi import api_routes
 from app.core.permissions import PERSON_ONLY, Permission, PermissionCheck, PublicMarker, SignedInCheck
 from app.identity.roles import PERMISSIONS, Role
-from app.main import api_routes
 from tests.support import people, tenancy
 from tests.support.application import application
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.main import api_routes
+from app.core.openapi import api_routes
 from app.runs import transition as transitions
 from app.runs.machine import Decision, Status, Trigger
 from app.runs.transition import transition

@@ -4,8 +4,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from app.core.openapi import api_routes
 from app.core.permissions import Permission, PermissionCheck
-from app.main import api_routes
 from tests.arch.test_routes_permissions import ROUTES, _nowhere, _permission, _send
 from tests.support import people
 from tests.support.application import application

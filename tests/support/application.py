@@ -7,6 +7,7 @@ from app.core import permissions
 from app.core.settings import get_settings
 from app.identity.resolver import resolve
 from app.main import create_app
+from tests.support.declared import OnlyWhatIsDeclared
 
 _made: dict[tuple[object, ...], FastAPI] = {}
 
@@ -20,6 +21,7 @@ def application() -> FastAPI:
     read = (settings.url, settings.frontend_dir, settings.max_upload_bytes, settings.max_state_bytes)
     if read not in _made:
         _made[read] = create_app()
+        _made[read].add_middleware(OnlyWhatIsDeclared, document=_made[read].openapi)
     registry.connect()
     permissions.set_resolver(resolve)
     return _made[read]
