@@ -5,16 +5,14 @@ Terraform).
 """
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import JsonValue
 
 from app.core.errors import AppError, Conflict
 from app.executor import documents
 from app.executor.errors import EngineStopped
-
-if TYPE_CHECKING:
-    from app.runner.pipeline import Context
+from app.runner.context import Context
 
 
 class StateNotKept(Conflict):
@@ -42,7 +40,7 @@ def position(state: bytes | None) -> tuple[str | None, int]:
     return document.get("lineage"), int(document.get("serial", 0))
 
 
-def take_copy(context: "Context") -> bytes | None:
+def take_copy(context: Context) -> bytes | None:
     """Return the state that lies in the backend, once Sluice has a copy of it; None when there is none.
 
     A state that Sluice has not seen becomes a state version: it was there before, or moved outside. Raises
@@ -68,7 +66,7 @@ def take_copy(context: "Context") -> bytes | None:
     return pulled
 
 
-def keep(context: "Context", *, before: bytes | None, is_done: bool) -> str | None:
+def keep(context: Context, *, before: bytes | None, is_done: bool) -> str | None:
     """Store what an apply left, when it is new. Returns the id of the state version that is current now.
 
     With the managed backend the engine sends its state by itself: what is left here is only what it could not send.
@@ -91,7 +89,7 @@ def keep(context: "Context", *, before: bytes | None, is_done: bool) -> str | No
     return answer.state_version_id
 
 
-def _pull(context: "Context", *, is_done: bool) -> bytes | None:
+def _pull(context: Context, *, is_done: bool) -> bytes | None:
     try:
         try:
             return context.engine.pull_state()

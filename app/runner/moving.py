@@ -10,8 +10,9 @@ from app.core.canonical import is_same_document
 from app.core.errors import Conflict
 from app.executor.engine import Engine, Inputs
 from app.runner import keeping, pipeline
+from app.runner.context import Context
 from app.runner.keeping import StateNotKept
-from app.runner.pipeline import Context, KindUnsupported
+from app.runner.pipeline import KindUnsupported
 from app.runner.port import SERVED, ApplyOutcome, MovePlan, PlanOutcome, RunnerJob, StateAnswer
 
 
