@@ -73,7 +73,7 @@ export interface Counts {
 
 export const NO_COUNTS: Counts = { add: 0, change: 0, replace: 0, destroy: 0 };
 
-export interface CountPart {
+interface CountPart {
   key: "add" | "change" | "replace" | "destroy";
   sign: string;
   n: number;

@@ -1,4 +1,4 @@
-export interface AddressParts {
+interface AddressParts {
   /** `module.ledger.module.db`, or empty for the root module. */
   module: string;
   type: string;

@@ -1,6 +1,6 @@
 import { useEffect, useSyncExternalStore } from "react";
 
-export interface Crumb {
+interface Crumb {
   label: string;
   to?: string;
   code?: boolean;

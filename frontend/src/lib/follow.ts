@@ -1,5 +1,5 @@
 /** How the follower is told of now: by the server's own word, or by asking again and again. */
-export type Way = "live" | "polling";
+type Way = "live" | "polling";
 
 /** What is followed, and where it goes. */
 export interface Source {

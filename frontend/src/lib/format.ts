@@ -94,11 +94,6 @@ export function fingerprint(digest: string): string {
   return digest.replace(/^[a-z0-9-]+:/, "").slice(0, 16).replace(/(.{4})(?=.)/g, "$1 ");
 }
 
-export function initials(name: string): string {
-  const words = name.trim().split(/[\s._@-]+/).filter(Boolean);
-  return ((words[0]?.[0] ?? "") + (words.length > 1 ? (words.at(-1)?.[0] ?? "") : "")).toUpperCase();
-}
-
 /** `1.4 MB`. Takes bytes. */
 export function bytes(n: number): string {
   if (n < 1000) return `${n} B`;

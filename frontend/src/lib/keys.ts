@@ -6,7 +6,7 @@ export type KeyMap = Record<string, ((event: KeyboardEvent) => void) | undefined
 const SWITCH = "sluice.single-keys";
 const listeners = new Set<() => void>();
 
-export function singleKeysOn(): boolean {
+function singleKeysOn(): boolean {
   return localStorage.getItem(SWITCH) !== "off";
 }
 

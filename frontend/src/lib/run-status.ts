@@ -1,7 +1,5 @@
 /** What a run's status is called, and what it means to a person. */
 
-export type RunKind = "plan" | "destroy" | "refresh" | "rollback" | "migration" | "apply";
-
 export type RunStatus =
   | "queued"
   | "running"
@@ -19,7 +17,7 @@ export type RunStatus =
 export type Tone = "wait" | "change" | "create" | "destroy" | "read";
 export type StatusShape = "pause" | "ring" | "shield" | "halt" | "error" | "check" | "equal" | "history" | "trash" | "clock" | "cancel" | "eye";
 
-export interface StatusLook {
+interface StatusLook {
   word: string;
   tone: Tone;
   shape: StatusShape;

@@ -22,7 +22,7 @@ export function ModuleRow({ module, open, onToggle }: { module: ModuleNode; open
   );
 }
 
-export interface ResourceRowProps {
+interface ResourceRowProps {
   node: ResourceNode;
   open: boolean;
   current: boolean;

@@ -10,7 +10,7 @@ export const ACTION_TEXT: Record<ActionTone, string> = {
   destroy: "text-destroy",
   read: "text-read",
 };
-export const ACTION_GROUND: Record<ActionTone, string> = {
+const ACTION_GROUND: Record<ActionTone, string> = {
   create: "bg-create-bg",
   change: "bg-change-bg",
   replace: "bg-replace-bg",

@@ -12,7 +12,7 @@ function spans(before: DiffLine | undefined, after: DiffLine | undefined): { bef
   return span ? { before: { start: span.start, end: span.endBefore }, after: { start: span.start, end: span.endAfter } } : { before: null, after: null };
 }
 
-export function LineText({ line, span }: { line: DiffLine; span: Span | null }) {
+function LineText({ line, span }: { line: DiffLine; span: Span | null }) {
   return (
     <span className="pr-3 whitespace-pre">
       {line.kind === "same" ? null : <span className="sr-only">{line.kind === "add" ? "added: " : "removed: "}</span>}
@@ -40,7 +40,7 @@ export function UnifiedLine({ line, span }: { line: DiffLine; span: Span | null 
 }
 
 /** Pairs the removed and the added lines of each block of changes. */
-export function pairLines(lines: readonly DiffLine[]): { left: DiffLine | undefined; right: DiffLine | undefined }[] {
+function pairLines(lines: readonly DiffLine[]): { left: DiffLine | undefined; right: DiffLine | undefined }[] {
   const out: { left: DiffLine | undefined; right: DiffLine | undefined }[] = [];
   let removed: DiffLine[] = [];
   let added: DiffLine[] = [];

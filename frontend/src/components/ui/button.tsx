@@ -19,7 +19,7 @@ const SIZES: Record<Size, string> = {
   32: "h-8 px-3 text-13 max-sm:h-11 max-sm:px-4",
 };
 
-export interface ButtonProps extends ComponentProps<"button"> {
+interface ButtonProps extends ComponentProps<"button"> {
   look?: Look;
   size?: Size;
   icon?: ReactNode;

@@ -3,7 +3,7 @@ import { Search } from "lucide-react";
 import { cx } from "@/lib/cx";
 import { Kbd } from "./kbd";
 
-export const CONTROL = "w-full rounded-ctl border border-ctl bg-surface px-2.5 text-13 text-ink outline-none focus:border-focus focus:ring-1 focus:ring-focus disabled:bg-sunken disabled:text-ink-3";
+const CONTROL = "w-full rounded-ctl border border-ctl bg-surface px-2.5 text-13 text-ink outline-none focus:border-focus focus:ring-1 focus:ring-focus disabled:bg-sunken disabled:text-ink-3";
 
 export function Input({ className, ...rest }: ComponentProps<"input">) {
   return <input autoComplete="off" spellCheck={false} {...rest} className={cx(CONTROL, "h-8 max-sm:h-11 max-sm:text-16", className)} />;

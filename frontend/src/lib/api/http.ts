@@ -1,7 +1,7 @@
 import { heard, setLive } from "@/lib/live";
 
 /** A problem document (RFC 9457) as it left the API, or what stands for it when no answer came. */
-export interface Problem {
+interface Problem {
   type: string;
   title: string;
   status: number;
@@ -50,7 +50,7 @@ export function onSignedOut(tell: () => void): () => void {
 
 type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>;
 
-export interface RequestOptions {
+interface RequestOptions {
   query?: Query | undefined;
   body?: unknown;
   /** Sent as it is in the place of a body that is written as JSON: a file keeps every byte. */

@@ -67,7 +67,3 @@ export function overrideRun(id: string, body: { reason: string; expires_in_secon
 export function stopRun(id: string, verb: "discard" | "cancel", reason: string): Promise<Run> {
   return http.post<Run>(`/terraform/runs/${id}/${verb}`, reason ? { reason } : {});
 }
-
-export function applyRun(id: string): Promise<Run> {
-  return http.post<Run>(`/terraform/runs/${id}/apply`);
-}

@@ -82,7 +82,7 @@ export const stateRowsQuery = (search: string) =>
     placeholderData: keepPreviousData,
   });
 
-export interface RollbackBody {
+interface RollbackBody {
   state_version_id: string;
   message?: string;
 }
@@ -103,7 +103,7 @@ export const setBackend = (workspace: string, body: BackendBody) => http.patch<W
 
 export const importFile = (workspace: string, file: Blob, idempotencyKey: string) => http.upload<StateVersion>(`/terraform/workspaces/${workspace}/state-import`, file, idempotencyKey);
 
-export interface HcpImportBody {
+interface HcpImportBody {
   organization: string;
   workspace: string;
   token: string;

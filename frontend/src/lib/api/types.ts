@@ -21,7 +21,6 @@ export type RunListItem = With<Schemas["RunListItem"], { summary: RunSummary | n
 export type QueuePlace = Schemas["QueuePlace"];
 export type Queue = Schemas["QueueOut"];
 export type Worker = Schemas["WorkerOut"];
-export type Timing = Schemas["Timing"];
 export type Estimate = Schemas["EstimateOut"];
 export type PolicyCheck = Schemas["PolicyCheckOut"];
 export type Override = Schemas["OverrideOut"];
@@ -35,7 +34,7 @@ export interface Diagnostic {
   address?: string | null;
 }
 
-export interface ProofOfDeath {
+interface ProofOfDeath {
   kind: string;
   at: string;
   pid?: number | null;
@@ -86,7 +85,7 @@ export interface PlanOutput {
 }
 
 /** Of a run that moves a state: from where to where. */
-export interface StateChangeView {
+interface StateChangeView {
   kind: string;
   from: { lineage?: string; serial?: number; state_backend?: string; state_backend_settings?: Record<string, unknown>; resource_count?: number };
   to: { lineage?: string; serial?: number; number?: number; state_backend?: string | null; state_backend_settings?: Record<string, unknown> | null; is_empty?: boolean };
@@ -138,7 +137,7 @@ export type Halts = With<Schemas["HaltsOut"], { active: Halt[]; ending: Halt[] }
 export type SiblingCall = Schemas["SiblingCall"];
 export type Drill = With<Schemas["DrillOut"], { actor: Who }>;
 export type InboxItem = With<Schemas["InboxItem"], { run: RunListItem; lock: Lock | null }>;
-export type InboxGroup = With<Schemas["InboxGroup"], { items: InboxItem[] }>;
+type InboxGroup = With<Schemas["InboxGroup"], { items: InboxItem[] }>;
 export type Inbox = With<Schemas["Inbox"], { groups: InboxGroup[] }>;
 export type Stack = Schemas["StackOut"];
 export type SpecVersion = Schemas["SpecVersionOut"];

@@ -3,7 +3,7 @@ import { type DiffLine, diffLines } from "./lines";
 export type Json = string | number | boolean | null | Json[] | JsonObject;
 
 // An alias of Record can't name itself.
-export interface JsonObject {
+interface JsonObject {
   [key: string]: Json;
 }
 

@@ -44,7 +44,7 @@ function noteOf(resource: PlanResource, action: Action, forcedBy: readonly strin
   return parts.length > 0 ? parts.join(" · ") : null;
 }
 
-export function resourceNode(resource: PlanResource): ResourceNode {
+function resourceNode(resource: PlanResource): ResourceNode {
   const action = planAction(resource.action, resource.replace_order);
   const lines = attributeLines(resource.attributes);
   const forcedBy = lines.filter((line) => line.forces).map((line) => line.path);

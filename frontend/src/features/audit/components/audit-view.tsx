@@ -13,7 +13,7 @@ import { moment } from "@/lib/format";
 import { EventDialog } from "./event-dialog";
 import { ExportButton } from "./export";
 
-export interface AuditSearch {
+interface AuditSearch {
   action?: string;
   target?: string;
   actor?: string;

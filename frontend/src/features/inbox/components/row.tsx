@@ -22,7 +22,7 @@ function Outcome({ item: { run, lock, resources } }: { item: InboxItem }) {
 }
 
 /** The count of approvals has its own column; then who asked says more. */
-export function becauseWords({ run, why }: InboxItem): string {
+function becauseWords({ run, why }: InboxItem): string {
   return /^\d+ of \d+ approvals?\.?$/.test(why) ? `requested by ${run.requested_by.name}` : why;
 }
 

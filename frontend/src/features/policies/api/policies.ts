@@ -39,7 +39,7 @@ export const pinnedSourceQuery = (attachment: Pick<PolicyAttachment, "id" | "bun
     staleTime: Infinity,
   });
 
-export interface AttachBody {
+interface AttachBody {
   policy_set_uri: string;
   enforcement_level: Level;
   workspace?: string;
@@ -59,7 +59,7 @@ export const plannedRunsQuery = queryOptions({
   staleTime: 10_000,
 });
 
-export interface DraftBody {
+interface DraftBody {
   files: Record<string, string>;
   data?: string;
 }

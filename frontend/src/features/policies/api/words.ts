@@ -1,6 +1,6 @@
 import type { PolicyAttachment } from "@/lib/api/types";
 
-export type SourceKind = "shipped" | "uploaded" | "git";
+type SourceKind = "shipped" | "uploaded" | "git";
 
 export function sourceKind(uri: string): SourceKind {
   if (uri.startsWith("upload:")) return "uploaded";

@@ -6,7 +6,7 @@ import type { Mark } from "@/features/policies/editor/setup";
 import { bodyOf, type Draft } from "./store";
 
 /** What follows a value once it has been still for a while. */
-export function useSettled<T>(value: T, ms: number): T {
+function useSettled<T>(value: T, ms: number): T {
   const [settled, setSettled] = useState(value);
   useEffect(() => {
     const timer = setTimeout(() => setSettled(value), ms);

@@ -2,7 +2,7 @@ import { type Action, type ActionTone, actionLook, planAction } from "@/lib/acti
 import type { Estimate, PlanResource } from "@/lib/api/types";
 import type { ApplyEvent } from "@/features/runs/log/events";
 
-export interface Segment {
+interface Segment {
   /** Milliseconds since the apply's first event. */
   from: number;
   to: number | null;

@@ -24,7 +24,7 @@ function MoveTarget({ run }: { run: Run }) {
   return <span className="font-medium">{moveTarget(run)}</span>;
 }
 
-export interface HeaderProps {
+interface HeaderProps {
   run: Run;
   /** What is at work or was last: the apply once there is one. */
   shown: RunListItem;

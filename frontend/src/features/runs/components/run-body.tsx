@@ -30,7 +30,7 @@ export interface Views {
   progress: ApplyProgress;
 }
 
-export function tabItems({ run, child, plan, tree }: RunData, views: Views): TabItem[] {
+function tabItems({ run, child, plan, tree }: RunData, views: Views): TabItem[] {
   const changed = tree.reduce((sum, module) => sum + module.resources.length, 0);
   const failed = latestChecks(run.policy_checks).filter((check) => check.outcome !== "passed").length;
   const outputs = run.output_changes || (plan?.outputs.filter((each) => each.action !== "no-op").length ?? 0);

@@ -11,7 +11,7 @@ import type { ChangeView } from "@/components/changes/use-change-view";
 import { gate } from "./gate";
 import { SeenPips } from "./seen-pips";
 
-export interface DecisionBarProps {
+interface DecisionBarProps {
   run: Run;
   view: ChangeView;
   busy: boolean;

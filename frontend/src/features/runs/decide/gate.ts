@@ -3,7 +3,7 @@ import { blocking } from "@/lib/plan/blocking";
 import { isMove, moveTarget } from "@/lib/plan/moving";
 import type { ResourceNode } from "@/lib/plan/tree";
 
-export interface Gate {
+interface Gate {
   /** Whether the plan takes something away, so that seeing and typing are asked for. */
   destructive: boolean;
   /** What Approve is called: it names its consequence. */

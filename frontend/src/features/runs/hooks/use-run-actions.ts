@@ -72,5 +72,3 @@ export function useRunActions(run: Run, child: Run | undefined) {
     },
   };
 }
-
-export type RunActions = ReturnType<typeof useRunActions>;

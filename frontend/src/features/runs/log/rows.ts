@@ -5,7 +5,7 @@ export type LogRow =
   | { kind: "line"; line: number }
   | { kind: "fold"; first: number; count: number };
 
-export interface RowOptions {
+interface RowOptions {
   /** Phases whose lines are hidden. */
   closed: ReadonlySet<number>;
   /** Whether repeated “Still …” lines fold. */

@@ -24,7 +24,7 @@ export interface LogPhase {
 }
 
 /** “Still …” lines of one phase that follow each other. */
-export interface Stills {
+interface Stills {
   first: number;
   count: number;
 }
@@ -59,7 +59,7 @@ function saidAlready({ data }: ProgressRecord): boolean {
   return data.type === "run.error" && data.code === "engine_failed";
 }
 
-export function levelOf(text: string, data: Record<string, unknown>, stream: string): Level {
+function levelOf(text: string, data: Record<string, unknown>, stream: string): Level {
   const level = data.level ?? data["@level"] ?? (data.diagnostic as { severity?: string } | undefined)?.severity;
   if (level === "error" || ERROR.test(text)) return "error";
   if (level === "warn" || level === "warning" || WARNING.test(text)) return "warning";

@@ -4,7 +4,7 @@ import { Follower, type Openers } from "@/lib/follow";
 import { setLive } from "@/lib/live";
 import type { LogStore } from "./store";
 
-export interface StreamOptions extends Openers {
+interface StreamOptions extends Openers {
   /** Called when the run's status or phase moved. */
   onRun: () => void;
   /** Tells the top bar; off for a log that is only looked at. */

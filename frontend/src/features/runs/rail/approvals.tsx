@@ -28,7 +28,7 @@ function DecisionRow({ decision }: { decision: Decision }) {
   );
 }
 
-export interface ApprovalsProps {
+interface ApprovalsProps {
   run: Run;
   fourEyesOff: boolean;
   onRevoke: (() => void) | null;

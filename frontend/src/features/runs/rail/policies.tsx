@@ -34,7 +34,7 @@ export function FailedCheck({ check, overridden = false }: { check: PolicyCheck;
   );
 }
 
-export function passedWords(passed: readonly PolicyCheck[]): string {
+function passedWords(passed: readonly PolicyCheck[]): string {
   const levels = ["hard-mandatory", "soft-mandatory", "advisory"];
   return listed(levels.map((level) => ({ level, n: passed.filter((check) => check.enforcement_level === level).length })).filter((each) => each.n > 0).map((each) => `${each.n} ${each.level}`));
 }

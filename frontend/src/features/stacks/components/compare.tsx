@@ -6,12 +6,12 @@ import { SideBySide, Unified } from "@/components/domain/diff-lines";
 import { Skeleton } from "@/components/ui/bits";
 import { Segmented } from "@/components/ui/tabs";
 import { diffQuery } from "@/features/stacks/api/stacks";
+import type { StackSearch } from "@/features/stacks/search";
 import { explain } from "@/lib/api/http";
 import type { SpecDiff, SpecVersion } from "@/lib/api/types";
 import { cx } from "@/lib/cx";
 import { diffJson, type Json } from "@/lib/diff/json";
 import { plural, shortDigest } from "@/lib/format";
-import type { StackSearch } from "./stack-view";
 
 type Change = SpecDiff["changes"][number];
 

@@ -4,18 +4,13 @@ import { StatusText } from "@/components/domain/status";
 import { Empty, Fact, SectionHead } from "@/components/ui/bits";
 import { LinkTabs } from "@/components/ui/tabs";
 import { pinnedQuery, stackQuery, versionsQuery } from "@/features/stacks/api/stacks";
+import type { StackSearch } from "@/features/stacks/search";
 import type { SpecVersion, WorkspaceRow } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { moment, plural, shortDigest } from "@/lib/format";
 import { Compare } from "./compare";
 import { DocumentView } from "./document";
-
-export interface StackSearch {
-  tab?: string;
-  a?: string;
-  b?: string;
-}
 
 const nameOf = (version: SpecVersion) => (version.number ? `v${version.number}` : shortDigest(version.hash));
 

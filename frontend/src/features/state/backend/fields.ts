@@ -1,6 +1,6 @@
 export type Backend = "managed" | "local" | "s3" | "azurerm" | "gcs" | "hcp";
 
-export interface BackendField {
+interface BackendField {
   name: string;
   label: string;
   hint?: string;
@@ -8,7 +8,7 @@ export interface BackendField {
   required: boolean;
 }
 
-export interface BackendKind {
+interface BackendKind {
   id: Backend;
   label: string;
   about: string;

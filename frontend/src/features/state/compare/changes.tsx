@@ -22,7 +22,7 @@ export interface Differences {
   items: readonly StateChange[];
 }
 
-export interface MoreChanges {
+interface MoreChanges {
   load: () => void;
   busy: boolean;
 }

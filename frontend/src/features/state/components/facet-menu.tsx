@@ -5,7 +5,7 @@ import { Popover } from "@/components/ui/menu";
 import { cx } from "@/lib/cx";
 import { count } from "@/lib/format";
 
-export interface FacetOption {
+interface FacetOption {
   value: string;
   label: string;
   count: number;

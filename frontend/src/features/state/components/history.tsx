@@ -55,7 +55,7 @@ export function History({ workspace }: { workspace: Workspace }) {
 }
 
 /** What the newest version says of itself. */
-export function CurrentStrip({ version }: { version: StateVersion }) {
+function CurrentStrip({ version }: { version: StateVersion }) {
   const now = useNow();
   return (
     <FactStrip>
@@ -113,7 +113,7 @@ function Versions({ workspace, versions, more, busy }: { workspace: Workspace; v
 }
 
 /** The two that were chosen, older first; without a choice the newest and the one before it. */
-export function pairOf(versions: readonly StateVersion[], picked: readonly string[]): [StateVersion, StateVersion] | null {
+function pairOf(versions: readonly StateVersion[], picked: readonly string[]): [StateVersion, StateVersion] | null {
   const chosen = picked.length === 0 ? versions.slice(0, 2) : versions.filter((each) => picked.includes(each.id));
   const [newer, older] = [...chosen].sort((a, b) => b.number - a.number);
   return older && newer ? [older, newer] : null;

@@ -12,7 +12,7 @@ import type { Retention, Workspace } from "@/lib/api/types";
 import { plural } from "@/lib/format";
 
 /** What is kept, in a sentence. */
-export function retentionWords({ keep_versions: versions, keep_days: days }: Retention): string {
+function retentionWords({ keep_versions: versions, keep_days: days }: Retention): string {
   const parts = [versions ? `the newest ${plural(versions, "version")}` : null, days ? `those of the last ${plural(days, "day")}` : null].filter((part) => part !== null);
   if (parts.length === 0) return "Every version is kept whole.";
   return `Keeps ${parts.join(", and ")}. Of older ones only the content goes: serial, digest, who and which run stay.`;

@@ -17,7 +17,7 @@ import { kindWords, shortLineage } from "@/lib/state-words";
 import { VersionOutputs } from "./outputs";
 import { ResourceBrowser } from "./resource-browser";
 
-export const LINK_BUTTON = "inline-flex h-[26px] shrink-0 items-center gap-1.5 rounded-ctl border border-line-2 bg-surface px-2.5 text-12 font-medium whitespace-nowrap hover:bg-hover max-sm:h-9";
+const LINK_BUTTON = "inline-flex h-[26px] shrink-0 items-center gap-1.5 rounded-ctl border border-line-2 bg-surface px-2.5 text-12 font-medium whitespace-nowrap hover:bg-hover max-sm:h-9";
 
 /** One version: what it says of itself, what it holds, and what can be done with it. */
 export function VersionPage({ workspace, id, part = "resources" }: { workspace: Workspace; id: string; part: string | undefined }) {

@@ -12,7 +12,7 @@ import { FileForm } from "./file-form";
 import { HcpForm } from "./hcp-form";
 
 type Source = "file" | "hcp";
-export interface Imported {
+interface Imported {
   version: StateVersion;
   hcp: HcpImport | null;
 }

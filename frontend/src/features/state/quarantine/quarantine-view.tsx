@@ -2,7 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import { useState } from "react";
-import { Empty, Skeleton, Tag } from "@/components/ui/bits";
+import { Empty, Skeleton } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
 import { Segmented } from "@/components/ui/tabs";
@@ -14,6 +14,7 @@ import { useNow } from "@/lib/clock";
 import { bytes, moment, shortId } from "@/lib/format";
 import { refusalWords } from "@/lib/state-words";
 import { QuarantinedPage } from "./quarantined-page";
+import { QuarantineStatusTag } from "./status-tag";
 
 /** The workspace's quarantine, or one state of it. */
 export function QuarantineView({ workspace, held }: { workspace: Workspace; held: string }) {
@@ -46,16 +47,6 @@ function List({ workspace }: { workspace: Workspace }) {
       ) : null}
     </div>
   );
-}
-
-const STATUS: Record<QuarantinedState["status"], { word: string; tone: "plain" | "wait" | "create" }> = {
-  held: { word: "held", tone: "wait" },
-  adopted: { word: "made current", tone: "create" },
-  discarded: { word: "discarded", tone: "plain" },
-};
-
-export function QuarantineStatusTag({ status }: { status: QuarantinedState["status"] }) {
-  return <Tag tone={STATUS[status].tone}>{STATUS[status].word}</Tag>;
 }
 
 export function QuarantineTable({ states, workspaceOf, nameOf }: { states: readonly QuarantinedState[]; workspaceOf: (state: QuarantinedState) => string; nameOf?: (state: QuarantinedState) => string }) {

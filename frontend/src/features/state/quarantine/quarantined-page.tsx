@@ -18,7 +18,7 @@ import { useNow } from "@/lib/clock";
 import { bytes, moment, shortDigest, shortId } from "@/lib/format";
 import { refusalWords, shortLineage } from "@/lib/state-words";
 import { AdoptDialog } from "./adopt-dialog";
-import { QuarantineStatusTag } from "./quarantine-view";
+import { QuarantineStatusTag } from "./status-tag";
 
 /** One refused state: why, what would differ if it became the current one, and the decision. */
 export function QuarantinedPage({ workspace, id }: { workspace: Workspace; id: string }) {

@@ -3,7 +3,7 @@ import { http, type Page } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import type { OutputValue, PolicyAttachment, Stack, Team, Variable, Workspace, WorkspaceChange, WorkspaceRow } from "@/lib/api/types";
 
-export interface WorkspaceFilter {
+interface WorkspaceFilter {
   search?: string | undefined;
   status?: string | undefined;
   tag?: string | undefined;
@@ -46,7 +46,7 @@ export const attachmentsQuery = queryOptions({
   queryFn: ({ signal }) => http.get<Page<PolicyAttachment>>("/terraform/policy-attachments", { limit: 200 }, signal),
 });
 
-export interface NewWorkspace {
+interface NewWorkspace {
   name: string;
   stack: string;
   description: string;
@@ -58,7 +58,7 @@ export const createWorkspace = (body: NewWorkspace) => http.post<Workspace>("/te
 export const changeWorkspace = (id: string, body: WorkspaceChange) => http.patch<Workspace>(`/terraform/workspaces/${id}`, body);
 export const deleteWorkspace = (id: string) => http.delete<undefined>(`/terraform/workspaces/${id}`);
 
-export interface VariableBody {
+interface VariableBody {
   value: string;
   is_sensitive: boolean;
   is_hcl: boolean;

@@ -5,7 +5,7 @@ import { Field, Input } from "@/components/ui/field";
 import { Popover } from "@/components/ui/menu";
 import { plural } from "@/lib/format";
 
-export interface DestroyProps {
+interface DestroyProps {
   name: string;
   resources: number | null;
   open: boolean;

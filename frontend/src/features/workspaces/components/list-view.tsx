@@ -17,7 +17,7 @@ import { type RunStatus, statusLook } from "@/lib/run-status";
 import { NewWorkspaceDialog } from "./new-dialog";
 import { WorkspaceTable } from "./table";
 
-export interface ListSearch {
+interface ListSearch {
   q?: string;
   status?: string;
   tag?: string;

@@ -21,7 +21,7 @@ import { useRequestRun } from "./use-row-runs";
 import { VariablesTab } from "./variables-tab";
 
 /** What other features show in the workspace's tabs. */
-export interface WorkspaceParts {
+interface WorkspaceParts {
   state: ReactNode;
   outputs: ReactNode;
   resources: ReactNode;
