@@ -39,8 +39,3 @@ def _environment() -> ImmutableSandboxedEnvironment:
 def render_template(name: str, **values: Any) -> str:
     """Return the template ``name`` (without ``.tf.j2``) with ``values``. Raises ``NotRenderable``."""
     return _environment().get_template(f"{name}.tf.j2").render(values)
-
-
-def has_template(name: str) -> bool:
-    """Whether there is a template ``name``."""
-    return (TEMPLATES / f"{name}.tf.j2").is_file()

@@ -126,7 +126,7 @@ def test_render_unknown_backend_names_the_known_ones() -> None:
 
 @pytest.mark.parametrize("kind", TERRAFORM_MODULE_KINDS)
 def test_every_module_kind_has_a_template(kind: str) -> None:
-    assert renderer.has_template(kind)
+    assert (renderer.TEMPLATES / f"{kind}.tf.j2").is_file()
 
 
 def test_every_template_but_the_backends_is_a_module_kind() -> None:

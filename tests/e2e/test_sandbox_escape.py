@@ -35,11 +35,9 @@ pytestmark = [
     pytest.mark.skipif(probe().tools is None, reason=f"no sandbox here: {probe().reason}"),
     pytest.mark.skipif(not SYSTEM_PYTHON.exists(), reason="the attack runs by the machine's own Python"),
 ]
-READS_TARGET = 'TARGET = json.loads((HERE / "target.json").read_text()) if (HERE / "target.json").exists() else {}'
 ATTACK = Path(__file__).with_name("attack.py")
 PLANTED = "planted-in-the-environment-5c1d"
 PHASES = ("plan", "apply")
-SHELF = "shelf"
 # Each with what it gets where nothing keeps it away; None where any answer will do.
 READS = {
     "environment_of_the_worker": PLANTED,

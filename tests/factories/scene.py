@@ -31,7 +31,7 @@ from app.runner.port import (
     WorkerInfo,
 )
 from app.runs import repository, service
-from app.runs.models import RunEvidence, TerraformRun
+from app.runs.models import TerraformRun
 from app.runs.port import InProcessPort
 from app.runs.schemas import DecisionRequest, MigrationRequest, OverrideRequest, RollbackRequest, RunOut, RunRequest
 from app.specs import service as specs
@@ -326,10 +326,6 @@ class Scene:
         """Return the kinds of the run's evidence, oldest first."""
         with unit_of_work() as session:
             return [row.kind for row in repository.evidence_of(session, run_id)]
-
-    def evidence_rows(self, run_id: str) -> list[RunEvidence]:
-        with unit_of_work() as session:
-            return list(repository.evidence_of(session, run_id))
 
 
 def new_scene(*, name: str = "scene", approvers: int = 2, is_operator: bool = False, **rules: Any) -> Scene:

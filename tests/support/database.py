@@ -130,17 +130,6 @@ def migrate(url: str, revision: str = "head") -> None:
     engine.dispose()
 
 
-def create_tables(url: str) -> None:
-    """Make the tables of every slice's models, as they are now."""
-    from app import registry
-    from app.core.db import Base
-
-    assert registry.MODELS
-    engine = create_engine(sqlalchemy_address(url), poolclass=pool.NullPool)
-    Base.metadata.create_all(engine)
-    engine.dispose()
-
-
 @contextmanager
 def temporary_home() -> Iterator[Home]:
     """Give a data directory with a short path (sockets must fit), removed afterwards."""

@@ -30,7 +30,6 @@ class Ledger:
     ended: Counter[str] = field(default_factory=Counter)
     released: list[dict[str, Any]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
-    stories: list[str] = field(default_factory=list)
 
     def violate(self, text: str) -> None:
         """Note what must not be."""

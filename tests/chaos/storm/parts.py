@@ -205,12 +205,6 @@ def installed(
         installation.stop()
 
 
-def wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Return those of ``processes`` that still live after at most ``seconds``."""
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return alive
-
-
 def _comm(process: psutil.Process) -> str:
     try:
         return Path(f"/proc/{process.pid}/comm").read_text().strip()
