@@ -67,15 +67,17 @@ def document(
 
 def _marks(dependant: Dependant) -> Iterator[Mark]:
     for dependency in dependant.dependencies:
-        if isinstance(dependency.call, Mark):
-            yield dependency.call
+        call: object = dependency.call
+        if isinstance(call, Mark):
+            yield call
         yield from _marks(dependency)
 
 
 def _of_input(route: RouteContext, operation: dict[str, Any]) -> Iterator[type[AppError]]:
     if "requestBody" in operation:
         yield PayloadTooLarge
-    if "parameters" in operation or route.original_route.body_field is not None:  # type: ignore[union-attr]  # an APIRoute
+    has_parsed_body = isinstance(route.original_route, APIRoute) and route.original_route.body_field is not None
+    if has_parsed_body or "parameters" in operation:
         yield Invalid
 
 

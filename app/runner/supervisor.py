@@ -25,7 +25,8 @@ from app.executor.errors import EngineStopped, ProcessFailed
 from app.executor.nursery import Target, retire
 from app.executor.options import ExecutorOptions
 from app.executor.terraform import TerraformExecutor
-from app.runner import engines, fitting, leftovers, moving, pipeline, proof, steps, workdir
+from app.runner import engines, fitting, leftovers, moving, proof, steps, workdir
+from app.runner.context import Context
 from app.runner.feed import Feed
 from app.runner.lease import LeaseKeeper
 from app.runner.port import (
@@ -143,7 +144,7 @@ class Supervisor:
                 signal.signal(number, handler)
         return status
 
-    # What the pipeline asks for (pipeline.Stage).
+    # What the pipeline asks for (context.Stage).
 
     @property
     def timings(self) -> tuple[Timing, ...]:
@@ -229,7 +230,7 @@ class Supervisor:
         target = None
         if job.target is not None:
             target = self._make_engine(tool, Site(self._site.root, _TARGET), job.target, self._options)
-        context = pipeline.Context(
+        context = Context(
             job, self._port, engine, self, self._masker, engine_info=engines.describe(tool), target=target
         )
         return moving.pipeline_of(job)(context)

@@ -18,6 +18,7 @@ from app.approvals.errors import (
     SelfOverrideForbidden,
 )
 from app.core.db import SessionDep
+from app.core.errors import AppError
 from app.core.http import error_responses
 from app.core.idempotency import IdempotencyKey, IdempotencyKeyReused
 from app.core.pages import Page, PageDep
@@ -83,7 +84,7 @@ REQUEST_ERRORS = error_responses(
     Halted,
     IdempotencyKeyReused,
 )
-_DECIDING = (
+_DECIDING: tuple[type[AppError], ...] = (
     RunNotFound,
     Halted,
     *REFUSALS,
