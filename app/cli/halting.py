@@ -142,13 +142,15 @@ def _print(found: list[dict[str, Any]]) -> None:
     out = console()
     for item in found:
         runs = item["runs"]
+        before = runs.get("had_ended")
         stands = item["latch"] and not item.get("resumed_at")
         out.print(
             styled(f"{'HALTED' if stands else 'Stopped'}: {item['scope']}", "bold red"),
             f"by {clean(str(item['actor'].get('name')))} at {moment(item['created_at'])}: {clean(item['reason'])}",
         )
         out.print(
-            f"  {runs['marked']} runs stopped: {runs['dying']} dying, {runs['dead']} dead, "
+            f"  {runs['marked']} {'run' if runs['marked'] == 1 else 'runs'} stopped: {runs['dying']} dying, "
+            + f"{runs['dead']} dead{f' ({before} before the halt)' if before else ''}, "
             + (f"{runs['presumed']} presumed dead, " if runs["presumed"] else "")
             + f"{runs['never_started']} never started."
         )

@@ -39,7 +39,7 @@ def present(session: Session, viewer: Actor, halts: Sequence[Halt]) -> list[Halt
     left = state.left_by_runs(session, [mark.id for mark in shown if mark.claimed_at is not None])
     locks = state.held_locks(session, sorted({mark.workspace_id for mark in shown}))
     return [
-        _halt(row, marks[row.id], [_run(mark, left, locks) for mark in listed[row.id]], calls[row.id]) for row in halts
+        _halt(row, marks[row.id], [_run(row, mark, left, locks) for mark in listed[row.id]], calls[row.id]) for row in halts
     ]
 
 
@@ -50,6 +50,11 @@ def state_of(mark: RunMark) -> str:
     if mark.quiesced_at is None:
         return "dying"
     return "presumed" if (mark.proof_of_death or {}).get("kind") == PRESUMED else "dead"
+
+
+def _had_ended(row: Halt, mark: RunMark) -> bool:
+    """Tell whether a run's process was proven dead before the halt: a plan that waits at the gate has none."""
+    return state_of(mark) == "dead" and mark.quiesced_at is not None and mark.quiesced_at <= row.created_at
 
 
 def _rank(mark: RunMark) -> tuple[int, str]:
@@ -79,6 +84,7 @@ def _halt(row: Halt, marks: list[RunMark], items: list[HaltedRun], calls: list[H
             marked=len(marks),
             dying=counts["dying"],
             dead=counts["dead"],
+            had_ended=sum(_had_ended(row, mark) for mark in marks),
             presumed=counts["presumed"],
             never_started=counts["never_started"],
             items=items,
@@ -92,7 +98,7 @@ def _last_death(row: Halt, marks: list[RunMark]) -> datetime:
     return max([row.created_at, *(mark.quiesced_at for mark in marks if mark.quiesced_at is not None)])
 
 
-def _run(mark: RunMark, left: dict[str, state.StateLeft], locks: dict[str, LockOut]) -> HaltedRun:
+def _run(row: Halt, mark: RunMark, left: dict[str, state.StateLeft], locks: dict[str, LockOut]) -> HaltedRun:
     held = locks.get(mark.workspace_id)
     if held is not None and held.run_id == mark.id:
         lock = "orphaned" if held.is_orphaned else "held"
@@ -103,6 +109,7 @@ def _run(mark: RunMark, left: dict[str, state.StateLeft], locks: dict[str, LockO
         workspace_id=mark.workspace_id,
         kind=mark.kind,
         state=state_of(mark),  # type: ignore[arg-type]  # one of the literals
+        had_ended=_had_ended(row, mark),
         dead_at=mark.quiesced_at if mark.claimed_at is not None else None,
         proof=mark.proof_of_death,
         state_written=left.get(mark.id),

@@ -45,6 +45,9 @@ class HaltedRun(BaseModel):
     workspace_id: str
     kind: str
     state: Literal["dying", "dead", "presumed", "never_started"]
+    had_ended: bool = Field(
+        description="Its process was dead before the halt, as that of every plan that waits at the gate is"
+    )
     dead_at: datetime | None
     proof: dict[str, Any] | None
     state_written: StateLeft | None = Field(description="The last state that the run wrote; null when it wrote none")
@@ -59,6 +62,7 @@ class HaltRuns(BaseModel):
     marked: int
     dying: int
     dead: int = Field(description="Proven dead")
+    had_ended: int = Field(description="Those of `dead` whose process was dead before the halt: nothing was killed")
     presumed: int = Field(description="Presumed dead, by lease: nothing else proves it")
     never_started: int
     items: list[HaltedRun] = Field(description=f"At most {MOST_RUNS}, the dying first")

@@ -129,6 +129,17 @@ test("the log can be searched, and says how many hits there are", async () => {
   assert.ok((await page.locator("mark").count()) > 0);
 });
 
+test("a line of the log has an address of its own, and the keys are named as this machine calls them", async () => {
+  const [run] = (await api("GET", "/terraform/runs?workspace=demo&limit=10")).items.filter((each) => each.kind === "plan" && each.status === "applied");
+  await page.goto(`${up.url}/infra/terraform/runs/${run.id}?tab=log&line=5`);
+  const named = page.locator("[aria-current=true]").filter({ has: page.getByRole("button", { name: "Line 5", exact: true }) });
+  await named.waitFor();
+  await page.getByRole("button", { name: "Line 3", exact: true }).click();
+  await page.waitForURL(/tab=log&line=3$/);
+  assert.equal(await page.locator("[aria-current=true]").getByRole("button").getAttribute("aria-label"), "Line 3");
+  await page.getByText("Ctrl K", { exact: true }).waitFor();
+});
+
 test("the workspace shows state version 1, its outputs, and keeps a sensitive variable write-only", async () => {
   const [workspace] = (await api("GET", "/terraform/workspaces")).items;
   const base = `${up.url}/infra/terraform/workspaces/${workspace.id}`;

@@ -119,6 +119,18 @@ def test_halt_tells_the_dying_from_the_dead_and_the_never_started(scene: Scene) 
     )
 
 
+def test_halt_tells_whose_process_had_ended_before_it(scene: Scene) -> None:
+    plan, job = scene.applying()
+    scene.halt()
+    scene.quiesce(job)
+    [halt] = active(scene)
+    assert {item.run_id: (item.state, item.had_ended) for item in halt.runs.items} == {
+        plan: ("dead", True),
+        job.run_id: ("dead", False),
+    }
+    assert (halt.runs.dead, halt.runs.had_ended) == (2, 1)
+
+
 def test_halt_while_verifying_the_apply_may_not_start(scene: Scene) -> None:
     _, apply = scene.approved()
     job = scene.claimed(apply)

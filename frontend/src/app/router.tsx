@@ -20,6 +20,7 @@ declare module "@tanstack/react-router" {
 }
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+const positive = (value: unknown): number | undefined => (typeof value === "number" && Number.isInteger(value) && value > 0 ? value : undefined);
 /** Keeps an address clean: what is not set is not written. */
 function only<T extends Record<string, unknown>>(search: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
@@ -70,7 +71,7 @@ const run = createRoute({
   getParentRoute: () => shell,
   path: "/infra/terraform/runs/$id",
   staticData: { foldNav: true },
-  validateSearch: (search) => only({ tab: text(search.tab), decide: text(search.decide) }),
+  validateSearch: (search) => only({ tab: text(search.tab), decide: text(search.decide), line: positive(search.line) }),
   component: lazyRouteComponent(() => import("@/routes/run"), "RunPage"),
 });
 

@@ -67,6 +67,12 @@ export function moment(iso: string, at: number): string {
   return d.getFullYear() === today.getFullYear() ? `${day} ${two(d.getHours())}:${two(d.getMinutes())}` : `${day} ${d.getFullYear()}`;
 }
 
+/** The whole moment, for those who point at a shorter one: `21 Nov 2026, 18:02:53`, the person's own time zone. */
+export function exact(iso: string): string {
+  const d = new Date(iso);
+  return `${d.getDate()} ${MONTHS[d.getMonth()] ?? ""} ${d.getFullYear()}, ${clock(iso)}`;
+}
+
 /** `2,214` */
 export function count(n: number): string {
   return n.toLocaleString("en-US");

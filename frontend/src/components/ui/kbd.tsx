@@ -1,5 +1,10 @@
 import { cx } from "@/lib/cx";
 
+/** What `mod+` is called on the keyboards of this machine: bindings take Command and Control alike. */
+const MOD = /Mac OS X|iPhone|iPad/.test(navigator.userAgent) ? "\u2318" : "Ctrl";
+
+const named = (key: string) => (MOD === "\u2318" ? key : key.replace("\u2318", key.length > 1 ? `${MOD} ` : MOD));
+
 /** The name of a key, beside what it does. Hidden from screen readers: the control's own name is enough. */
 export function Kbd({ children, inverse = false }: { children: string; inverse?: boolean }) {
   return (
@@ -12,7 +17,7 @@ export function Kbd({ children, inverse = false }: { children: string; inverse?:
             inverse ? "border-current opacity-70" : "border-line-2 text-ink-3",
           )}
         >
-          {key}
+          {named(key)}
         </kbd>
       ))}
     </span>

@@ -19,6 +19,17 @@ describe("the halt banner", () => {
     expect(banner.textContent).toContain(`Still dying: ${name}, applying; ${name}, planning. All dead in at most 0:35`);
   });
 
+  it("counts no plan that waited as a process that had to die", async () => {
+    const waited = dyingRun("run-2", { kind: "plan", state: "dead", had_ended: true });
+    await shown({ active: [haltOf([dyingRun("run-1"), waited])], ending: [] });
+    expect((await screen.findByRole("region", { name: "Halt" })).textContent).toContain("2 runs stopped, 0 of 1 process proven dead");
+  });
+
+  it("says that nothing had a process where only plans waited", async () => {
+    await shown({ active: [haltOf([dyingRun("run-2", { kind: "plan", state: "dead", had_ended: true })])], ending: [] });
+    expect((await screen.findByRole("region", { name: "Halt" })).textContent).toContain("1 run stopped, none had a process");
+  });
+
   it("counts those for whom there is no room", async () => {
     await shown({ active: [haltOf(["1", "2", "3", "4", "5"].map((each) => dyingRun(`run-${each}`)))], ending: [] });
     expect((await screen.findByRole("region", { name: "Halt" })).textContent).toContain("and 2 more processes.");

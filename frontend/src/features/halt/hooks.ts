@@ -29,6 +29,12 @@ export function useWorkspaceName(needed: boolean): (id: string) => string {
   return (id) => names?.find((each) => each.id === id)?.name ?? id;
 }
 
+/** The processes that a halt had to end, of how many the death is known, and how many of its runs had none. */
+export function processesOf({ runs }: Halt): { dead: number; presumed: number; all: number; none: number } {
+  const dead = runs.dead - runs.had_ended;
+  return { dead, presumed: runs.presumed, all: dead + runs.presumed + runs.dying, none: runs.never_started + runs.had_ended };
+}
+
 /** What a halt stops, in words. */
 export function useScopeWords(halt: Halt): string {
   const organization = useMe().organization.name;

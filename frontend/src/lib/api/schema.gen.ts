@@ -3448,6 +3448,11 @@ export interface components {
             /** Dying */
             dying: number;
             /**
+             * Had Ended
+             * @description Those of `dead` whose process was dead before the halt: nothing was killed
+             */
+            had_ended: number;
+            /**
              * Items
              * @description At most 500, the dying first
              */
@@ -3471,6 +3476,11 @@ export interface components {
         HaltedRun: {
             /** Dead At */
             dead_at: string | null;
+            /**
+             * Had Ended
+             * @description Its process was dead before the halt, as that of every plan that waits at the gate is
+             */
+            had_ended: boolean;
             /** Kind */
             kind: string;
             /**

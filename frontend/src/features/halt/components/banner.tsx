@@ -6,7 +6,7 @@ import { useMay } from "@/lib/api/session";
 import type { Halt } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { moment, plural } from "@/lib/format";
-import { useScopeWords } from "@/features/halt/hooks";
+import { processesOf, useScopeWords } from "@/features/halt/hooks";
 import { StillDying } from "./dying";
 import { ResumeDialog } from "./resume";
 
@@ -36,7 +36,9 @@ function Standing({ halt, others, onShow }: { halt: Halt; others: number; onShow
   const scope = useScopeWords(halt);
   const why = useMay()("halt:resume");
   const [resuming, setResuming] = useState(false);
-  const { marked, dead, presumed, dying } = halt.runs;
+  const { marked } = halt.runs;
+  const { dead, presumed, all } = processesOf(halt);
+  const { dying } = halt.runs;
   const silent = halt.fanout.filter((call) => call.status !== "answered").length;
   return (
     <section aria-label="Halt" className="flex min-h-[42px] shrink-0 flex-wrap items-center gap-x-4 gap-y-1 bg-danger px-4 py-1.5 text-13 text-on-danger">
@@ -45,7 +47,7 @@ function Standing({ halt, others, onShow }: { halt: Halt; others: number; onShow
       <span className="min-w-0 truncate">“{halt.reason}”</span>
       {others > 0 ? <span>and {plural(others, "more halt")}</span> : null}
       <span className="ml-auto flex flex-wrap items-center gap-3">
-        <span><b className="font-semibold">{marked}</b> {marked === 1 ? "run" : "runs"} stopped, <b className="font-semibold">{dead} of {dead + presumed + dying}</b> processes proven dead{presumed > 0 ? `, ${presumed} presumed` : ""}</span>
+        <span><b className="font-semibold">{marked}</b> {marked === 1 ? "run" : "runs"} stopped, {all === 0 ? "none had a process" : <><b className="font-semibold">{dead} of {all}</b> {all === 1 ? "process" : "processes"} proven dead{presumed > 0 ? `, ${presumed} presumed` : ""}</>}</span>
         {silent > 0 ? <span><b className="font-semibold">{silent}</b> of {plural(halt.fanout.length, "sibling system")} not known to have stopped</span> : null}
         <span className="flex gap-3">
           <button type="button" className={ON_RED} onClick={onShow}>Show</button>

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Check, OctagonX } from "lucide-react";
+import { Check, Download, OctagonX } from "lucide-react";
 import { useState } from "react";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
@@ -9,6 +9,7 @@ import { explain } from "@/lib/api/http";
 import { useMay, useMe } from "@/lib/api/session";
 import type { Halt } from "@/lib/api/types";
 import { workspaceNamesQuery } from "@/lib/api/workspaces";
+import { saveText } from "@/lib/save";
 import { Drills } from "./drills";
 import { HaltProgress } from "./progress";
 import { ResumeDialog } from "./resume";
@@ -30,6 +31,7 @@ export function HaltDialog({ open, onOpenChange }: { open: boolean; onOpenChange
           footer={
             <>
               <span className="mr-auto text-12 text-ink-2">Resume opens the fence again; stopped runs stay cancelled and are planned anew.</span>
+              <Button size={32} look="ghost" icon={<Download size={14} />} className="max-sm:hidden" onClick={() => saveText(`${standing.id}.json`, `${JSON.stringify(standing, null, 2)}\n`, "application/json")}>Record</Button>
               <Button size={32} blocked={mayResume} onClick={() => setResuming(true)}>Resume</Button>
               <Button size={32} look="primary" keys="Esc" onClick={() => onOpenChange(false)}>Close, keep the halt</Button>
             </>

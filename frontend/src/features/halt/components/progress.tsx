@@ -5,7 +5,7 @@ import { Ring } from "@/components/domain/status";
 import type { Halt } from "@/lib/api/types";
 import { cx } from "@/lib/cx";
 import { clock, plural, stopwatch } from "@/lib/format";
-import { useScopeWords, useSecondsLeft, useWorkspaceName } from "@/features/halt/hooks";
+import { processesOf, useScopeWords, useSecondsLeft, useWorkspaceName } from "@/features/halt/hooks";
 import { Siblings } from "./siblings";
 
 type HaltedRun = Halt["runs"]["items"][number];
@@ -32,6 +32,11 @@ function keptWords({ state_written: left }: HaltedRun): string {
   return left.is_quarantined ? "state in quarantine" : `state ${left.number}, serial ${left.serial}`;
 }
 
+/** Why runs had no process when the fence went up. */
+function noneWords({ runs }: Halt): string {
+  return [runs.had_ended > 0 ? `${runs.had_ended} had been planned` : null, runs.never_started > 0 ? `${runs.never_started} queued` : null].filter(Boolean).join(", ");
+}
+
 function Step({ done, now = false, children, aside }: { done: boolean; now?: boolean; children: ReactNode; aside?: string }) {
   return (
     <li className={cx("flex items-center gap-2 text-12", now && "font-medium", !done && !now && "text-ink-3")}>
@@ -47,14 +52,14 @@ export function HaltProgress({ halt }: { halt: Halt }) {
   const scope = useScopeWords(halt);
   const nameOf = useWorkspaceName(halt.runs.items.length > 0);
   const left = useSecondsLeft(halt);
-  const { marked, dead, presumed, dying, never_started: idle, items } = halt.runs;
-  const all = dead + presumed + dying;
+  const { marked, dying, items } = halt.runs;
+  const { dead, presumed, all, none } = processesOf(halt);
   const began = Date.parse(halt.created_at);
   const bound = Math.max(1, (Date.parse(halt.dead_by) - began) / 1000);
   const quiet = dying === 0;
   const answered = halt.fanout.filter((call) => call.status === "answered").length;
   const asking = halt.fanout.filter((call) => call.status === "pending").length;
-  const processes = items.filter((each) => each.state !== "never_started").sort((a, b) => Number(a.state === "dead") - Number(b.state === "dead"));
+  const processes = items.filter((each) => each.state !== "never_started" && !each.had_ended).sort((a, b) => Number(a.state === "dead") - Number(b.state === "dead"));
   return (
     <div className="flex max-sm:flex-col">
       <div className="w-[292px] shrink-0 border-r border-line p-5 max-sm:w-full max-sm:border-r-0 max-sm:border-b">
@@ -66,7 +71,7 @@ export function HaltProgress({ halt }: { halt: Halt }) {
         <ul className="mt-4 flex flex-col gap-1 border-t border-line pt-3">
           <Step done>Fence up: nothing new can start</Step>
           <Step done>{plural(marked, "run")} cancelled</Step>
-          <Step done={quiet} now={!quiet}>{dead} of {all} proven dead{presumed > 0 ? `, ${presumed} presumed` : ""}</Step>
+          <Step done={quiet} now={!quiet}>{all === 0 ? "No process to end" : `${dead} of ${all} proven dead${presumed > 0 ? `, ${presumed} presumed` : ""}`}</Step>
           {halt.fanout.length > 0 ? <Step done={asking === 0} now={asking > 0}>{answered} of {plural(halt.fanout.length, "sibling system")} answered</Step> : null}
           <Step done={quiet} aside={`+${stopwatch(bound)}`}>All dead, at the latest</Step>
         </ul>
@@ -77,7 +82,7 @@ export function HaltProgress({ halt }: { halt: Halt }) {
           <div className="min-w-0 grow">
             <p className="flex justify-between gap-3 font-medium">
               {quiet ? "No process is left in the scope" : left > 0 ? "until every process is dead, at the latest" : "The latest moment has passed: what is left is presumed by its lease"}
-              <span className="text-12 font-normal text-ink-2">{dead} of {all} proven</span>
+              {all > 0 ? <span className="text-12 font-normal text-ink-2">{dead} of {all} proven</span> : null}
             </p>
             <div className="mt-2 h-1.5 bg-sunken" aria-hidden><div className={cx("h-full", quiet ? "bg-mark-create" : "bg-mark-wait")} style={{ width: `${quiet ? 100 : Math.min(100, (1 - left / bound) * 100)}%` }} /></div>
           </div>
@@ -107,7 +112,7 @@ export function HaltProgress({ halt }: { halt: Halt }) {
         <Siblings calls={halt.fanout} />
         <p className="flex items-center gap-2 border-b border-line px-5 py-2.5 text-12">
           <Check size={14} className="shrink-0 text-create" aria-hidden />
-          {idle > 0 ? <span><strong className="font-semibold">{plural(idle, "run")} had no process:</strong> cancelled with the fence.</span> : marked === 0 ? "Nothing was running or waiting when the fence went up." : "Every run that it stopped had a process."}
+          {none > 0 ? <span><strong className="font-semibold">{plural(none, "run")} had no process:</strong> {noneWords(halt)}. Cancelled with the fence.</span> : marked === 0 ? "Nothing was running or waiting when the fence went up." : "Every run that it stopped had a process."}
         </p>
       </div>
     </div>

@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { Link } from "@tanstack/react-router";
 import { LockOpen, TriangleAlert } from "lucide-react";
 import { CountLine } from "@/components/domain/counts";
@@ -5,7 +6,7 @@ import { Pips } from "@/components/domain/pips";
 import { StatusIcon } from "@/components/domain/status";
 import type { InboxItem } from "@/lib/api/types";
 import { cx } from "@/lib/cx";
-import { plural, shortId, since } from "@/lib/format";
+import { plural, shortId } from "@/lib/format";
 import { statusLook } from "@/lib/run-status";
 import { wordingOf } from "@/lib/plan/moving";
 import { runTitle } from "@/lib/run-title";
@@ -54,7 +55,7 @@ export function InboxRow({ item, current, unread, now, onFocus }: { item: InboxI
         </span>
         <span className="w-[116px] shrink-0 text-12 max-md:hidden"><CountLine counts={run.summary} wording={wordingOf(run.kind)} /></span>
         <span className="w-[104px] shrink-0 text-12 max-sm:hidden"><Outcome item={item} /></span>
-        <span className="w-[68px] shrink-0 text-right text-12 text-ink-3">{since(item.since, now)}</span>
+        <span className="w-[68px] shrink-0 text-right text-12 text-ink-3"><Ago iso={item.since} now={now} /></span>
       </Link>
     </li>
   );

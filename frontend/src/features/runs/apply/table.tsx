@@ -74,7 +74,7 @@ export function ApplyTable({ progress, live }: { progress: ApplyProgress; live: 
                   <span
                     key={i}
                     aria-hidden
-                    className={cx("absolute top-[8px] h-[7px] min-w-[3px]", MARK[segment.tone], segment.to === null && "striped")}
+                    className={cx("absolute top-[8px] h-[7px] min-w-[3px]", row.state === "errored" && i === row.segments.length - 1 ? "bg-mark-destroy" : MARK[segment.tone], segment.to === null && "striped")}
                     style={{ left: at(segment.from), width: at(Math.max(0, to - segment.from)) }}
                   />
                 );

@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { Link } from "@tanstack/react-router";
 import { Download, Ellipsis, Link2, RefreshCw } from "lucide-react";
 import { useState } from "react";
@@ -7,7 +8,7 @@ import { Button } from "@/components/ui/button";
 import { Menu, MenuItem } from "@/components/ui/menu";
 import type { Run, RunListItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { moment, shortDigest, shortId, since } from "@/lib/format";
+import { moment, shortDigest, shortId } from "@/lib/format";
 import { isMove, moveTarget } from "@/lib/plan/moving";
 import { runTitle, sourceWords } from "@/lib/run-title";
 import { isFinal } from "@/lib/run-status";
@@ -86,7 +87,7 @@ function RunFacts({ run, child }: { run: Run; child: Run | undefined }) {
       {run.engine ? <FactCell label="Engine">{run.engine.kind === "tofu" ? "OpenTofu" : "Terraform"} <span className="text-ink-3">{run.engine.version}</span></FactCell> : null}
       {child?.claimed_by?.name ? <FactCell label="Runner"><span className="font-mono">{child.claimed_by.name}</span></FactCell> : null}
       <FactCell label={child ? "Apply started" : run.planned_at ? "Planned" : "Requested"}>
-        {moment(child?.claimed_at ?? child?.created_at ?? at, now)} <span className="text-ink-3">{since(child?.claimed_at ?? child?.created_at ?? at, now)} ago</span>
+        {moment(child?.claimed_at ?? child?.created_at ?? at, now)} <span className="text-ink-3"><Ago iso={child?.claimed_at ?? child?.created_at ?? at} now={now} suffix=" ago" /></span>
       </FactCell>
     </FactStrip>
   );

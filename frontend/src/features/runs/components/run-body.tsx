@@ -1,4 +1,4 @@
-import { Link } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { Search } from "lucide-react";
 import { ApplyTable } from "@/features/runs/apply/table";
 import type { ApplyProgress } from "@/features/runs/apply/model";
@@ -82,8 +82,10 @@ export function RunTabs({ data, views, tab }: { data: RunData; views: Views; tab
 const TONE: Record<ActionTone, string> = { create: "text-create", change: "text-change", replace: "text-replace", destroy: "text-destroy", read: "text-read" };
 
 /** What the chosen tab shows. */
-export function RunBody({ data, views, tab, markable }: { data: RunData; views: Views; tab: string; markable: boolean }) {
+export function RunBody({ data, views, tab, markable, line }: { data: RunData; views: Views; tab: string; markable: boolean; line: number | undefined }) {
+  const navigate = useNavigate();
   const { run, child, plan, planError, planned } = data;
+  const lines = { asked: line, onAsk: (n: number) => void navigate({ to: "/infra/terraform/runs/$id", params: { id: run.id }, search: { tab, line: n }, replace: true }) };
   switch (tab) {
     case "apply":
       return (
@@ -94,12 +96,12 @@ export function RunBody({ data, views, tab, markable }: { data: RunData; views: 
             </div>
           )}
           <div className="flex min-h-0 grow flex-col border-t border-line">
-            {views.applyLog ? <LogView title="Apply log" state={views.applyLog} working={!views.applyLog.closed} /> : <Skeleton rows={5} />}
+            {views.applyLog ? <LogView title="Apply log" state={views.applyLog} working={!views.applyLog.closed} {...lines} /> : <Skeleton rows={5} />}
           </div>
         </div>
       );
     case "log":
-      return <LogView state={views.log} working={!views.log.closed && !isFinal(run.status) && run.status !== "awaiting_approval"} title={child ? "Plan log" : "Log"} />;
+      return <LogView state={views.log} working={!views.log.closed && !isFinal(run.status) && run.status !== "awaiting_approval"} title={child ? "Plan log" : "Log"} {...lines} />;
     case "policies":
       return <PoliciesTab run={run} />;
     case "timeline":

@@ -45,7 +45,7 @@ function defaultTab(data: RunData): string {
 }
 
 /** The page that matters: one run, with its apply. */
-export function RunView({ data, tab: asked, decide }: { data: RunData; tab: string | undefined; decide: string | undefined }) {
+export function RunView({ data, tab: asked, decide, line }: { data: RunData; tab: string | undefined; decide: string | undefined; line?: number | undefined }) {
   const { run, child, plan, estimate, tree, driftTree, destructive, loss } = data;
   const me = useMe();
   const mayPlan = useMay()(isMove(run.kind) ? "state:write" : run.kind === "destroy" ? "runs:destroy" : "runs:plan");
@@ -132,7 +132,7 @@ export function RunView({ data, tab: asked, decide }: { data: RunData; tab: stri
           {phone && !asked ? <PhoneSummary data={data} view={views.changes} markable={waiting} /> : (
             <>
               <RunTabs data={data} views={views} tab={tab} />
-              <RunBody data={data} views={views} tab={tab} markable={waiting} />
+              <RunBody data={data} views={views} tab={tab} markable={waiting} line={line} />
             </>
           )}
         </div>

@@ -39,12 +39,14 @@ function marked(text: string, needle: string, current: boolean): ReactNode {
   return out;
 }
 
-export function LineRow({ line, needle, current }: { line: LogLine; needle: string; current: boolean }) {
+const NUMBER = "w-[68px] shrink-0 pr-3 text-right text-11 leading-5 text-ink-3 select-none max-sm:w-11";
+
+export function LineRow({ line, needle, current, onPick }: { line: LogLine; needle: string; current: boolean; onPick?: (() => void) | undefined }) {
   const severe = line.level === "error" ? "text-destroy" : line.level === "warning" ? "text-wait" : null;
   const lead = severe ? /^(.*?(?:Error|Warning):)/.exec(line.text)?.[1] : undefined;
   return (
-    <div className={cx("flex h-5 items-baseline pr-4 leading-5 whitespace-pre", GROUND[line.level], current && "!bg-selected")}>
-      <span className="w-[68px] shrink-0 pr-3 text-right text-11 leading-5 text-ink-3 select-none max-sm:w-11">{line.n}</span>
+    <div aria-current={current || undefined} className={cx("flex h-5 items-baseline pr-4 leading-5 whitespace-pre", GROUND[line.level], current && "!bg-selected")}>
+      {onPick ? <button type="button" tabIndex={-1} title="Put this line into the address" aria-label={`Line ${line.n}`} onClick={onPick} className={cx(NUMBER, "hover:text-ink hover:underline")}>{line.n}</button> : <span className={NUMBER}>{line.n}</span>}
       <span className="w-[102px] shrink-0 text-11 leading-5 text-ink-3 select-none max-sm:hidden">{clockMs(line.at)}</span>
       <span className={TONE[line.level]}>
         {lead && !needle ? <><span className={cx("font-semibold", severe)}>{lead}</span>{line.text.slice(lead.length)}</> : marked(line.text, needle, current)}

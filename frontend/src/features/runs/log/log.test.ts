@@ -3,7 +3,7 @@ import { ApiError } from "@/lib/api/http";
 import type { ProgressPage, ProgressRecord } from "@/lib/api/types";
 import { applyLog } from "@/testing/fixtures/progress";
 import { FakeEvents, FakeSocket, refuseSockets } from "@/testing/fake-streams";
-import { logRows, LogSearch } from "./rows";
+import { closedAtFirst, logRows, LogSearch } from "./rows";
 import { type LogState, LogStore } from "./store";
 import { RunStream } from "./stream";
 import { Geometry } from "./window";
@@ -254,5 +254,21 @@ describe("RunStream", () => {
     FakeSocket.all[0]?.onopen?.();
     await vi.advanceTimersByTimeAsync(41_000);
     expect(FakeSocket.all.length).toBeGreaterThan(1);
+  });
+});
+
+describe("the phases of a long log", () => {
+  const phase = (offset: number, name: string) => record(offset, name, { kind: "phase", data: { phase: name } });
+  const lines = (from: number, count: number) => Array.from({ length: count }, (_, i) => record(from + i, `line ${i}`));
+
+  it("are closed at first, but for the last that wrote: what comes after it may be empty", () => {
+    const state = filled([phase(0, "initializing"), ...lines(1, 10), phase(11, "applying"), ...lines(12, 400), phase(412, "snapshotting")]).read();
+    expect([...closedAtFirst(state)]).toEqual([0]);
+  });
+
+  it("stay open where one failed, and where there is no more than a screen", () => {
+    const failed = filled([phase(0, "planning"), record(1, "Error: no such bucket"), phase(2, "applying"), ...lines(3, 400)]).read();
+    expect([...closedAtFirst(failed)]).toEqual([]);
+    expect([...closedAtFirst(filled([phase(0, "planning"), ...lines(1, 20), phase(21, "checking_policies")]).read())]).toEqual([]);
   });
 });

@@ -172,3 +172,11 @@ export class LogSearch {
     return this.hits;
   }
 }
+
+/** Phases that ended well are closed at first, once there is more than a screen; a failed one, the last, and the last that wrote stay open. */
+export function closedAtFirst(state: Pick<LogState, "lines" | "phases">): Set<number> {
+  if (state.lines.length < 300) return new Set();
+  const last = state.phases.length - 1;
+  const wrote = state.phases.findLastIndex((phase) => phase.lines > 0);
+  return new Set(state.phases.flatMap((phase, i) => (i !== last && i !== wrote && phase.errors === 0 ? [i] : [])));
+}

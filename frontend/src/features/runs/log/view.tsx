@@ -7,20 +7,24 @@ import { cx } from "@/lib/cx";
 import { count, plural } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { FoldRow, LineRow, PhaseRow } from "./line";
-import { LINE, type LogRow, logRows, LogSearch, PHASE } from "./rows";
+import { closedAtFirst, LINE, type LogRow, logRows, LogSearch, PHASE } from "./rows";
 import type { LogState } from "./store";
 import { Geometry, useWindow } from "./window";
 
 const NONE: readonly number[] = [];
 
-/** Phases that ended well are closed at first, once there is more than a screen; the last one and a failed one stay open. */
-function closedAtFirst(state: LogState): Set<number> {
-  if (state.lines.length < 300) return new Set();
-  return new Set(state.phases.flatMap((phase, i) => (i < state.phases.length - 1 && phase.errors === 0 ? [i] : [])));
+interface LogViewProps {
+  state: LogState;
+  working: boolean;
+  title?: string;
+  /** The line that the address names, one-based: it is shown as soon as it is there. */
+  asked?: number | undefined;
+  /** Called with a line whose number was pressed, so that the address names it. */
+  onAsk?: ((n: number) => void) | undefined;
 }
 
 /** The log: one line a row, virtualized; follow, search, fold, next error, next warning. */
-export function LogView({ state, working, title = "Log" }: { state: LogState; working: boolean; title?: string }) {
+export function LogView({ state, working, title = "Log", asked, onAsk }: LogViewProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
   const [needle, setNeedle] = useState("");
@@ -30,7 +34,7 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
   const [touched, setTouched] = useState<ReadonlySet<number> | null>(null);
   const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
   const [marked, setMarked] = useState<number | null>(null);
-  const [follow, setFollow] = useState(working);
+  const [follow, setFollow] = useState(working && asked === undefined);
   const [seenLines, setSeenLines] = useState(0);
   const { version } = state;
 
@@ -76,6 +80,12 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
     // After the rows of an opened phase are there.
     if (at >= 0) requestAnimationFrame(() => scroller.current?.scrollTo({ top: to }));
   };
+  const shown = useRef<number | undefined>(undefined);
+  useEffect(() => {
+    if (asked === undefined || shown.current === asked || state.lines.length < asked) return;
+    shown.current = asked;
+    showLine(asked - 1);
+  });
   const toHit = (by: number) => {
     if (hits.length === 0) return;
     const next = (hit + by + hits.length) % hits.length;
@@ -147,7 +157,7 @@ export function LogView({ state, working, title = "Log" }: { state: LogState; wo
             return (
               <div key={index} className={cx("absolute top-0 left-0 min-w-full", row.kind === "phase" && "w-full")} style={{ transform: `translateY(${y}px)`, height: row.kind === "phase" ? PHASE : LINE }}>
                 {phase && row.kind === "phase" ? <PhaseRow phase={phase} open={!closed.has(row.phase)} onToggle={() => togglePhase(row.phase)} /> : null}
-                {line && row.kind === "line" ? <LineRow line={line} needle={needle} current={row.line === marked} /> : null}
+                {line && row.kind === "line" ? <LineRow line={line} needle={needle} current={row.line === marked} onPick={onAsk ? () => { shown.current = line.n; setMarked(row.line); onAsk(line.n); } : undefined} /> : null}
                 {row.kind === "fold" ? <FoldRow lines={state.lines.slice(row.first, row.first + row.count)} onOpen={() => setOpened(new Set([...opened, row.first]))} /> : null}
               </div>
             );

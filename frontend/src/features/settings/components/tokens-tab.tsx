@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { useState } from "react";
@@ -12,7 +13,7 @@ import { keys } from "@/lib/api/keys";
 import { useMay, useMe } from "@/lib/api/session";
 import type { Token } from "@/lib/api/types";
 import { now as present, useNow } from "@/lib/clock";
-import { plural, since, span } from "@/lib/format";
+import { plural, span } from "@/lib/format";
 import { ShownOnce } from "./once";
 
 /** Bearer tokens: whose, how wide, how old. A token is shown once and stored as a hash. */
@@ -48,7 +49,7 @@ export function TokensTab() {
               <Td className="font-medium">{token.name}</Td>
               <Td className="text-ink-2">{token.owner.name} {token.owner.kind === "person" ? null : <Tag>{token.owner.kind.replaceAll("_", " ")}</Tag>}</Td>
               <Td className="text-ink-2 max-md:hidden" title={token.permissions?.join(", ")}>{token.permissions ? `only ${plural(token.permissions.length, "right")}` : "all of its owner's"}</Td>
-              <Td className="text-12 text-ink-3 max-md:hidden">{token.last_used_at ? `${since(token.last_used_at, now)} ago` : "never"}</Td>
+              <Td className="text-12 text-ink-3 max-md:hidden">{token.last_used_at ? <Ago iso={token.last_used_at} now={now} suffix=" ago" /> : "never"}</Td>
               <Td className="text-12 text-ink-3">{token.expires_at ? `in ${span(Date.parse(token.expires_at) - now)}` : "never"}</Td>
               <Td className="w-24 text-right"><Button size={24} look="danger-line" onClick={() => { revoke.reset(); setEnding(token); }}>Revoke</Button></Td>
             </Tr>

@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Empty, Skeleton, Tag } from "@/components/ui/bits";
@@ -10,7 +11,7 @@ import { type QueueLimit, queueQuery, setQueueLimit, workersQuery } from "@/lib/
 import { useMay } from "@/lib/api/session";
 import type { Queue, Worker } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { count, moment, since } from "@/lib/format";
+import { count, since } from "@/lib/format";
 
 type Choice = "default" | "none" | "own";
 
@@ -69,7 +70,7 @@ function Workers({ workers }: { workers: readonly Worker[] }) {
           <Td>{worker.is_alive ? <Tag tone="create">alive</Tag> : <Tag tone="destroy">silent</Tag>}{worker.is_alive ? null : <span className="ml-2 text-12 text-ink-3">last heard of {since(worker.seen_at, now)} ago</span>}</Td>
           <Td>{worker.concurrency === 0 ? <span className="text-ink-3">takes no runs</span> : <>{count(worker.busy)} <span className="text-ink-3">of {count(worker.concurrency)}</span></>}</Td>
           <Td className="text-ink-2 max-md:hidden">{worker.host ?? "not told"}</Td>
-          <Td className="text-right text-12 text-ink-3"><time dateTime={worker.started_at} title={moment(worker.started_at, now)}>{since(worker.started_at, now)}</time></Td>
+          <Td className="text-right text-12 text-ink-3"><Ago iso={worker.started_at} now={now} /></Td>
         </Tr>
       ))}
     </Table>

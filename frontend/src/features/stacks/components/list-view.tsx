@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useRef, useState } from "react";
@@ -7,7 +8,7 @@ import { Table, Td, Th, Tr } from "@/components/ui/table";
 import { stacksQuery } from "@/features/stacks/api/stacks";
 import { explain } from "@/lib/api/http";
 import { useNow } from "@/lib/clock";
-import { shortDigest, since } from "@/lib/format";
+import { shortDigest } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 
 /** The catalogue: one row a stack, with its newest spec version. */
@@ -40,7 +41,7 @@ export function StacksView() {
                 <Td className="w-32 font-medium">{stack.latest_version?.number ? `v${stack.latest_version.number}` : <span className="font-normal text-ink-3">none pushed</span>}</Td>
                 <Td className="w-36 font-mono text-12 text-ink-3 max-md:hidden">{stack.latest_version ? shortDigest(stack.latest_version.hash) : ""}</Td>
                 <Td className="tnum w-28 text-right">{stack.workspace_count}</Td>
-                <Td className="w-28 text-right text-12 text-ink-3">{stack.latest_version ? `${since(stack.latest_version.created_at, now)} ago` : ""}</Td>
+                <Td className="w-28 text-right text-12 text-ink-3">{stack.latest_version ? <Ago iso={stack.latest_version.created_at} now={now} suffix=" ago" /> : ""}</Td>
               </Tr>
             ))}
           </Table>

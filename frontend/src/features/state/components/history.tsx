@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { GitCompare } from "lucide-react";
@@ -15,7 +16,7 @@ import { explain } from "@/lib/api/http";
 import { stateHistoryQuery } from "@/lib/api/state";
 import type { StateVersion, Workspace } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { bytes, count, moment, shortId, since } from "@/lib/format";
+import { bytes, count, moment, shortId } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { kindWords, shortLineage } from "@/lib/state-words";
 import { RetentionCard } from "./retention-card";
@@ -68,7 +69,7 @@ function CurrentStrip({ version }: { version: StateVersion }) {
         {version.created_by.name}
         {version.run_id ? <> <Link to="/infra/terraform/runs/$id" params={{ id: version.run_id }} className="font-mono text-ink-2 hover:underline">{shortId(version.run_id)}</Link></> : null}
       </FactCell>
-      <FactCell label="Kept">{moment(version.created_at, now)} <span className="text-ink-3">{since(version.created_at, now)} ago</span></FactCell>
+      <FactCell label="Kept">{moment(version.created_at, now)} <span className="text-ink-3"><Ago iso={version.created_at} now={now} suffix=" ago" /></span></FactCell>
     </FactStrip>
   );
 }

@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { TriangleAlert } from "lucide-react";
@@ -7,7 +8,7 @@ import { explain } from "@/lib/api/http";
 import { quarantineQuery } from "@/lib/api/state";
 import type { Workspace } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { plural, since } from "@/lib/format";
+import { plural } from "@/lib/format";
 import { refusalWords } from "@/lib/state-words";
 
 /** States that could not become versions and wait for a decision. */
@@ -26,7 +27,7 @@ export function QuarantineCard({ workspace }: { workspace: Workspace }) {
           <li key={state.id} className="flex min-w-0 items-center gap-2 text-12 leading-6">
             <Link {...stateLink(workspace.id, { held: state.id })} className="link shrink-0">{state.serial === null ? "unreadable" : `serial ${state.serial}`}</Link>
             <span className="min-w-0 truncate text-ink-2">{refusalWords(state)}</span>
-            <span className="ml-auto shrink-0 text-ink-3">{since(state.created_at, now)}</span>
+            <span className="ml-auto shrink-0 text-ink-3"><Ago iso={state.created_at} now={now} /></span>
           </li>
         ))}
       </ul>

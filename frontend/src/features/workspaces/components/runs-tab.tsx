@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { Link } from "@tanstack/react-router";
 import { CountLine } from "@/components/domain/counts";
 import { PlaceShort } from "@/components/domain/place";
@@ -6,7 +7,6 @@ import { Empty, Skeleton, Tag } from "@/components/ui/bits";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
 import type { RunListItem } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { moment, since } from "@/lib/format";
 import { wordingOf } from "@/lib/plan/moving";
 import { runTitle } from "@/lib/run-title";
 
@@ -34,7 +34,7 @@ export function RunsTab({ runs }: { runs: readonly RunListItem[] | undefined }) 
             <Td className="w-40"><CountLine counts={run.summary} wording={wordingOf(run.kind)} /></Td>
             <Td className="w-44 text-ink-2 max-md:hidden">{run.requested_by.name}</Td>
             <Td className="w-24 text-ink-2 max-md:hidden">{run.spec_version.number ? `v${run.spec_version.number}` : "its own"}</Td>
-            <Td className="w-32 text-right text-12 text-ink-3"><time dateTime={run.created_at} title={moment(run.created_at, now)}>{since(run.finished_at ?? run.created_at, now)} ago</time></Td>
+            <Td className="w-32 text-right text-12 text-ink-3"><Ago iso={run.finished_at ?? run.created_at} now={now} suffix=" ago" /></Td>
           </Tr>
         );
       })}

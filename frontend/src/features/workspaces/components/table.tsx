@@ -1,3 +1,4 @@
+import { Ago } from "@/components/domain/ago";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef, useState } from "react";
@@ -10,7 +11,7 @@ import { type Permission, useMay } from "@/lib/api/session";
 import type { Halt, WorkspaceRow } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
-import { count, since } from "@/lib/format";
+import { count } from "@/lib/format";
 import { useKeys } from "@/lib/keys";
 import { isWorking } from "@/lib/run-status";
 import { runTitle } from "@/lib/run-title";
@@ -136,7 +137,7 @@ function Row({ row, current, top, onEnter, planBlocked, destroyBlocked, busy, er
       <span role="cell" className="min-w-0 truncate text-ink-2">
         {run ? <Link to="/infra/terraform/runs/$id" params={{ id: run.id }} className="hover:text-ink hover:underline">{runTitle(run)}</Link> : null}
       </span>
-      <span role="cell" className="text-right text-12 whitespace-nowrap text-ink-3">{run ? since(run.finished_at ?? run.created_at, now) : ""}</span>
+      <span role="cell" className="text-right text-12 whitespace-nowrap text-ink-3">{run ? <Ago iso={run.finished_at ?? run.created_at} now={now} /> : ""}</span>
       <span role="cell" className="flex min-w-0 items-center gap-1.5 text-ink-2 max-lg:hidden">
         <span className="truncate">{row.stack.name}</span> {row.head?.number ? <span className="shrink-0 font-medium text-ink">v{row.head.number}</span> : <span className="shrink-0 text-12 text-ink-3">no version</span>}
         {row.is_behind ? <Tag>newer</Tag> : null}
@@ -177,7 +178,7 @@ function PhoneRow({ row, top }: Shared) {
     <div role="row" className="absolute inset-x-0 h-16 border-b border-line" style={{ transform: `translateY(${top}px)` }}>
       <span role="cell">
         <Link to="/infra/terraform/workspaces/$id" params={{ id: row.id }} className="inset-focus flex h-full flex-col justify-center gap-0.5 px-4">
-          <span className="flex items-center gap-2"><span className="truncate text-13 font-medium">{row.name}</span>{row.tags.slice(0, 2).map((tag) => <Tag key={tag}>{tag}</Tag>)}<span className="ml-auto shrink-0 text-12 text-ink-3">{run ? since(run.finished_at ?? run.created_at, now) : ""}</span></span>
+          <span className="flex items-center gap-2"><span className="truncate text-13 font-medium">{row.name}</span>{row.tags.slice(0, 2).map((tag) => <Tag key={tag}>{tag}</Tag>)}<span className="ml-auto shrink-0 text-12 text-ink-3">{run ? <Ago iso={run.finished_at ?? run.created_at} now={now} /> : ""}</span></span>
           <span className="flex items-center gap-2 text-12"><Status row={row} /><span className="truncate text-ink-3">{run ? runTitle(run) : ""}</span></span>
         </Link>
       </span>
