@@ -14,7 +14,7 @@ export function Kbd({ children, inverse = false }: { children: string; inverse?:
           key={key}
           className={cx(
             "inline-flex h-[18px] min-w-[18px] items-center justify-center rounded-chip border px-1 font-sans text-11 font-normal",
-            inverse ? "border-current opacity-70" : "border-line-2 text-ink-3",
+            inverse ? "border-current/50" : "border-line-2 text-ink-3",
           )}
         >
           {named(key)}
