@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 from app.core.db import SessionDep
 from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
-from app.overview import service
-from app.overview.schemas import Overview, WorkspaceRow
+from app.overview import history, service
+from app.overview.schemas import Overview, OverviewHistory, Window, WorkspaceRow
 from app.runs.machine import Status
 from app.workspaces.schemas import WorkspaceFilter
 
@@ -35,3 +35,9 @@ def list_workspaces(
 def get_overview(session: SessionDep, actor: Reader) -> Overview:
     """Return runs by status, the queue, and how many workspaces there are."""
     return service.overview(session, actor)
+
+
+@router.get("/overview/history", operation_id="get_overview_history", summary="Read what became of runs over time")
+def get_overview_history(session: SessionDep, actor: Reader, window: Window = "14d") -> OverviewHistory:
+    """Return runs by outcome and their lead times, by hour or day (UTC), and plans that wait by age."""
+    return history.history(session, actor, window)

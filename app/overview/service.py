@@ -53,6 +53,7 @@ def overview(session: Session, actor: Actor) -> Overview:
     counts = runs.counts_by_status(session, actor.organization_id)
     return Overview(
         runs_by_status=counts,
+        runs_by_phase=runs.runs_by_phase(session, actor.organization_id),
         queue_depth=counts.get(Status.QUEUED, 0),
         oldest_queued_seconds=runs.oldest_queued_seconds(session, actor.organization_id),
         running=counts.get(Status.RUNNING, 0),

@@ -31,6 +31,15 @@ from app.runs import (
 )
 from app.runs.applies import ApplyFacts, Recoverable, apply_facts, planned_view, recoverable
 from app.runs.errors import RunNotFound
+from app.runs.history_repository import (
+    Ended,
+    Lead,
+    Waiting,
+    awaiting_approval,
+    ended_by_bucket,
+    lead_times,
+    runs_by_phase,
+)
 from app.runs.models import TerraformRun
 from app.runs.policy_input import PastPlan, PlanInput, past_input, past_plans
 from app.runs.queue_schemas import QueueLimitIn, QueueOut, WorkerOut
@@ -51,14 +60,21 @@ from app.workspaces import service as workspaces
 
 __all__ = [
     "ApplyFacts",
+    "Ended",
+    "Lead",
     "PastPlan",
     "PlanInput",
     "Recoverable",
+    "Waiting",
     "apply_facts",
+    "awaiting_approval",
+    "ended_by_bucket",
+    "lead_times",
     "past_input",
     "past_plans",
     "planned_view",
     "recoverable",
+    "runs_by_phase",
 ]
 RESEND_AFTER_SECONDS = 5
 RINGS_AT_ONCE = 16

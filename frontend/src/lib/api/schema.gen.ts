@@ -741,6 +741,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terraform/overview/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what became of runs over time
+         * @description Return runs by outcome and their lead times, by hour or day (UTC), and plans that wait by age.
+         */
+        get: operations["get_overview_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terraform/policies/evaluate": {
         parameters: {
             query?: never;
@@ -3609,6 +3629,28 @@ export interface components {
             status: "ok";
         };
         /**
+         * HistoryBucket
+         * @description What ended in an hour, or a day in UTC. The times are of applied runs, from request to state.
+         */
+        HistoryBucket: {
+            /** Lead P50 Seconds */
+            lead_p50_seconds: number | null;
+            /** Lead P90 Seconds */
+            lead_p90_seconds: number | null;
+            /**
+             * Outcomes
+             * @description Runs that ended, by status; an apply counts with its plan
+             */
+            outcomes: {
+                [key: string]: number;
+            };
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+        };
+        /**
          * ImportedVariable
          * @description What became of a variable of the workspace there; ``reason`` says why it was not set.
          */
@@ -4102,6 +4144,13 @@ export interface components {
             /** Running */
             running: number;
             /**
+             * Runs By Phase
+             * @description Runs at work, by phase
+             */
+            runs_by_phase: {
+                [key: string]: number;
+            };
+            /**
              * Runs By Status
              * @description Live runs, and those that ended within a day, by status
              */
@@ -4110,6 +4159,26 @@ export interface components {
             };
             /** Workspaces */
             workspaces: number;
+        };
+        /**
+         * OverviewHistory
+         * @description What became of an organization's runs in a window, and how long its plans have awaited approval.
+         */
+        OverviewHistory: {
+            /** Bucket Seconds */
+            bucket_seconds: number;
+            /**
+             * Buckets
+             * @description Oldest first, the present one last; empty ones too
+             */
+            buckets: components["schemas"]["HistoryBucket"][];
+            /** Waiting */
+            waiting: components["schemas"]["WaitingBand"][];
+            /**
+             * Window
+             * @enum {string}
+             */
+            window: "24h" | "14d" | "90d";
         };
         /** Page[AuditEventOut] */
         Page_AuditEventOut_: {
@@ -6459,6 +6528,22 @@ export interface components {
             policy_engine: string | null;
             /** Version */
             version: string;
+        };
+        /**
+         * WaitingBand
+         * @description Plans that have awaited approval for as long, with the one that waits longest.
+         */
+        WaitingBand: {
+            /** From Seconds */
+            from_seconds: number;
+            /** Plans */
+            plans: number;
+            /** Run Id */
+            run_id: string | null;
+            /** To Seconds */
+            to_seconds: number | null;
+            /** Workspace Name */
+            workspace_name: string | null;
         };
         /**
          * WaitsFor
@@ -9686,6 +9771,37 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_overview_history: {
+        parameters: {
+            query?: {
+                window?: "24h" | "14d" | "90d";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewHistory"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
