@@ -89,9 +89,10 @@ def awaiting_approval(session: Session, organization_id: str, limit: int) -> Seq
 
 def runs_by_phase(session: Session, organization_id: str) -> dict[str, int]:
     """Return how many runs are in each phase of their work."""
+    phase = func.coalesce(TerraformRun.phase, "preparing").label("phase")
     rows = session.execute(
-        select(func.coalesce(TerraformRun.phase, "preparing"), func.count())
+        select(phase, func.count())
         .where(TerraformRun.organization_id == organization_id, TerraformRun.status == Status.RUNNING)
-        .group_by(func.coalesce(TerraformRun.phase, "preparing"))
+        .group_by(phase)
     ).all()
     return dict(rows)
