@@ -39,7 +39,8 @@ def present(session: Session, viewer: Actor, halts: Sequence[Halt]) -> list[Halt
     left = state.left_by_runs(session, [mark.id for mark in shown if mark.claimed_at is not None])
     locks = state.held_locks(session, sorted({mark.workspace_id for mark in shown}))
     return [
-        _halt(row, marks[row.id], [_run(row, mark, left, locks) for mark in listed[row.id]], calls[row.id]) for row in halts
+        _halt(row, marks[row.id], [_run(row, mark, left, locks) for mark in listed[row.id]], calls[row.id])
+        for row in halts
     ]
 
 
