@@ -150,7 +150,7 @@ def _print(found: list[dict[str, Any]]) -> None:
         )
         out.print(
             f"  {runs['marked']} {'run' if runs['marked'] == 1 else 'runs'} stopped: {runs['dying']} dying, "
-             f"{runs['dead']} dead{f' ({before} before the halt)' if before else ''}, "
+            f"{runs['dead']} dead{f' ({before} before the halt)' if before else ''}, "
             + (f"{runs['presumed']} presumed dead, " if runs["presumed"] else "")
             + f"{runs['never_started']} never started."
         )
