@@ -1,5 +1,6 @@
 """`sluice halt`, `sluice halts`, `sluice resume`; drills are in `drilling`."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -30,8 +31,24 @@ def _scope(scope: Scope | None, workspace: str | None) -> str:
     return found
 
 
+def _why(reason: str | None, question: str, *, as_json: bool) -> str:
+    """Return the reason as given, else as answered at the terminal. Raises ``LocalProblem`` when it is empty."""
+    if reason is None and not as_json and sys.stdin.isatty():
+        reason = str(typer.prompt(question, default=NO_REASON, err=True))
+    if reason is None:
+        return NO_REASON
+    if not reason.strip():
+        raise LocalProblem("--reason is empty: say why, or leave it out.", "usage")
+    return reason
+
+
 def halt(
-    reason: Annotated[str, typer.Option("--reason", "-m", help="Why, for everyone who looks.")] = NO_REASON,
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            "--reason", "-m", help="Why, for everyone who looks; asked for on a terminal.", show_default=False
+        ),
+    ] = None,
     scope: ScopeOption = None,
     workspace: MaybeWorkspace = None,
     latch: Annotated[
@@ -63,7 +80,8 @@ def halt(
     from app.cli.output import print_json
     from app.client import calls
 
-    call = calls.halt(reason, scope=_scope(scope, workspace), workspace=workspace, latch=latch)
+    why = _why(reason, "Why, for everyone who looks", as_json=as_json)
+    call = calls.halt(why, scope=_scope(scope, workspace), workspace=workspace, latch=latch)
     with connect() as client:
         raised = client.send(call, patience_seconds=30)
         code = DONE
@@ -111,7 +129,10 @@ def halts(as_json: AsJson = False) -> None:
 
 
 def resume(
-    reason: Annotated[str, typer.Option("--reason", "-m", help="Why it is safe again.")] = NO_REASON,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", "-m", help="Why it is safe again; asked for on a terminal.", show_default=False),
+    ] = None,
     scope: ScopeOption = None,
     workspace: MaybeWorkspace = None,
     as_json: AsJson = False,
@@ -123,7 +144,8 @@ def resume(
     from app.cli.output import print_json
     from app.client import calls
 
-    call = calls.resume(reason, scope=_scope(scope, workspace), workspace=workspace)
+    why = _why(reason, "Why it is safe again", as_json=as_json)
+    call = calls.resume(why, scope=_scope(scope, workspace), workspace=workspace)
     with connect() as client:
         lifted = client.send(call)
     if as_json:

@@ -12,8 +12,8 @@ def find(session: Session, organization_id: str, id_or_name: str) -> TerraformWo
     row = repository.find(session, organization_id, id_or_name)
     if row is None:
         raise WorkspaceNotFound(
-            f"There is no workspace {id_or_name!r}. Create it: `sluice workspace create NAME --stack STACK`, or add "
-            "--create to `sluice plan`.",
+            f"There is no workspace {id_or_name!r}. `sluice workspace list` shows what there is; `sluice workspace "
+            "create NAME --stack STACK`, or `sluice plan --create`, makes one.",
             errors=[{"field": "workspace", "message": f"{id_or_name!r} does not exist in this organization"}],
         )
     return row

@@ -1,5 +1,6 @@
 """Workspaces and variables as people and programs see them."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -27,7 +28,20 @@ Name = Annotated[
     AfterValidator(check_name),
     Field(description="Lower-case letters, digits, `-`, `_` and `.`; 1 to 90; begins and ends with a letter or digit"),
 ]
-Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9:._-]{0,48}[a-z0-9])?$")]
+TAG = r"^[a-z0-9](?:[a-z0-9:._-]{0,48}[a-z0-9])?$"
+
+
+def check_tag(tag: str) -> str:
+    """Return the tag. Raises ``ValueError`` that says what a tag is made of."""
+    if not re.fullmatch(TAG, tag):
+        raise ValueError(
+            f"{tag!r} is no tag: lower-case letters, digits, `:`, `.`, `_` and `-`; 1 to 50; begins and ends with a "
+            "letter or digit"
+        )
+    return tag
+
+
+Tag = Annotated[str, AfterValidator(check_tag), Field(json_schema_extra={"pattern": TAG})]
 VariableKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 MAX_VALUE_LENGTH = 256 * 1024
 

@@ -1,0 +1,47 @@
+"""`sluice halt` and `sluice resume` want to know why: given, asked for, or said to be missing."""
+
+import sys
+
+import pytest
+import typer
+
+from app.cli import halting
+from app.client.errors import LocalProblem
+
+
+def why(reason: str | None, *, as_json: bool = False) -> str:
+    return halting._why(reason, "Why", as_json=as_json)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A person at the terminal; what they were asked."""
+    questions: list[str] = []
+
+    def prompt(question: str, **_: object) -> str:
+        questions.append(question)
+        return "smoke in the rack"
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(typer, "prompt", prompt)
+    return questions
+
+
+def test_reason_given_asks_nobody(asked: list[str]) -> None:
+    assert (why("wrong account"), asked) == ("wrong account", [])
+
+
+def test_reason_left_out_on_a_terminal_is_asked_for_before_anything_stops(asked: list[str]) -> None:
+    assert (why(None), asked) == ("smoke in the rack", ["Why"])
+
+
+def test_reason_left_out_in_a_script_holds_nothing_up(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert why(None, as_json=True) == halting.NO_REASON
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
+    assert (why(None), asked) == (halting.NO_REASON, [])
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_reason_that_is_empty_is_refused_with_the_remedy(empty: str) -> None:
+    with pytest.raises(LocalProblem, match="--reason is empty"):
+        why(empty)
