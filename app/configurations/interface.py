@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _TOKEN = re.compile(
-    r"(?P<comment>#[^\n]*|//[^\n]*|/\*.*?\*/)"
+    r"(?P<comment>#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z))"
     r"|(?P<newline>\n)"
     r"|(?P<space>[ \t\r\f\v]+)"
-    r"|<<-?(?P<heredoc>[A-Za-z_][\w-]*)[^\n]*\n"
+    r"|<<-?(?P<heredoc>[A-Za-z_][\w-]*)\r?\n"
     r"|(?P<id>[^\W\d][\w-]*)"
     r"|(?P<quote>\")"
     r"|(?P<punct>==|[{}()\[\]=])"
@@ -63,19 +63,24 @@ Token = tuple[str, str]
 
 def _string_end(text: str, start: int) -> tuple[int, bool]:
     """Return the index after the string that begins at ``start`` (after its opening quote), and whether it closed."""
-    depth, i = 0, start
+    # Of each string that is open, how many braces of a template in it are.
+    depths, i = [0], start
     while i < len(text):
-        two = text[i : i + 2]
+        depth, two = depths[-1], text[i : i + 2]
         if depth == 0 and text[i] == "\\":
             i += 2
         elif two in {"${", "%{"} and text[i - 1 : i] != text[i]:
-            depth, i = depth + 1, i + 2
+            depths[-1], i = depth + 1, i + 2
         elif depth > 0 and text[i] == '"':
-            i, _ = _string_end(text, i + 1)
+            depths.append(0)
+            i += 1
         elif depth > 0 and text[i] in "{}":
-            depth, i = depth + (1 if text[i] == "{" else -1), i + 1
+            depths[-1], i = depth + (1 if text[i] == "{" else -1), i + 1
         elif depth == 0 and text[i] in '"\n':
-            return i + 1, text[i] == '"'
+            i += 1
+            if len(depths) == 1:
+                return i, text[i - 1] == '"'
+            depths.pop()
         else:
             i += 1
     return len(text), False
@@ -213,7 +218,7 @@ def is_single_expression(value: str) -> bool:
         elif text in _CLOSE:
             if not opened or opened.pop() != _PAIRS[text]:
                 return False
-        elif text + expression[i : i + 1] == "/*":
+        elif text + expression[i : i + 1] in {"/*", "<<"}:
             return False
     return bool(expression) and not opened
 

@@ -9,7 +9,8 @@ _SEQUENCES = re.compile(
     r"|\x1b[ -/]*[0-~]"  # two characters and more
     r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI in one character
 )
-_ENDS = re.compile(r"\r+(?=\n|\Z)|\r+\Z")
+# Looked for from the first of several only: from each of them, a long row would take the square of its length.
+_ENDS = re.compile(r"(?<!\r)\r+(?=\n|\Z)")
 _OTHERS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )

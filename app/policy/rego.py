@@ -38,16 +38,24 @@ FORBIDDEN_BUILTINS = frozenset(
 )
 """Builtins that reach out, read the machine, or answer differently each time: a check must be repeatable."""
 
-_TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n]+)
+_STRING = r"""(?P<string>\$?"(?:[^"\\\n]|\\.)*")
+      | (?P<unclosed>\$?"(?:[^"\\\n]|\\.)*)
+      |"""
+
+
+def _pattern(string: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"""(?P<space>[ \t\r\n]+)
       | (?P<comment>\#[^\n]*)
-      | (?P<string>\$?"(?:[^"\\\n]|\\.)*")
-      | (?P<raw>\$?`[^`]*`)
+      | {string} (?P<raw>\$?`[^`]*`)
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
       | (?P<number>[0-9][0-9A-Za-z_.+-]*)
       | (?P<mark>.)""",
-    re.VERBOSE | re.DOTALL,
-)
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+_TOKEN, _TOKEN_BUT_STRINGS = _pattern(_STRING), _pattern("")
 _KEYWORDS = frozenset(
     {
         *("as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package"),
@@ -199,7 +207,16 @@ def _parse_data(data: str | None) -> tuple[dict[str, Any], str | None]:
 
 def _tokens(text: str) -> list[_Token]:
     tokens, line, is_first = [], 1, True
-    for match in _TOKEN.finditer(text):
+    at = no_string_before = 0
+    while at < len(text):
+        match = (_TOKEN if at >= no_string_before else _TOKEN_BUT_STRINGS).match(text, at)
+        assert match is not None
+        if match.lastgroup == "unclosed":
+            # Nor does any quote close within it; asked again at each, a long row would take the square of its length.
+            no_string_before = match.end()
+            match = _TOKEN_BUT_STRINGS.match(text, at)
+            assert match is not None
+        at = match.end()
         kind, value = str(match.lastgroup), match.group()
         if kind not in {"space", "comment"}:
             tokens.append(_Token(kind, value, line, is_first))

@@ -6,7 +6,7 @@ It is a net, not a proof: a program may encode a value in ways that nobody thoug
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -21,8 +21,8 @@ _ANYWHERE_LENGTH = 3
 _ENCODED_LENGTH = 4
 _BASE64_CORE_LENGTH = 6
 # A terminal sequence whose end is in the next piece, and what may be half of a line end.
-_UNFINISHED = re.compile(r"(?:(?:\x1b[\[\]PX^_(]?|\x9b)[^\x1b\x07a-zA-Z\n]{0,80}|\r+)\Z")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.){4,})"')
+_UNFINISHED = re.compile(r"(?:(?:\x1b[\[\]PX^_(]?|\x9b)[^\x1b\x07a-zA-Z\n]{0,80}|(?<!\r)\r+)\Z")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("?)')
 
 
 class Masker:
@@ -147,13 +147,24 @@ def sensitive_texts(value: str, *, is_hcl: bool) -> list[str]:
     if "\n" in value:
         texts += [line for line in value.splitlines() if len(line.strip()) >= _ENCODED_LENGTH]
     if is_hcl:
-        for quoted in _QUOTED.findall(value):
+        for quoted in _quoted(value):
             texts.append(quoted)
             try:
                 texts.append(json.loads(f'"{quoted}"'))
             except ValueError:
                 continue
     return texts
+
+
+def _quoted(expression: str) -> Iterator[str]:
+    """Yield what stands between quotes, also where strings are in strings."""
+    at = 0
+    while (found := _QUOTED.search(expression, at)) is not None:
+        is_closed, is_long = bool(found[2]), len(found[1]) >= _ENCODED_LENGTH
+        if is_closed and is_long:
+            yield found[1]
+        # The end of a short one may begin another. Within one that never closes no other does.
+        at = found.start() + 1 if is_closed and not is_long else found.end()
 
 
 def _forms(value: str) -> set[str]:

@@ -1,3 +1,6 @@
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,3 +84,12 @@ def test_is_single_expression_true_never_lets_a_line_end_outside_of_brackets(tex
         found = read_interface({"main.tf": f'variable "a" {{\n  default = {text}\n}}\noutput "after" {{}}\n'.encode()})
         assert found.variables.keys() == {"a"}
         assert found.outputs.keys() == {"after"}
+
+
+@pytest.mark.parametrize("row", ["/*", "<<A ", "<<A\n", '"${', '\\"', "{", '["'])
+def test_what_never_closes_takes_no_square_of_its_length(row: str) -> None:
+    text = row * 40_000
+    began = time.process_time()
+    read_interface({"main.tf": text.encode()})
+    assert not is_single_expression(f"[{text}")
+    assert time.process_time() - began < 5

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,3 +47,10 @@ def test_neutral_value_reaches_every_string() -> None:
         "n": 3,
         "none": None,
     }
+
+
+@pytest.mark.parametrize("row", ["\r", "\x1b", "\x1b[", "\x1b[0", "\x1b]", "\x1b ", "\x9b0", "\x00"])
+def test_neutral_takes_no_square_of_a_long_row(row: str) -> None:
+    began = time.process_time()
+    neutral(row * 200_000 + "x")
+    assert time.process_time() - began < 5

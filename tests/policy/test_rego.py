@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -108,3 +109,14 @@ def test_capabilities_hold_no_forbidden_builtin_and_no_host() -> None:
     assert document["allow_net"] == []
     assert not rego.allowed_builtins() & rego.FORBIDDEN_BUILTINS
     assert not [item["name"] for item in document["builtins"] if item.get("nondeterministic")]
+
+
+@pytest.mark.parametrize("row", ['\\"', '"\\', '"', "$`", "`", "["])
+def test_review_of_a_string_that_never_closes_takes_no_square_of_its_length(row: str) -> None:
+    began = time.process_time()
+    rego.review({"a.rego": HEAD + row * 40_000}, None)
+    assert time.process_time() - began < 5
+
+
+def test_review_looks_into_what_only_seems_to_be_a_string() -> None:
+    assert "http.send" in " ".join(_errors(HEAD + 'deny contains x if { "a\\" x := http.send({}) }\n'))

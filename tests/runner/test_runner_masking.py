@@ -3,6 +3,7 @@ import html
 import itertools
 import json
 import re
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -176,3 +177,17 @@ def test_stream_masker_finds_a_value_whose_colour_is_cut_in_two() -> None:
 def test_stream_masker_shows_nothing_of_a_sequence_in_one_character_that_is_cut_in_two() -> None:
     stream = StreamMasker(Masker(["hunter2-secret"]))
     assert stream.piece("00\x9b", is_last=False) + stream.piece("31mred", is_last=True) == "00red"
+
+
+@pytest.mark.parametrize("row", ["\r", "\x1b", "\x1b[0", "\x9b0"])
+def test_stream_masker_takes_no_square_of_a_long_row(row: str) -> None:
+    began = time.process_time()
+    StreamMasker(Masker([])).piece(row * 200_000 + "x", is_last=False)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("row", ['\\"', '"', '"\\', '"abcd'])
+def test_strings_of_an_expression_take_no_square_of_its_length(row: str) -> None:
+    began = time.process_time()
+    sensitive_texts(f'"{row * 40_000}', is_hcl=True)
+    assert time.process_time() - began < 5
