@@ -28,6 +28,7 @@ from app.halt import call_repository
 from app.halt.call_repository import Claimed
 from app.halt.models import Halt, HaltCall
 from app.halt.schemas import REASON_CHARACTERS
+from app.runner.masking import Masker, StreamMasker
 
 HEADER = "X-Halt-Id"
 ATTEMPTS = 4
@@ -83,6 +84,9 @@ def _carry_out(call_id: str) -> None:
             if claimed is None:
                 return
             seen = claimed.attempts
+            if claimed.attempts > ATTEMPTS:
+                _note(claimed, _Outcome("timed_out", None, "Not known: no attempt came to its end.", True))
+                return
             endpoint = next((found for found in get_settings().siblings if found.name == claimed.name), None)
             if endpoint is None or not _try_once(endpoint, claimed):
                 return
@@ -103,13 +107,28 @@ def _claim(call_id: str, seen: int | None) -> Claimed | None:
 def _try_once(endpoint: HaltEndpoint, claimed: Claimed) -> bool:
     """Make one attempt and note what it came to; return whether to try again."""
     outcome = _call(endpoint, claimed)
-    detail = outcome.detail
-    is_last = outcome.is_final or claimed.attempts >= ATTEMPTS
-    at = clock.now()
+    is_noted = _note(claimed, outcome)
+    facts = {
+        "halt_id": claimed.halt_id,
+        "sibling": claimed.name,
+        "attempt": claimed.attempts,
+        "outcome": outcome.status,
+    }
+    _log.log(logging.INFO if outcome.status == "answered" else logging.WARNING, "fan-out", extra=facts)
+    return is_noted and not _is_last(claimed, outcome)
+
+
+def _is_last(claimed: Claimed, outcome: "_Outcome") -> bool:
+    return outcome.is_final or claimed.attempts >= ATTEMPTS
+
+
+def _note(claimed: Claimed, outcome: "_Outcome") -> bool:
+    """Note what an attempt came to; False when somebody else has the call by now."""
+    is_last, detail, at = _is_last(claimed, outcome), outcome.detail, clock.now()
     if not is_last:
         detail = f"{detail.rstrip('.')}. Trying again."
     with unit_of_work("halt") as session:
-        is_noted = call_repository.note(
+        return call_repository.note(
             session,
             claimed,
             status=outcome.status if is_last else "pending",
@@ -118,14 +137,6 @@ def _try_once(endpoint: HaltEndpoint, claimed: Claimed) -> bool:
             ended_at=at if is_last else None,
             until=None if is_last else at + timedelta(seconds=_pause(claimed.attempts) + GRACE_SECONDS),
         )
-    facts = {
-        "halt_id": claimed.halt_id,
-        "sibling": claimed.name,
-        "attempt": claimed.attempts,
-        "outcome": outcome.status,
-    }
-    _log.log(logging.INFO if outcome.status == "answered" else logging.WARNING, "fan-out", extra=facts)
-    return is_noted and not is_last
 
 
 class _Outcome(NamedTuple):
@@ -142,7 +153,11 @@ def _call(endpoint: HaltEndpoint, claimed: Claimed) -> _Outcome:
         token = endpoint.secret()
     except ValueError as error:
         return _Outcome("failed", None, f"Not called: {error}.", True)
-    headers = {HEADER: claimed.origin_id or claimed.halt_id, "User-Agent": "sluice-halt"}
+    headers = {
+        HEADER: claimed.origin_id or claimed.halt_id,
+        "User-Agent": "sluice-halt",
+        "Accept-Encoding": "identity",
+    }
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     said = f"{claimed.reason} (halted in Sluice by {claimed.actor_name})"
@@ -175,24 +190,28 @@ def _text(answer: httpx.Response, seconds: float, token: str | None) -> str:
     """Return what an answer says, for people: the sentence of a problem document, else its beginning."""
     until = time.monotonic() + seconds
     body = b""
+    is_cut = False
     try:
-        for part in answer.iter_bytes():
+        # As it came: a small answer must not unpack into a large one.
+        for part in answer.iter_raw():
             body += part
-            if len(body) >= _ANSWER_BYTES or time.monotonic() > until:
+            is_cut = len(body) > _ANSWER_BYTES or time.monotonic() > until
+            if is_cut:
                 break
     except httpx.HTTPError:
         # The status has come, and that is the answer.
-        pass
+        is_cut = True
     text = body[:_ANSWER_BYTES].decode(errors="replace")
     try:
         document = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict):
-        text = next((str(document[key]) for key in ("detail", "message", "title", "status") if document.get(key)), "")
-    if token is not None:
-        text = text.replace(token, "***")
-    return one_line(text)[:_DETAIL_CHARACTERS]
+        said = (document.get(key) for key in ("detail", "message", "title", "status"))
+        text, is_cut = next((value for value in said if value and isinstance(value, str)), ""), False
+    # A system may say the token back, in whatever spelling, and the end of what was read may cut it in two.
+    masker = Masker([token] if token is not None else [])
+    return one_line(StreamMasker(masker).piece(text, is_last=not is_cut))[:_DETAIL_CHARACTERS]
 
 
 def _pause(attempts: int) -> float:

@@ -12,11 +12,14 @@ from typing import Any
 
 @dataclass
 class Sibling:
-    """One system: ``statuses`` are its answers in turn, the last for ever; 0 says nothing for ``hangs_seconds``."""
+    """One system: ``statuses`` are its answers in turn, the last for ever; 0 says nothing for ``hangs_seconds``.
+
+    ``body`` goes with each answer, bytes as they are.
+    """
 
     statuses: list[int]
     hangs_seconds: float = 30.0
-    body: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] | bytes = field(default_factory=dict)
     calls: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     url: str = ""
     over: threading.Event = field(default_factory=threading.Event)
@@ -61,7 +64,7 @@ def _handler(sibling: Sibling) -> type[BaseHTTPRequestHandler]:
             if status == 0:
                 sibling.over.wait(sibling.hangs_seconds)
                 return
-            text = json.dumps(sibling.body).encode()
+            text = sibling.body if isinstance(sibling.body, bytes) else json.dumps(sibling.body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()

@@ -196,6 +196,54 @@ def test_call_that_a_dead_process_left_is_taken_over(
     assert len(bots.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 8000, b'{"detail": ' + b"9" * 5000 + b"}", b'{"detail": {"a": [1]}}', b"\xff\x00\x1b[2J", b"9" * 9000],
+    ids=["deep", "digits", "object", "control", "long"],
+)
+def test_answer_that_can_not_be_read_is_an_answer(operator: Scene, named: Named, body: bytes) -> None:
+    bots = Sibling([200], body=body)
+    with running(bots):
+        named(bots=bots)
+        call = ended(operator, halted(operator))["bots"]
+    assert (call.status, call.http_status, call.attempts) == ("answered", 200, 1)
+    assert call.detail.isprintable()
+    assert len(call.detail) < 300
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"detail": "you sent c2VjcmV0LWJvdHM= and secret%2Dbots"}',
+        b"7365637265742d626f7473",
+        b'{"error": "\\u0073ecret-bots is \\u0022secret\\u002dbots"}',
+        b" " * 8180 + b"secret-bots",
+    ],
+    ids=["base64", "hexadecimal", "escaped", "cut in two"],
+)
+def test_answer_that_says_the_token_in_another_spelling_is_masked(operator: Scene, named: Named, body: bytes) -> None:
+    bots = Sibling([200], body=body)
+    with running(bots):
+        named(bots=bots)
+        call = ended(operator, halted(operator))["bots"]
+    for spelled in ("secret-bots", "c2VjcmV0", "%2D", "73656372", "u002d", "secret-"):
+        assert spelled not in call.detail
+
+
+def test_call_whose_attempts_never_end_is_made_no_more_often(operator: Scene, named: Named, monkeypatch: Any) -> None:
+    bots = Sibling([200])
+    with running(bots):
+        named(bots=bots)
+        with monkeypatch.context() as dead:
+            dead.setattr(fanout, "start", lambda _: None)
+            halt = halted(operator)
+        with unit_of_work() as session:
+            session.execute(update(HaltCall).values(attempts=fanout.ATTEMPTS, claimed_until=clock.now()))
+        fanout.take_over()
+        call = ended(operator, halt)["bots"]
+    assert (call.status, bots.calls) == ("timed_out", [])
+
+
 def test_two_that_take_over_at_once_make_one_call(operator: Scene, named: Named, monkeypatch: Any) -> None:
     bots = Sibling([200])
     with running(bots):
