@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.access import connect
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit
 from app.cli.program import DONE, FAILED, group, register
 
@@ -26,33 +27,25 @@ def list_events(
 
     Example: sluice audit list --action 'run.*' --limit 100
     """
-    from app.cli.output import moment, print_json, print_table
+    from app.cli.output import moment
     from app.client import calls
 
-    size = min(limit, calls.MAX_PAGE)
-    with connect() as client:
-        found = list(
-            client.items(
-                lambda cursor: calls.listing(
-                    "/audit", limit=size, cursor=cursor, action=action, target_id=target, actor_id=actor
-                ),
-                limit=limit,
-            )
-        )
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.listing(
+            "/audit", limit=size, cursor=cursor, action=action, target_id=target, actor_id=actor
+        ),
+        lambda item: (
             moment(item["at"]),
             item["actor"]["name"],
             item["action"],
             item["target"]["id"],
             json.dumps(item["evidence"])[:120] if item["evidence"] else "",
-        )
-        for item in found
+        ),
+        columns=("At", "Actor", "Action", "Target", "Evidence"),
+        empty="No events.",
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("At", "Actor", "Action", "Target", "Evidence"), rows, "No events.")
 
 
 PublicKeys = Annotated[
@@ -157,21 +150,17 @@ def checkpoints(limit: Limit = 50, as_json: AsJson = False) -> None:
 
     Example: sluice audit checkpoints --limit 5
     """
-    from app.cli.output import moment, print_json, print_table
+    from app.cli.output import moment
     from app.client import calls
 
-    size = min(limit, calls.MAX_PAGE)
-    with connect() as client:
-        page = client.items(lambda cursor: calls.listing("/audit/checkpoints", limit=size, cursor=cursor), limit=limit)
-        found = list(page)
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (str(one["sequence"]), moment(one["at"]), str(one["position"]), one["head_hash"], one["key_id"])
-        for one in found
+    print_listing(
+        lambda size, cursor: calls.listing("/audit/checkpoints", limit=size, cursor=cursor),
+        lambda one: (str(one["sequence"]), moment(one["at"]), str(one["position"]), one["head_hash"], one["key_id"]),
+        columns=("Checkpoint", "At", "Position", "Hash", "Key"),
+        empty="No checkpoint yet.",
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("Checkpoint", "At", "Position", "Hash", "Key"), rows, "No checkpoint yet.")
 
 
 register(commands, "list", list_events)

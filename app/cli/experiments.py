@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli.access import connect
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit
 from app.cli.program import group, register
 
@@ -64,16 +65,17 @@ def list_tests(experiment: Experiment, limit: Limit = 100, as_json: AsJson = Fal
 
 
 def _list(path: str, limit: int, empty: str, *, as_json: bool) -> None:
-    from app.cli.output import moment, print_json, print_table
+    from app.cli.output import moment
     from app.client import calls
 
-    with connect() as client:
-        found = list(client.items(lambda cursor: calls.listing(path, cursor=cursor), limit=limit))
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = ((item["id"], item["name"], moment(item["created_at"]), item.get("description", "")) for item in found)
-    print_table(("ID", "Name", "Made", "Description"), rows, empty)
+    print_listing(
+        lambda size, cursor: calls.listing(path, limit=size, cursor=cursor),
+        lambda item: (item["id"], item["name"], moment(item["created_at"]), item.get("description", "")),
+        columns=("ID", "Name", "Made", "Description"),
+        empty=empty,
+        limit=limit,
+        as_json=as_json,
+    )
 
 
 register(commands, "create", create)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.access import connect
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit
 from app.cli.program import group, register
 from app.client.errors import LocalProblem
@@ -22,10 +23,10 @@ Roles = Annotated[
 ]
 
 
-def _all(client: "SluiceClient", path: str, limit: int = 100_000) -> list[dict[str, Any]]:
+def _all(client: "SluiceClient", path: str) -> list[dict[str, Any]]:
     from app.client import calls
 
-    return list(client.items(lambda cursor: calls.listing(path, cursor=cursor), limit=limit))
+    return list(client.items(lambda cursor: calls.listing(path, cursor=cursor)))
 
 
 def _person(client: "SluiceClient", wanted: str) -> dict[str, Any]:
@@ -75,25 +76,23 @@ def list_users(limit: Limit = 200, as_json: AsJson = False) -> None:
 
     Example: sluice user list
     """
-    from app.cli.output import print_json, print_table
+    from app.client import calls
 
-    with connect() as client:
-        found = _all(client, "/users", limit)
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.listing("/users", limit=size, cursor=cursor),
+        lambda u: (
             u["id"],
             u["email"],
             u["name"],
             u["roles"],
             [t["name"] for t in u["teams"]],
             "disabled" if u["is_disabled"] else "",
-        )
-        for u in found
+        ),
+        columns=("ID", "E-mail", "Name", "Roles", "Teams", ""),
+        empty="Nobody.",
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("ID", "E-mail", "Name", "Roles", "Teams", ""), rows, "Nobody.")
 
 
 def set_user(
@@ -223,15 +222,16 @@ def list_teams(limit: Limit = 200, as_json: AsJson = False) -> None:
 
     Example: sluice team list
     """
-    from app.cli.output import print_json, print_table
+    from app.client import calls
 
-    with connect() as client:
-        found = _all(client, "/teams", limit)
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = ((team["id"], team["name"], [member["name"] for member in team["members"]]) for team in found)
-    print_table(("ID", "Team", "Members"), rows, "No teams.")
+    print_listing(
+        lambda size, cursor: calls.listing("/teams", limit=size, cursor=cursor),
+        lambda team: (team["id"], team["name"], [member["name"] for member in team["members"]]),
+        columns=("ID", "Team", "Members"),
+        empty="No teams.",
+        limit=limit,
+        as_json=as_json,
+    )
 
 
 def create_service_account(
@@ -261,24 +261,22 @@ def list_service_accounts(limit: Limit = 200, as_json: AsJson = False) -> None:
 
     Example: sluice service-account list
     """
-    from app.cli.output import print_json, print_table
+    from app.client import calls
 
-    with connect() as client:
-        found = _all(client, "/service-accounts", limit)
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.listing("/service-accounts", limit=size, cursor=cursor),
+        lambda a: (
             a["id"],
             a["name"],
             "agent" if a["is_agent"] else "service",
             a["roles"],
             "disabled" if a["is_disabled"] else "",
-        )
-        for a in found
+        ),
+        columns=("ID", "Name", "Kind", "Roles", ""),
+        empty="No service accounts.",
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("ID", "Name", "Kind", "Roles", ""), rows, "No service accounts.")
 
 
 def set_service_account(

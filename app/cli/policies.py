@@ -7,6 +7,7 @@ import typer
 
 from app.cli import rehearsing
 from app.cli.access import connect
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit, MaybeWorkspace
 from app.cli.program import group, register, with_remedy
 
@@ -117,21 +118,14 @@ def list_attachments(workspace: MaybeWorkspace = None, limit: Limit = 100, as_js
 
     Example: sluice policy list --workspace prod-network
     """
-    from app.cli.output import moment, print_json, print_table
+    from app.cli.output import moment
     from app.client import calls
 
-    with connect() as client:
-        found = list(
-            client.items(
-                lambda cursor: calls.listing("/terraform/policy-attachments", cursor=cursor, workspace=workspace),
-                limit=limit,
-            )
-        )
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.listing(
+            "/terraform/policy-attachments", limit=size, cursor=cursor, workspace=workspace
+        ),
+        lambda item: (
             item["id"],
             item["policy_set_uri"],
             item["enforcement_level"],
@@ -140,11 +134,12 @@ def list_attachments(workspace: MaybeWorkspace = None, limit: Limit = 100, as_js
             item["commit_id"] and item["commit_id"][:12],
             moment(item["synced_at"]),
             _newer(item["newer"]),
-        )
-        for item in found
+        ),
+        columns=("ID", "Policy set", "Level", "Binds", "Digest", "Commit", "Synced", "Source"),
+        empty="No policy is attached.",
+        limit=limit,
+        as_json=as_json,
     )
-    columns = ("ID", "Policy set", "Level", "Binds", "Digest", "Commit", "Synced", "Source")
-    print_table(columns, rows, "No policy is attached.")
 
 
 def _newer(found: dict[str, Any] | None) -> str | None:

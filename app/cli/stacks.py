@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.access import connect
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit
 from app.cli.output import MINUS
 from app.cli.program import group, register
 from app.client.errors import LocalProblem
 
 if TYPE_CHECKING:
-    from app.client import SluiceClient
+    pass
 
 commands = group("Stacks: versioned specs that workspaces are planned from.")
 StackArgument = Annotated[str, typer.Argument(metavar="STACK", help="Name or id of the stack.", show_default=False)]
@@ -106,28 +107,22 @@ def list_stacks(limit: Limit = 100, as_json: AsJson = False) -> None:
 
     Example: sluice stack list
     """
-    from app.cli.output import moment, print_json, print_table
+    from app.cli.output import moment
     from app.client import calls
 
-    with connect() as client:
-        found = list(client.items(lambda cursor: calls.listing("/terraform/stacks", cursor=cursor), limit=limit))
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.listing("/terraform/stacks", limit=size, cursor=cursor),
+        lambda item: (
             item["name"],
             (item["latest_version"] or {}).get("number"),
             item["workspace_count"],
             moment(item["created_at"]),
             item["description"],
-        )
-        for item in found
-    )
-    print_table(
-        ("Stack", "Version", "Workspaces", "Made", "Description"),
-        rows,
-        "No stacks. `sluice stack push FILE` makes one.",
+        ),
+        columns=("Stack", "Version", "Workspaces", "Made", "Description"),
+        empty="No stacks. `sluice stack push FILE` makes one.",
+        limit=limit,
+        as_json=as_json,
     )
 
 
@@ -153,38 +148,29 @@ def show(stack: StackArgument, as_json: AsJson = False) -> None:
         console().print(json.dumps(version["document"], indent=2))
 
 
-def _versions(client: "SluiceClient", stack: str, limit: int) -> list[dict[str, Any]]:
-    from app.client import calls
-
-    client.send(calls.get_stack(stack))
-    path = calls.get_stack(stack).path + "/versions"
-    return list(client.items(lambda cursor: calls.listing(path, cursor=cursor), limit=limit))
-
-
 def versions(stack: StackArgument, limit: Limit = 20, as_json: AsJson = False) -> None:
     """List a stack's pushed versions, newest first.
 
     Example: sluice stack versions network
     """
-    from app.cli.output import moment, print_json, print_table
+    from app.cli.output import moment
+    from app.client import calls
 
-    with connect() as client:
-        found = _versions(client, stack, limit)
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.list_spec_versions(stack, limit=size, cursor=cursor),
+        lambda item: (
             item["number"],
             item["id"],
             item["hash"][:15],
             item["created_by"]["name"],
             moment(item["created_at"]),
             item["message"],
-        )
-        for item in found
+        ),
+        columns=("Version", "ID", "Hash", "By", "Pushed", "Message"),
+        empty="No version was pushed yet.",
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("Version", "ID", "Hash", "By", "Pushed", "Message"), rows, "No version was pushed yet.")
 
 
 def diff(
@@ -203,7 +189,7 @@ def diff(
     from app.client import calls
 
     with connect() as client:
-        known = _versions(client, stack, 100_000)
+        known = list(client.items(lambda cursor: calls.list_spec_versions(stack, cursor=cursor)))
         first, second = _id_of(known, before), _id_of(known, after)
         found = client.send(calls.get(f"/terraform/spec-versions/{first}/diff/{second}"))
     if as_json:

@@ -7,6 +7,7 @@ import typer
 
 from app.cli.access import connect
 from app.cli.durations import seconds_of
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit
 from app.cli.program import group, register
 from app.core import clock
@@ -66,26 +67,24 @@ def list_tokens(limit: Limit = 200, as_json: AsJson = False) -> None:
 
     Example: sluice token list
     """
-    from app.cli.output import moment, print_json, print_table
+    from app.cli.output import moment
     from app.client import calls
 
-    with connect() as client:
-        found = list(client.items(lambda cursor: calls.listing("/tokens", cursor=cursor), limit=limit))
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.listing("/tokens", limit=size, cursor=cursor),
+        lambda t: (
             t["id"],
             t["name"],
             t["owner"]["name"],
             t["permissions"] or "its owner's",
             moment(t["last_used_at"]),
             moment(t["expires_at"]),
-        )
-        for t in found
+        ),
+        columns=("ID", "Name", "Owner", "Permissions", "Last used", "Expires"),
+        empty="No tokens.",
+        limit=limit,
+        as_json=as_json,
     )
-    print_table(("ID", "Name", "Owner", "Permissions", "Last used", "Expires"), rows, "No tokens.")
 
 
 def revoke(

@@ -20,6 +20,7 @@ from app.cli.gate_options import (
     describe_gate,
     gate_fields,
 )
+from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit
 from app.cli.program import FAILED, group, register
 from app.client.errors import LocalProblem
@@ -146,21 +147,12 @@ def list_workspaces(
 
     Example: sluice workspace list --tag env:prod
     """
-    from app.cli.output import print_json, print_table, status_text
+    from app.cli.output import status_text
     from app.client import calls
 
-    with connect() as client:
-        found = list(
-            client.items(
-                lambda cursor: calls.listing("/terraform/workspaces", cursor=cursor, search=search, tag=tag),
-                limit=limit,
-            )
-        )
-    if as_json:
-        print_json({"items": found})
-        return
-    rows = (
-        (
+    print_listing(
+        lambda size, cursor: calls.listing("/terraform/workspaces", limit=size, cursor=cursor, search=search, tag=tag),
+        lambda item: (
             item["name"],
             item["stack"]["name"],
             (item["head"] or {}).get("number"),
@@ -168,11 +160,12 @@ def list_workspaces(
             status_text(item["latest_run"]["status"]) if item.get("latest_run") else None,
             (item.get("latest_run") or {}).get("id"),
             item["tags"],
-        )
-        for item in found
+        ),
+        columns=("Workspace", "Stack", "Head", "Resources", "Newest run", "Run", "Tags"),
+        empty="No workspaces. `sluice plan DIR --workspace NAME --create` makes one.",
+        limit=limit,
+        as_json=as_json,
     )
-    columns = ("Workspace", "Stack", "Head", "Resources", "Newest run", "Run", "Tags")
-    print_table(columns, rows, "No workspaces. `sluice plan DIR --workspace NAME --create` makes one.")
 
 
 def show(workspace: Name, as_json: AsJson = False) -> None:

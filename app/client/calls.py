@@ -226,6 +226,11 @@ def get_stack(id_or_name: str) -> Call[Stack]:
     return Call("GET", address("terraform", "stacks", id_or_name), Stack.read)
 
 
+def list_spec_versions(stack: str, *, limit: int = MAX_PAGE, cursor: str | None = None) -> Call[Page[Any]]:
+    """Read one page of a stack's pushed spec versions, newest first."""
+    return listing(address("terraform", "stacks", stack, "versions"), limit=limit, cursor=cursor)
+
+
 def create_stack(name: str, description: str = "") -> Call[Stack]:
     """Create a stack without a spec."""
     return Call("POST", "/terraform/stacks", Stack.read, json={"name": name, "description": description})
