@@ -149,9 +149,18 @@ def fail(session: Session, run_id: str, token: int, failure: Failure) -> None:
     run, parent = _locked(session, run_id, token)
     if run is None:
         return
+    _fail(session, run, parent, failure)
+
+
+def _fail(session: Session, run: TerraformRun, parent: TerraformRun | None, failure: Failure) -> None:
     _keep_first_failure(run, failure)
     transition(session, run, Trigger.FAIL, Facts(), reason=failure.message[:500], evidence={"code": failure.code})
     end_parent(session, parent, run)
+
+
+def _failure_where_it_was(run: TerraformRun, code: str, message: str) -> Failure:
+    phase = run.phase or "preparing"
+    return Failure(phase=phase, code=code, message=message)  # type: ignore[arg-type]  # the column holds a Phase
 
 
 def acknowledge(session: Session, run_id: str, token: int, failure: Failure | None) -> None:
@@ -215,14 +224,8 @@ def expire(session: Session, run_id: str) -> None:
     # A plan at the gate has done its work: only its death is left to be found.
     if run.status == Status.RUNNING:
         run.fencing_token += 1
-        failure = Failure(
-            phase=run.phase or "preparing",  # type: ignore[arg-type]  # the column holds a Phase
-            code="lease_expired",
-            message="The runner fell silent, so the run was ended. The last state snapshot is kept; plan again.",
-        )
-        keep_failure(run, failure)
-        transition(session, run, Trigger.FAIL, Facts(), reason=failure.message, evidence={"code": failure.code})
-        end_parent(session, parent, run)
+        message = "The runner fell silent, so the run was ended. The last state snapshot is kept; plan again."
+        _fail(session, run, parent, _failure_where_it_was(run, "lease_expired", message))
     if run.lease_expires_at + timedelta(seconds=settings.lease_seconds + settings.grace_seconds) >= at:
         return
     close(
@@ -247,14 +250,8 @@ def report_death(session: Session, run_id: str, token: int, proof: ProofOfDeath)
     if run is None or run.quiesced_at is not None:
         return
     if run.status == Status.RUNNING:
-        failure = Failure(
-            phase=run.phase or "preparing",  # type: ignore[arg-type]  # the column holds a Phase
-            code="supervisor_died",
-            message="The run's supervisor died, and its engine with it. The last state snapshot is kept; plan again.",
-        )
-        keep_failure(run, failure)
-        transition(session, run, Trigger.FAIL, Facts(), reason=failure.message, evidence={"code": failure.code})
-        end_parent(session, parent, run)
+        message = "The run's supervisor died, and its engine with it. The last state snapshot is kept; plan again."
+        _fail(session, run, parent, _failure_where_it_was(run, "supervisor_died", message))
     close(session, run, proof)
     if run.parent_run_id is not None:
         state.mark_orphaned(session, run.workspace_id, run.id)

@@ -31,18 +31,8 @@ from app.workspaces.schemas import (
 )
 
 
-def on_variables_moved(session: Session, fact: VariablesMoved) -> None:
-    """Supersede what waits in the workspace."""
-    deciding.supersede_moved(session, fact.workspace_id)
-
-
-def on_workspace_head_moved(session: Session, fact: WorkspaceHeadMoved) -> None:
-    """Supersede what waits in the workspace and was planned from its head."""
-    deciding.supersede_moved(session, fact.workspace_id)
-
-
-def on_engine_pin_changed(session: Session, fact: EnginePinChanged) -> None:
-    """Supersede what waits in the workspace and was planned by an engine that it no longer allows."""
+def on_workspace_moved(session: Session, fact: VariablesMoved | WorkspaceHeadMoved | EnginePinChanged) -> None:
+    """Supersede what waits in the workspace and was planned from what moved."""
     deciding.supersede_moved(session, fact.workspace_id)
 
 
@@ -114,13 +104,8 @@ def on_lock_released(session: Session, fact: StateLockReleased) -> None:
     claiming.dispatch(session, fact.workspace_id)
 
 
-def on_state_moved(session: Session, fact: StateMoved) -> None:
-    """Have plans made from the state before superseded, after commit."""
-    ending.state_moved(session, fact.workspace_id)
-
-
-def on_output_sharing_changed(session: Session, fact: OutputSharingChanged) -> None:
-    """Have plans that may no longer read what they were made from superseded, after commit."""
+def on_state_moved(session: Session, fact: StateMoved | OutputSharingChanged) -> None:
+    """Have plans made from the state before, or from outputs that they may no longer read, superseded after commit."""
     ending.state_moved(session, fact.workspace_id)
 
 
