@@ -13,7 +13,7 @@ from app.runner import keeping, pipeline
 from app.runner.context import Context
 from app.runner.keeping import StateNotKept
 from app.runner.pipeline import KindUnsupported
-from app.runner.port import SERVED, ApplyOutcome, MovePlan, PlanOutcome, RunnerJob, StateAnswer
+from app.runner.port import SERVED, MovePlan, PlanOutcome, RunnerJob, StateAnswer
 
 
 class MigrationIncomplete(Conflict):
@@ -41,35 +41,33 @@ def plan_rollback(context: Context) -> str:
 
 def apply_rollback(context: Context) -> str:
     """Verify that what was approved is what is here, write that state, and finish. Returns the run's status."""
-    job, port, engine, stage = context.job, context.port, context.engine, context.stage
+    job, engine, stage = context.job, context.engine, context.stage
     if job.plan_file is None:
         raise KindUnsupported("A rollback is applied from its plan, and this job has none.")
     with stage.phase("preparing"):
         approved = context.fetch(job.plan_file)
     assert approved is not None
     found = _pull(context)
-    if found is not None and keeping.position(found) != (
-        keeping.position(approved)[0],
-        keeping.position(approved)[1] - 1,
-    ):
-        reason = "The backend's state moved since it was planned. Roll back again."
-        stage.insist("stale", lambda: port.stale(job.run_id, job.fencing_token, reason))
-        return "superseded"
+    lineage, serial = keeping.position(approved)
+    if found is not None and keeping.position(found) != (lineage, serial - 1):
+        return _stale(context, "The backend's state moved since it was planned. Roll back again.")
 
     with stage.phase("verifying"):
-        answer = stage.insist("verify", lambda: port.verify(job.run_id, job.fencing_token))
-    if not answer.may_apply:
-        return "superseded"
+        if not pipeline.is_as_approved(context):
+            return "superseded"
 
     with stage.phase("applying"):
         written = approved
         if not job.is_state_served:
             written = _push(engine, approved, over=found)
         kept = _stored(stage.put_state("rolled_back", written))
-    stage.flush()
-    outcome = ApplyOutcome(state_version_id=kept, resources_applied=0, timings=stage.timings)
-    stage.insist("finish", lambda: port.finish(job.run_id, job.fencing_token, outcome))
-    return "applied"
+    return pipeline.finish(context, kept)
+
+
+def _stale(context: Context, reason: str) -> str:
+    job, port = context.job, context.port
+    context.stage.insist("stale", lambda: port.stale(job.run_id, job.fencing_token, reason))
+    return "superseded"
 
 
 def _pull(context: Context) -> bytes | None:
@@ -96,20 +94,17 @@ def apply_migration(context: Context) -> str:
 
     Until the control plane has finished the run, the workspace's backend is the one that it was.
     """
-    job, port, engine, stage = context.job, context.port, context.engine, context.stage
+    job, engine, stage = context.job, context.engine, context.stage
     approved = context.fetch(job.plan_file)
     if approved is None:
         raise KindUnsupported("A migration is applied from its plan, and this job has none.")
     found, there = _look(context)
     if found is None or not _is_same(found, approved):
-        reason = "The backend's state moved since it was planned. Migrate again."
-        stage.insist("stale", lambda: port.stale(job.run_id, job.fencing_token, reason))
-        return "superseded"
+        return _stale(context, "The backend's state moved since it was planned. Migrate again.")
 
     with stage.phase("verifying"):
-        answer = stage.insist("verify", lambda: port.verify(job.run_id, job.fencing_token))
-    if not answer.may_apply:
-        return "superseded"
+        if not pipeline.is_as_approved(context):
+            return "superseded"
 
     kept: str | None = None
     goes_away = job.target is not None and job.target.expected_backend not in SERVED
@@ -124,10 +119,7 @@ def apply_migration(context: Context) -> str:
         if not job.is_state_served or keeping.position(written) != keeping.position(approved):
             kept = _stored(stage.put_state("applied", written))
 
-    stage.flush()
-    outcome = ApplyOutcome(state_version_id=kept, resources_applied=0, timings=stage.timings)
-    stage.insist("finish", lambda: port.finish(job.run_id, job.fencing_token, outcome))
-    return "applied"
+    return pipeline.finish(context, kept)
 
 
 def _serve(context: Context, approved: bytes) -> bytes:

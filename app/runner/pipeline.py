@@ -104,7 +104,7 @@ def judge_and_settle(context: Context, outcome: PlanOutcome) -> str:
 
 def apply(context: Context) -> str:
     """Verify that what was approved is what is here, apply it, keep the state, and finish. Returns the run's status."""
-    job, port, engine, stage = context.job, context.port, context.engine, context.stage
+    job, engine, stage = context.job, context.engine, context.stage
     reference = _approved_plan(context)
 
     with stage.phase("preparing"):
@@ -119,9 +119,8 @@ def apply(context: Context) -> str:
     with stage.phase("verifying"):
         # What moved outside of Sluice is here before the fingerprint is verified, and supersedes what was approved.
         before = keeping.take_copy(context) if not job.is_state_served else state
-        answer = stage.insist("verify", lambda: port.verify(job.run_id, job.fencing_token))
-    if not answer.may_apply:
-        return "superseded"
+        if not is_as_approved(context):
+            return "superseded"
 
     state_version_id: str | None = None
     is_done = False
@@ -134,6 +133,18 @@ def apply(context: Context) -> str:
         with stage.phase("snapshotting"):
             state_version_id = keeping.keep(context, before=before, is_done=is_done)
 
+    return finish(context, state_version_id)
+
+
+def is_as_approved(context: Context) -> bool:
+    """Have the control plane verify that what was approved is what is here; if it is not, the run is superseded."""
+    job, port = context.job, context.port
+    return context.stage.insist("verify", lambda: port.verify(job.run_id, job.fencing_token)).may_apply
+
+
+def finish(context: Context, state_version_id: str | None) -> str:
+    """Let every line arrive, then say that the apply is done. Returns the run's status."""
+    job, port, stage = context.job, context.port, context.stage
     stage.flush()
     outcome = ApplyOutcome(
         state_version_id=state_version_id, resources_applied=stage.resources_applied, timings=stage.timings

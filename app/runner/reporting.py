@@ -12,6 +12,8 @@ from app.runner.feed import Feed
 from app.runner.masking import Masker, StreamMasker
 from app.runner.port import ProgressRecord
 
+_Kind = Literal["line", "event"]
+_Stream = Literal["stdout", "stderr", "system"]
 _MAX_TEXT = 64 * 1024
 _MAX_LEVEL = 32
 
@@ -81,24 +83,12 @@ class Reporter:
         elif isinstance(event, ResourceStep) and event.kind == "apply_complete":
             self.resources_applied += 1
 
-    def _add_text(
-        self,
-        kind: Literal["line", "event"],
-        stream: Literal["stdout", "stderr", "system"],
-        text: str,
-        data: dict[str, JsonValue],
-    ) -> None:
+    def _add_text(self, kind: _Kind, stream: _Stream, text: str, data: dict[str, JsonValue]) -> None:
         """Add a record; what is too long for one goes on in lines."""
         self._add(kind, stream, text[:_MAX_TEXT], data)
         for start in range(_MAX_TEXT, len(text), _MAX_TEXT):
             self._add("line", stream, text[start : start + _MAX_TEXT], data if kind == "line" else {})
 
-    def _add(
-        self,
-        kind: Literal["line", "event"],
-        stream: Literal["stdout", "stderr", "system"],
-        text: str,
-        data: dict[str, JsonValue],
-    ) -> None:
+    def _add(self, kind: _Kind, stream: _Stream, text: str, data: dict[str, JsonValue]) -> None:
         # Not validated: what is put together here is right by construction, and there may be a million of them.
         self._feed.add(ProgressRecord.model_construct(at=clock.now(), kind=kind, stream=stream, text=text, data=data))
