@@ -94,7 +94,11 @@ def _check_size(value: Any, depth: int, count: list[int]) -> None:
 
 
 def _read_yaml(text: str) -> Any:
-    loader = yaml.SafeLoader(text)
+    try:
+        # It reads the first characters at once, and refuses those that no YAML holds.
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:
+        raise _unreadable(f"not YAML: {str(error).splitlines()[0]}") from None
     try:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
