@@ -277,7 +277,7 @@ test("halt: scope, why, HALT; a banner on every page; resume", async () => {
 
 test("every page is accessible and has its pictures, in light and dark", async () => {
   const [workspace] = (await api("GET", "/terraform/workspaces")).items;
-  const pages = [["inbox", "/"], ["infra", "/infra"], ["workspaces", "/infra/terraform"], ["workspace", `/infra/terraform/workspaces/${workspace.id}`], ["stacks", "/infra/terraform/stacks"], ["stack", `/infra/terraform/stacks/${workspace.stack.name}`], ["audit", "/audit"], ["settings", "/settings"], ["teams", "/settings?tab=teams"], ["tokens", "/settings?tab=tokens"], ["you", "/settings?tab=you"]];
+  const pages = [["inbox", "/"], ["infra", "/infra"], ...["bots", "queues", "pipeline", "canary"].map((tab) => [`infra-${tab}`, `/infra?tab=${tab}`]), ["workspaces", "/infra/terraform"], ["workspace", `/infra/terraform/workspaces/${workspace.id}`], ["stacks", "/infra/terraform/stacks"], ["stack", `/infra/terraform/stacks/${workspace.stack.name}`], ["audit", "/audit"], ["settings", "/settings"], ["teams", "/settings?tab=teams"], ["tokens", "/settings?tab=tokens"], ["you", "/settings?tab=you"]];
   for (const theme of ["light", "dark"]) {
     const other = await openPage(browser, { theme, storageState: state });
     for (const [name, path] of pages) {

@@ -51,7 +51,7 @@ const shell = createRoute({
 
 const inbox = createRoute({ getParentRoute: () => shell, path: "/", validateSearch: (search) => only({ view: text(search.view) }), component: lazyRouteComponent(() => import("@/routes/inbox"), "InboxPage") });
 
-const infra = createRoute({ getParentRoute: () => shell, path: "/infra", component: lazyRouteComponent(() => import("@/routes/infra"), "InfraPage") });
+const infra = createRoute({ getParentRoute: () => shell, path: "/infra", validateSearch: (search) => only({ tab: text(search.tab), window: text(search.window) }), component: lazyRouteComponent(() => import("@/routes/infra"), "InfraPage") });
 
 const workspaces = createRoute({
   getParentRoute: () => shell,

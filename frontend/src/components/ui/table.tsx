@@ -5,7 +5,7 @@ import { cx } from "@/lib/cx";
 export function Table({ caption, head, children, className }: { caption: string; head: ReactNode; children: ReactNode; className?: string }) {
   return (
     <div className="relative overflow-x-auto" tabIndex={0} role="group" aria-label={caption}>
-      <table className={cx("w-full border-collapse text-13 [&_td_a]:inline-block [&_td_a]:leading-6", className)}>
+      <table className={cx("w-full border-collapse text-13 [&_td_a]:inline-block [&_td_a]:leading-6 [&_td.truncate_a]:max-w-full [&_td.truncate_a]:truncate [&_td.truncate_a]:align-bottom", className)}>
         <caption className="sr-only">{caption}</caption>
         <thead>
           <tr className="h-[30px] border-b border-line bg-canvas text-left text-11 text-ink-3">{head}</tr>

@@ -37,7 +37,7 @@ export const estimateQuery = (id: string, enabled: boolean) =>
     retry: false,
   });
 
-export const runsQuery = (filter: { workspace?: string; limit?: number }) =>
+export const runsQuery = (filter: { workspace?: string; status?: string; limit?: number }) =>
   queryOptions({
     queryKey: [...keys.runs, filter],
     queryFn: ({ signal }) => http.get<Page<RunListItem>>("/terraform/runs", { ...filter }, signal),

@@ -1,12 +1,10 @@
 import { queryOptions } from "@tanstack/react-query";
 import { http, type Page } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
-import type { Member, Role, ServiceAccount, Team, Token } from "@/lib/api/types";
+import type { Member, Role, Team, Token } from "@/lib/api/types";
 
 export const membersQuery = queryOptions({ queryKey: keys.members, queryFn: ({ signal }) => http.get<Page<Member>>("/users", { limit: 200 }, signal) });
-export const serviceAccountsQuery = queryOptions({ queryKey: [...keys.members, "service-accounts"], queryFn: ({ signal }) => http.get<Page<ServiceAccount>>("/service-accounts", { limit: 200 }, signal) });
 export const teamsQuery = queryOptions({ queryKey: keys.teams, queryFn: ({ signal }) => http.get<Page<Team>>("/teams", { limit: 200 }, signal) });
-export const tokensQuery = queryOptions({ queryKey: keys.tokens, queryFn: ({ signal }) => http.get<Page<Token>>("/tokens", { limit: 200 }, signal) });
 export const rolesQuery = queryOptions({ queryKey: ["roles"], queryFn: ({ signal }) => http.get<Role[]>("/roles", undefined, signal), staleTime: Infinity });
 
 export const createMember = (body: { email: string; name: string; roles: string[] }) => http.post<Member & { login_url: string }>("/users", body);

@@ -1,17 +1,15 @@
-import { Ago } from "@/components/domain/ago";
+import { WorkersTable } from "@/components/domain/workers";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Empty, Skeleton, Tag } from "@/components/ui/bits";
+import { Empty, Skeleton } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { Field, Input, Select } from "@/components/ui/field";
-import { Table, Td, Th, Tr } from "@/components/ui/table";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import { type QueueLimit, queueQuery, setQueueLimit, workersQuery } from "@/lib/api/queue";
 import { useMay } from "@/lib/api/session";
-import type { Queue, Worker } from "@/lib/api/types";
-import { useNow } from "@/lib/clock";
-import { count, since } from "@/lib/format";
+import type { Queue } from "@/lib/api/types";
+import { count } from "@/lib/format";
 
 type Choice = "default" | "none" | "own";
 
@@ -23,7 +21,7 @@ export function WorkersTab() {
   return (
     <>
       {queue.data ? <LimitForm key={`${queue.data.is_default} ${queue.data.own_limit}`} queue={queue.data} blocked={why} /> : <Skeleton rows={2} />}
-      {why ? <Empty title="The workers are shown to admins.">{why}</Empty> : workers.error ? <Empty title="The workers could not be read.">{explain(workers.error)}</Empty> : workers.data ? <Workers workers={workers.data.items} /> : <Skeleton rows={3} />}
+      {why ? <Empty title="The workers are shown to admins.">{why}</Empty> : workers.error ? <Empty title="The workers could not be read.">{explain(workers.error)}</Empty> : workers.data ? <WorkersTable workers={workers.data.items} /> : <Skeleton rows={3} />}
     </>
   );
 }
@@ -56,23 +54,5 @@ function LimitForm({ queue, blocked }: { queue: Queue; blocked: string | null })
         {save.error ? <span className="text-destroy">{explain(save.error)}</span> : `${count(queue.executing)} at work${queue.effective_limit === null ? "" : ` of at most ${count(queue.effective_limit)}`}, ${count(queue.queued)} waiting. Applies go before plans; workspaces take turns.`}
       </p>
     </form>
-  );
-}
-
-function Workers({ workers }: { workers: readonly Worker[] }) {
-  const now = useNow(5_000);
-  if (workers.length === 0) return <Empty title="No worker was heard of.">Nothing is planned or applied until one is up: <code>sluice worker</code>.</Empty>;
-  return (
-    <Table caption="Workers" head={<><Th>Worker</Th><Th>State</Th><Th>Runs at once</Th><Th className="max-md:hidden">Host</Th><Th className="text-right">Up for</Th></>}>
-      {workers.map((worker) => (
-        <Tr key={worker.name}>
-          <Td className="font-mono text-12">{worker.name}</Td>
-          <Td>{worker.is_alive ? <Tag tone="create">alive</Tag> : <Tag tone="destroy">silent</Tag>}{worker.is_alive ? null : <span className="ml-2 text-12 text-ink-3">last heard of {since(worker.seen_at, now)} ago</span>}</Td>
-          <Td>{worker.concurrency === 0 ? <span className="text-ink-3">takes no runs</span> : <>{count(worker.busy)} <span className="text-ink-3">of {count(worker.concurrency)}</span></>}</Td>
-          <Td className="text-ink-2 max-md:hidden">{worker.host ?? "not told"}</Td>
-          <Td className="text-right text-12 text-ink-3"><Ago iso={worker.started_at} now={now} /></Td>
-        </Tr>
-      ))}
-    </Table>
   );
 }
