@@ -59,6 +59,8 @@ def error_codes() -> str:
 
     # Errors of `sluice up` are sentences on a terminal; they never leave by the API.
     errors = [error for error in below(AppError) if not error.__module__.startswith(("app.embedded", "tests"))]
+    # What has no code of its own is the base of others.
+    errors = [error for error in errors if "code" in vars(error)]
     lines = ["| code | status | title | when |", "|---|---|---|---|"]
     for error in sorted(errors, key=lambda found: (found.code, found.__name__)):
         summary = (error.__doc__ or "").strip().partition("\n\n")[0]

@@ -10,9 +10,9 @@ def said_by_validation(message: str) -> str:
 
 
 class AppError(Exception):
-    """Base of every error that may reach a caller.
+    """Nobody expected it: the process's log says what it was.
 
-    Subclasses set ``status`` (HTTP), ``code`` (stable, machine-readable) and ``title``. ``detail`` says what failed
+    Base of every error that may reach a caller. Subclasses set ``status`` (HTTP), ``code`` (stable, machine-readable) and ``title``. ``detail`` says what failed
     and what to do; keyword fields go into the problem document as extension members.
     """
 
@@ -72,11 +72,9 @@ class Conflict(AppError):
 
 
 class Gone(AppError):
-    """It was there, and is not kept any more."""
+    """Base of what says that something was there and is not kept any more."""
 
     status = 410
-    code = "gone"
-    title = "No longer kept"
 
 
 class PayloadTooLarge(AppError):
