@@ -237,8 +237,9 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     caretaker.start()
     watch.start()
     yield
-    watch.stop()
-    caretaker.stop()
+    watch.stop(wait_seconds=1)
+    # A call to a sibling system may be under way, and whoever takes it over finds it.
+    caretaker.stop(wait_seconds=0)
 
 
 def create_app() -> FastAPI:

@@ -174,7 +174,7 @@ def create_worker() -> Celery:
 
     def on_shutdown(**_: Any) -> None:
         lookout.stop()
-        frozen_watch.stop()
+        frozen_watch.stop(wait_seconds=1)
         pulse.stop()
         nursery.close()
         drain.finish()

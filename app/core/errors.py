@@ -12,8 +12,9 @@ def said_by_validation(message: str) -> str:
 class AppError(Exception):
     """Nobody expected it: the process's log says what it was.
 
-    Base of every error that may reach a caller. Subclasses set ``status`` (HTTP), ``code`` (stable, machine-readable) and ``title``. ``detail`` says what failed
-    and what to do; keyword fields go into the problem document as extension members.
+    Base of every error that may reach a caller. Subclasses set ``status`` (HTTP), ``code`` (stable, machine-readable)
+    and ``title``. ``detail`` says what failed and what to do; keyword fields go into the problem document as extension
+    members.
     """
 
     status: ClassVar[int] = 500

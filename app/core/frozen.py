@@ -6,13 +6,12 @@ second whether anybody waits for such a one, however long the line between them.
 """
 
 import logging
-import threading
+from functools import partial
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db import APPLICATION, HALT_APPLICATION, engine
-from app.core.errors import AppError
+from app.core.rounds import Rounds
 
 IDLE_SECONDS = 4.0
 """Whose transaction does nothing for so long while somebody waits for it is taken for frozen."""
@@ -50,29 +49,18 @@ def end_frozen(
     return ended
 
 
-class FrozenWatch:
+class FrozenWatch(Rounds):
     """Ends frozen transactions between ``start`` and ``stop``, from a thread of its own."""
 
     def __init__(self, *, look_seconds: float = LOOK_SECONDS, idle_seconds: float = IDLE_SECONDS) -> None:
-        self._look_seconds = look_seconds
-        self._idle_seconds = idle_seconds
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="frozen-watch", daemon=True)
+        super().__init__(
+            "frozen-watch",
+            partial(_look, idle_seconds),
+            seconds=look_seconds,
+            on_failure="frozen transactions can't be looked for now",
+        )
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
 
-    def stop(self) -> None:
-        """Look no more."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(LOOK_SECONDS)
-
-    def _work(self) -> None:
-        while not self._over.wait(self._look_seconds):
-            try:
-                with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                    end_frozen(connection, idle_seconds=self._idle_seconds)
-            except (SQLAlchemyError, AppError) as error:
-                _log.warning("frozen transactions can't be looked for now", extra={"error": str(error)})
+def _look(idle_seconds: float) -> None:
+    with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        end_frozen(connection, idle_seconds=idle_seconds)

@@ -3,20 +3,16 @@
 Done by the API process from a thread of its own, so that it works with Redis down, and by the sweep of any worker.
 """
 
-import logging
-import threading
 from contextlib import ExitStack
 
 from celery import Celery
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.db import HALT_CONNECTIONS, engine, undone
-from app.core.errors import AppError
+from app.core.rounds import Rounds
 from app.halt import drilling, fanout, service
 
 SWEEP_TASK = "halt.sweep"
 LOOK_SECONDS = 5.0
-_log = logging.getLogger(__name__)
 
 
 def look_after() -> None:
@@ -25,40 +21,26 @@ def look_after() -> None:
     drilling.end_abandoned()
 
 
-class Caretaker:
+class Caretaker(Rounds):
     """Looks after halts every few seconds between ``start`` and ``stop``, in this process."""
 
     def __init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="halt-caretaker", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more; what is under way goes on."""
-        self._over.set()
-
-    def _work(self) -> None:
-        _get_ready()
-        while not self._over.wait(LOOK_SECONDS):
-            try:
-                look_after()
-            except (SQLAlchemyError, AppError) as error:
-                _log.warning("halts can't be looked after now; trying again", extra={"error": str(error)})
+        super().__init__(
+            "halt-caretaker",
+            look_after,
+            seconds=LOOK_SECONDS,
+            on_failure="halts can't be looked after now",
+            first=_get_ready,
+        )
 
 
 def _get_ready() -> None:
     """Open the connections that are kept for halts, and make their statements, so that the first halt need not."""
-    try:
-        with ExitStack() as opened:
-            for _ in range(HALT_CONNECTIONS):
-                opened.enter_context(engine("halt").connect())
-        with undone("halt") as session:
-            service.warm_up(session)
-    except (SQLAlchemyError, AppError) as error:
-        _log.warning("no connection for halts yet", extra={"error": str(error)})
+    with ExitStack() as opened:
+        for _ in range(HALT_CONNECTIONS):
+            opened.enter_context(engine("halt").connect())
+    with undone("halt") as session:
+        service.warm_up(session)
 
 
 def register(application: Celery) -> None:

@@ -16,6 +16,7 @@ from app.core import clock
 from app.core.broker import is_reachable
 from app.core.db import unit_of_work
 from app.core.errors import AppError
+from app.core.rounds import Rounds
 from app.core.settings import get_settings
 from app.executor.errors import NurseryGone
 from app.runs import queue_repository
@@ -40,25 +41,21 @@ class Lookout:
         hears_sweeps: Callable[[], bool] = is_reachable,
     ) -> None:
         self._executions = executions
-        self._look_seconds = look_seconds
+        self._rounds = Rounds("lookout", self.look, seconds=look_seconds, on_failure="nothing can be looked for now")
         self._unheard = timedelta(seconds=unheard_seconds)
         self._hears_sweeps = hears_sweeps
         self._takes_runs = False
         self._swept_at = time.monotonic()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="lookout", daemon=True)
         self._executing: list[threading.Thread] = []
 
     def start(self, *, takes_runs: bool) -> None:
         """Begin; a worker that serves other queues takes no run."""
         self._takes_runs = takes_runs
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Look no more, and wait for the runs that were taken."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._rounds.stop()
         for thread in self._executing:
             thread.join()
 
@@ -87,10 +84,3 @@ class Lookout:
             self._executions.execute()
         except (SQLAlchemyError, AppError, NurseryGone) as error:
             _log.warning("what waits can't be taken now; trying again", extra={"error": str(error)})
-
-    def _work(self) -> None:
-        while not self._over.wait(self._look_seconds):
-            try:
-                self.look()
-            except (SQLAlchemyError, AppError) as error:
-                _log.warning("nothing can be looked for now; trying again", extra={"error": str(error)})

@@ -1,13 +1,13 @@
 """A worker's pulse: it says every few seconds that it is there, and how much of it is taken."""
 
 import logging
-import threading
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import clock
 from app.core.db import unit_of_work
+from app.core.rounds import Rounds
 from app.runs import place_repository
 from app.runs.models import Worker
 from app.runs.tasks import Executions, this_worker
@@ -26,19 +26,18 @@ class Pulse:
         self._worker = this_worker()
         self._takes_runs = False
         self._started_at: datetime = clock.now()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._rounds = Rounds(
+            "pulse", self.beat, seconds=BEAT_SECONDS, on_failure="the worker's pulse was not noted", first=self.beat
+        )
 
     def start(self, *, takes_runs: bool) -> None:
         """Begin to beat; a worker that serves other queues takes no run."""
         self._takes_runs = takes_runs
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Say good-bye."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(BEAT_SECONDS)
+        self._rounds.stop(wait_seconds=BEAT_SECONDS)
         try:
             with unit_of_work() as session:
                 place_repository.forget(session, self._worker.name)
@@ -46,7 +45,7 @@ class Pulse:
             _log.warning("not taken off the list of workers; it will show as silent", extra={"error": str(error)})
 
     def beat(self) -> None:
-        """Say once that the worker is there. A database that is away is tried again at the next beat."""
+        """Say once that the worker is there. Raises what the database does; the next beat tries again."""
         row = Worker(
             name=self._worker.name,
             host=self._worker.host,
@@ -56,18 +55,9 @@ class Pulse:
             started_at=self._started_at,
             seen_at=clock.now(),
         )
-        try:
-            with unit_of_work() as session:
-                place_repository.beat(session, row)
-                place_repository.forget_silent(session, _long_ago())
-        except SQLAlchemyError as error:
-            _log.warning("the worker's pulse was not noted", extra={"error": str(error)})
-
-    def _run(self) -> None:
-        while True:
-            self.beat()
-            if self._stopping.wait(BEAT_SECONDS):
-                return
+        with unit_of_work() as session:
+            place_repository.beat(session, row)
+            place_repository.forget_silent(session, _long_ago())
 
 
 def _long_ago() -> datetime:
