@@ -37,6 +37,7 @@ from app.runs.schemas import DecisionRequest, MigrationRequest, OverrideRequest,
 from app.specs import service as specs
 from app.specs.schemas import StackIn
 from app.state import service as state
+from app.state.schemas import StateKind, StateVersionOut
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import NewWorkspace, VariableIn, WorkspaceChange, WorkspaceOut
 from tests.support import people
@@ -304,6 +305,22 @@ class Scene:
         """Store a state, finish and quiesce a running apply."""
         self.finish(job, self.put_state(job, serial).state_version_id)
         self.quiesce(job)
+
+    def store(
+        self, data: bytes, *, run_id: str | None = None, kind: StateKind = "applied", replaces_lineage: bool = False
+    ) -> StateVersionOut:
+        """Store a state version of the workspace in a transaction of its own; no run made it, unless one is named."""
+        with unit_of_work() as session:
+            return state.store_version(
+                session,
+                organization_id=self.organization_id,
+                workspace_id=self.workspace.id,
+                run_id=run_id,
+                kind=kind,
+                data=data,
+                created_by=self.admin.describe(),
+                replaces_lineage=replaces_lineage,
+            )
 
     # What a test looks at.
 

@@ -37,16 +37,7 @@ def scene(session: Session, sent_jobs: Any) -> Scene:
 def held(scene: Scene) -> bytes:
     """The workspace's state."""
     data = state_document(4, names=("a", "b"))
-    with unit_of_work() as session:
-        state.store_version(
-            session,
-            organization_id=scene.organization_id,
-            workspace_id=scene.workspace.id,
-            run_id=None,
-            kind="applied",
-            data=data,
-            created_by=scene.admin.describe(),
-        )
+    scene.store(data)
     return data
 
 

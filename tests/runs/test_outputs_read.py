@@ -49,16 +49,7 @@ def share(source: Scene, *readers: Scene, everyone: bool = False) -> None:
 
 def store(scene: Scene, serial: int = 1, **changed: Any) -> str:
     outputs = {name: {**value, **changed.get(name, {})} for name, value in OUTPUTS.items() if changed.get(name) != {}}
-    with unit_of_work() as session:
-        return state.store_version(
-            session,
-            organization_id=scene.organization_id,
-            workspace_id=scene.workspace.id,
-            run_id=None,
-            kind="applied",
-            data=state_document(serial, outputs=outputs),
-            created_by=scene.admin.describe(),
-        ).id
+    return scene.store(state_document(serial, outputs=outputs)).id
 
 
 def request(scene: Scene, source: Scene, mappings: dict[str, str] | None = None, **fields: Any) -> str:

@@ -34,18 +34,7 @@ SECRET = "correct-horse-battery"
 
 
 def store(scene: Scene, serial: int, *, replaces_lineage: bool = False, **options: Any) -> StateVersionOut:
-    """Store a state version that no run made."""
-    with unit_of_work() as session:
-        return state.store_version(
-            session,
-            organization_id=scene.organization_id,
-            workspace_id=scene.workspace.id,
-            run_id=None,
-            kind="applied",
-            data=state_document(serial, **options),
-            created_by=scene.admin.describe(),
-            replaces_lineage=replaces_lineage,
-        )
+    return scene.store(state_document(serial, **options), replaces_lineage=replaces_lineage)
 
 
 @pytest.fixture

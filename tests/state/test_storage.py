@@ -102,15 +102,7 @@ def test_same_state_in_two_workspaces_has_different_piece_names(session: Session
     data = states.document([states.resource(1)])
     store(data)
     other = second_workspace(scene)
-    service.store_version(
-        session,
-        organization_id=other.organization_id,
-        workspace_id=other.workspace.id,
-        run_id=None,
-        kind="applied",
-        data=data,
-        created_by={},
-    )
+    other.store(data)
     assert not {row.id for row in chunks(session, scene)} & {row.id for row in chunks(session, other)}
 
 

@@ -9,24 +9,11 @@ from app.core.db import unit_of_work
 from app.state import service
 from app.state.models import TerraformStateVersion
 from app.state.schemas import Retention
-from tests.factories.scene import Scene, new_scene
+from tests.factories.scene import new_scene
 from tests.state import states
 
 WRITERS = 4
 VERSIONS = 8
-
-
-def store(scene: Scene, data: bytes) -> str:
-    with unit_of_work() as session:
-        return service.store_version(
-            session,
-            organization_id=scene.organization_id,
-            workspace_id=scene.workspace.id,
-            run_id=None,
-            kind="applied",
-            data=data,
-            created_by={},
-        ).id
 
 
 def test_versions_stored_while_the_sweep_collects_are_all_readable(real_database: str) -> None:
@@ -39,7 +26,7 @@ def test_versions_stored_while_the_sweep_collects_are_all_readable(real_database
 
     def write(writer: int) -> None:
         for round_ in range(VERSIONS):
-            store(scene, states.document([*shared, states.resource(1000 + writer, revision=round_)], 1))
+            scene.store(states.document([*shared, states.resource(1000 + writer, revision=round_)], 1))
 
     def sweep(_: int) -> None:
         for _round in range(VERSIONS):
