@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import psycopg
 from anyio import CancelScope
@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, DateTime, Engine, ForeignKey, MetaData, Strin
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -76,6 +76,7 @@ HALT_CONNECTIONS = 4
 IDLE_SECONDS = 1.0
 """A connection that nobody used for so long is looked at before it is used; to look costs a round trip."""
 _USED = "sluice_used"
+T = TypeVar("T")
 
 
 def sqlalchemy_url(settings: Settings) -> str:
@@ -178,6 +179,25 @@ def undone(pool: Pool = "default") -> Iterator[Session]:
         finally:
             session.rollback()
             session.info.pop(_AFTER_COMMIT, None)
+
+
+def persistently(work: Callable[[], T], *, for_seconds: float = 0.0) -> T:
+    """Do ``work``, which may be done twice, once more when its connection turns out to have been lost.
+
+    One that was used a moment ago is not looked at before it is used again; whoever finds out has all others replaced.
+    With ``for_seconds`` it is also tried for so long while the database can't be reached.
+    """
+    until, pause, is_first = time.monotonic() + for_seconds, 0.05, True
+    while True:
+        try:
+            return work()
+        except OperationalError as error:
+            if not (is_first and error.connection_invalidated):
+                if time.monotonic() + pause > until:
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, 0.4)
+            is_first = False
 
 
 _AFTER_COMMIT = "sluice_after_commit"

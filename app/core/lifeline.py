@@ -9,6 +9,8 @@ from anyio.lowlevel import RunVar
 from starlette.requests import HTTPConnection
 
 THREADS = 4
+PATIENCE_SECONDS = 3.0
+"""A halt is tried for so long while the database starts again, before whoever halts is told."""
 URGENT = frozenset({"/terraform/halt", "/terraform/resume"})
 _limiter: RunVar[CapacityLimiter] = RunVar("sluice_lifeline")
 P = ParamSpec("P")

@@ -1,12 +1,13 @@
 """Halt and resume over HTTP, on database connections and threads of their own."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header
 
-from app.core.db import HaltSessionDep, SessionDep, unit_of_work
+from app.core.db import HaltSessionDep, SessionDep, persistently, unit_of_work
 from app.core.http import error_responses
-from app.core.lifeline import on_lifeline
+from app.core.lifeline import PATIENCE_SECONDS, on_lifeline
 from app.core.permissions import Actor, Permission, requires
 from app.halt import service
 from app.halt.errors import HaltNotFound, NotHalted, ScopeForbidden
@@ -45,11 +46,21 @@ async def halt(
 
 
 def _halt(actor: Actor, wanted: HaltRequest, given_id: str | None) -> HaltOut:
-    """Mark in one transaction, and look at what that stopped in the next: the fence is held no longer than it must."""
-    with unit_of_work("halt") as session:
-        halt_id = service.mark(session, actor, wanted, given_id)
-    with unit_of_work("halt") as session:
-        return service.get(session, actor, halt_id)
+    """Mark in one transaction, and look at what that stopped in the next: the fence is held no longer than it must.
+
+    A halt may be done twice, so what the database loses while it starts again is done again.
+    """
+
+    def mark() -> str:
+        with unit_of_work("halt") as session:
+            return service.mark(session, actor, wanted, given_id)
+
+    def look(halt_id: str) -> HaltOut:
+        with unit_of_work("halt") as session:
+            return service.get(session, actor, halt_id)
+
+    halt_id = persistently(mark, for_seconds=PATIENCE_SECONDS)
+    return persistently(partial(look, halt_id), for_seconds=PATIENCE_SECONDS)
 
 
 @router.get("/halt", operation_id="get_halt", summary="Read the standing halts")

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
 from app.core.connections import CLOSE_AGAIN, CLOSE_FORBIDDEN, CLOSE_UNAUTHENTICATED, origin_is_ours, refuse
-from app.core.db import unit_of_work
+from app.core.db import persistently, unit_of_work
 from app.core.permissions import Actor, Permission
 from app.identity.credentials import resolve_connection
 from app.identity.schemas import SESSION_COOKIE
@@ -72,8 +72,11 @@ async def actor_of_connection(connection: HTTPConnection, *, is_new: bool = Fals
 
 
 def _resolve(connection: HTTPConnection) -> Actor | None:
-    with unit_of_work() as session:
-        return resolve_connection(session, connection)
+    def look_up() -> Actor | None:
+        with unit_of_work() as session:
+            return resolve_connection(session, connection)
+
+    return persistently(look_up)
 
 
 def _key_of(connection: HTTPConnection) -> str | None:

@@ -2,9 +2,9 @@
 
 from fastapi import Request
 
-from app.core.db import unit_of_work
+from app.core.db import persistently, unit_of_work
 from app.core.http import SAFE_METHODS
-from app.core.lifeline import is_urgent
+from app.core.lifeline import PATIENCE_SECONDS, is_urgent
 from app.core.permissions import Actor
 from app.identity import service
 from app.identity.errors import CsrfHeaderMissing
@@ -19,8 +19,14 @@ def resolve(request: Request) -> Actor | None:
     """
     if "authorization" not in request.headers and SESSION_COOKIE not in request.cookies:
         return None
-    with unit_of_work("halt" if is_urgent(request) else "default") as session:
-        actor = service.resolve_connection(session, request)
+    hurries = is_urgent(request)
+
+    def look_up() -> Actor | None:
+        with unit_of_work("halt" if hurries else "default") as session:
+            return service.resolve_connection(session, request)
+
+    # What asks the database first in a request: after a restart no request meets a lost connection behind this.
+    actor = persistently(look_up, for_seconds=PATIENCE_SECONDS if hurries else 0.0)
     if actor is None:
         return None
     if actor.session_id is not None and request.method not in SAFE_METHODS and request.headers.get(CSRF_HEADER) != "1":

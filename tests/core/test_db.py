@@ -1,8 +1,11 @@
 """Connections: one that died while nobody used it is replaced, and a busy one is not asked whether it lives."""
 
+import time
+
 import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from app.core import db
 from app.core.db import unit_of_work
@@ -31,3 +34,37 @@ def test_connection_in_use_is_not_asked_whether_it_lives(monkeypatch: pytest.Mon
     assert (_pid(), pings) == (first, [])
     monkeypatch.setattr(db, "IDLE_SECONDS", 0.0)
     assert (_pid(), len(pings)) == (first, 1)
+
+
+def _kill(url: str, pid: int) -> None:
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("select pg_terminate_backend(%s, 5000)", [pid])
+
+
+def test_work_that_may_be_done_twice_is_done_again_when_its_connection_was_lost(real_database: str) -> None:
+    before = _pid()
+    _kill(real_database, before)
+    assert db.persistently(_pid) != before
+    last = _pid()
+    _kill(real_database, last)
+    with pytest.raises(OperationalError):
+        _pid()
+
+
+def test_work_is_tried_for_as_long_as_it_is_told_while_the_database_is_away() -> None:
+    tries = list[float]()
+
+    def away() -> int:
+        tries.append(time.monotonic())
+        if len(tries) < 4:
+            raise OperationalError("select", {}, psycopg.OperationalError("the database system is starting up"))
+        return len(tries)
+
+    with pytest.raises(OperationalError):
+        db.persistently(away)
+    assert len(tries) == 1
+    assert db.persistently(away, for_seconds=5) == 4
+    tries.clear()
+    with pytest.raises(OperationalError):
+        db.persistently(away, for_seconds=0.1)
+    assert len(tries) == 2
