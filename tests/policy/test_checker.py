@@ -38,7 +38,7 @@ def test_check_deny_fails_and_its_absence_passes(checker: PolicyChecker) -> None
     assert (failed.outcome, [item.message for item in failed.findings]) == ("failed", ["a is 1"])
     assert (passed.outcome, passed.findings, passed.error) == ("passed", (), None)
     assert failed.policy_engine.startswith(("opa ", "regorus "))
-    assert failed.duration_ms >= 0
+    assert 0 <= failed.duration_ms < 60_000
 
 
 def test_check_rego_v0_and_v1_are_both_read(checker: PolicyChecker) -> None:
