@@ -95,7 +95,7 @@ def seed(session: Session, kept_token: str | None) -> Seeded:
     """Make sure of the outermost fence, an organization, an admin and a token; make a fresh login link.
 
     ``kept_token`` is used again while it is an admin's of the organization. Two at once wait for each other on the
-    outermost fence.
+    outermost fence. Raises ``Unavailable`` when the only admins are disabled.
     """
     fence.create_everything(session)
     fence.hold_exclusive(session, EVERYTHING)

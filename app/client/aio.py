@@ -193,7 +193,10 @@ class AsyncSluiceClient:
         timeout_seconds: float | None = None,
         patience_seconds: float = PATIENCE_OF_WAITING_SECONDS,
     ) -> Run:
-        """Wait until ``until`` holds or the run is final, and return it; see ``SluiceClient.wait``."""
+        """Wait until ``until`` holds or the run is final, and return it; see ``SluiceClient.wait``.
+
+        Raises ``WaitTimeout``, and what ``watch`` raises.
+        """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         cursor, looked = after, 0.0
         async for page in self.watch(run_id, after, patience_seconds=patience_seconds):

@@ -162,7 +162,10 @@ class _Reader:
             self._add(Entry(path, data, bool(member.mode & 0o111)))
 
     def take_link(self, path: str, name: str, target: str, *, is_relative: bool) -> None:
-        """Take a link at ``path``, which is called ``name``; its target is relative to its directory, or to the top."""
+        """Take a link at ``path``, which is called ``name``; its target is relative to its directory, or to the top.
+
+        Raises ``ArchiveRefused`` for one that leaves the archive or comes twice, ``ArchiveTooLarge`` for too many.
+        """
         base = posixpath.dirname(path) if is_relative else ""
         resolved = posixpath.normpath(posixpath.join(base, target)) if target else ".."
         if target.startswith("/") or resolved == ".." or resolved.startswith("../"):

@@ -81,7 +81,7 @@ def from_module(session: Session, actor: Actor, path: str, *, pinned_digest: str
     check_entries(entries, f"{operator_modules.PREFIX}/{path}")
     if pinned_digest is not None and content_digest(entries) != pinned_digest:
         message = "is not what the module holds now, and that content was never stored; remove it to pin it anew"
-        raise ConfigurationChanged(f"module_digest {message}.", errors=[{"field": "module_digest", "message": message}])
+        raise ConfigurationChanged.of_field("module_digest", message)
     return _store(session, actor, entries, f"{operator_modules.PREFIX}/{path}")
 
 

@@ -58,6 +58,7 @@ class BlobStore(Protocol):
         """Store ``data`` under ``key``; the same key again replaces it.
 
         Whoever reads meanwhile gets the old bytes or the new ones, whole. Of two writers the last one's stay.
+        Raises ``ArtifactStoreUnavailable``.
         """
 
     def get(self, key: str) -> bytes:

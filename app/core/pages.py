@@ -60,7 +60,7 @@ def decode_cursor(cursor: str, kind: type[K]) -> K:
 
 def _foreign() -> Invalid:
     message = "is not a cursor that this API gave; leave it out to begin at the first page"
-    return Invalid(f"cursor {message}.", errors=[{"field": "cursor", "message": message}])
+    return Invalid.of_field("cursor", message)
 
 
 def fetch_page(

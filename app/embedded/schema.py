@@ -30,7 +30,7 @@ class Schema:
 
 
 def wanted_revision(migrations: Path = MIGRATIONS) -> tuple[str, frozenset[str]]:
-    """Return the newest revision, and all that this code knows."""
+    """Return the newest revision, and all that this code knows. Raises ``SchemaMismatch`` unless one is the newest."""
     revisions: dict[str, str | None] = {}
     for file in (migrations / "versions").glob("*.py"):
         text = file.read_text()

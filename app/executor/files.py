@@ -206,7 +206,10 @@ def pack(root: Path, names: list[str], *, limit_bytes: int) -> bytes:
 
 
 def unpack(root: Path, packed: bytes, *, owner: Owner) -> None:
-    """Write the regular files of a tar.gz made by `pack` below ``root``."""
+    """Write the regular files of a tar.gz made by `pack` below ``root``.
+
+    Raises ``ProcessFailed`` for anything else in it, and for a name that leads out of ``root``.
+    """
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
         for member in archive:
             parts = PurePosixPath(member.name).parts

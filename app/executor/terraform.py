@@ -259,7 +259,10 @@ class TerraformExecutor:
         )
 
     def apply(self, *, artifact_digest: str, side_files: bytes | None) -> None:
-        """Run `apply` on the saved plan, once its bytes have been found to be the approved ones."""
+        """Run `apply` on the saved plan, once its bytes have been found to be the approved ones.
+
+        Raises ``IntegrityError`` when they are not, and the engine's failure.
+        """
         if side_files is not None:
             # After init, which makes the modules' directories anew.
             files.unpack(self._site.work, side_files, owner=self._options.owner)

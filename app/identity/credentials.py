@@ -190,7 +190,7 @@ def set_password(session: Session, actor: Actor, current: str | None, new: str) 
         raise Unauthenticated("Sign in with the browser to set a password.")
     if row.password_hash is not None and not passwords.verify_password(current or "", row.password_hash):
         message = "is not your present password"
-        raise Invalid(f"current_password {message}.", errors=[{"field": "current_password", "message": message}])
+        raise Invalid.of_field("current_password", message)
     row.password_hash = passwords.hash_password(new)
     store.end_sessions(session, row.id, clock.now(), but=actor.session_id)
     store.spend_links(session, row.id, clock.now())
@@ -221,7 +221,7 @@ def issue_token(session: Session, actor: Actor, body: TokenIn) -> TokenCreated:
     """
     moment = clock.now()
     if body.expires_at is not None and body.expires_at <= moment:
-        raise Invalid("expires_at is in the past.", errors=[{"field": "expires_at", "message": "is in the past"}])
+        raise Invalid.of_field("expires_at", "is in the past")
     owner = _owner_of_new(session, actor, body)
     _refuse_wider(session, actor, owner, body)
     secret = tokens.new_token()

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +14,14 @@ from app.workspaces import service as workspaces
 MOST_WAITING = 1000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _WIDTHS: dict[Window, tuple[timedelta, int]] = {"24h": (_HOUR, 24), "14d": (_DAY, 14), "90d": (_DAY, 90)}
-_BANDS = (0, 15 * 60, 3600, 4 * 3600, 24 * 3600, None)
+_BANDS: tuple[tuple[int, int | None], ...] = (
+    (0, 15 * 60),
+    (15 * 60, 3600),
+    (3600, 4 * 3600),
+    (4 * 3600, 24 * 3600),
+    (24 * 3600, None),
+)
+"""Seconds that a plan has waited: from, and below what."""
 
 
 def history(session: Session, actor: Actor, window: Window) -> OverviewHistory:
@@ -54,8 +60,7 @@ def _bands(session: Session, actor: Actor) -> list[WaitingBand]:
     ages = [(now - plan.since).total_seconds() for plan in found]
     inside = [
         [plan for plan, age in zip(found, ages, strict=True) if low <= max(0.0, age) and (high is None or age < high)]
-        for low, high in pairwise(_BANDS)
-        if low is not None
+        for low, high in _BANDS
     ]
     named = workspaces.get_many(session, sorted({plans[0].workspace_id for plans in inside if plans}))
     return [
@@ -66,6 +71,5 @@ def _bands(session: Session, actor: Actor) -> list[WaitingBand]:
             run_id=plans[0].run_id if plans else None,
             workspace_name=named[plans[0].workspace_id].name if plans else None,
         )
-        for (low, high), plans in zip(pairwise(_BANDS), inside, strict=True)
-        if low is not None
+        for (low, high), plans in zip(_BANDS, inside, strict=True)
     ]

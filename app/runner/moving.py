@@ -40,7 +40,10 @@ def plan_rollback(context: Context) -> str:
 
 
 def apply_rollback(context: Context) -> str:
-    """Verify that what was approved is what is here, write that state, and finish. Returns the run's status."""
+    """Verify that what was approved is what is here, write that state, and finish. Returns the run's status.
+
+    Raises ``KindUnsupported`` for a job without a plan, and ``StateNotKept``.
+    """
     job, engine, stage = context.job, context.engine, context.stage
     if job.plan_file is None:
         raise KindUnsupported("A rollback is applied from its plan, and this job has none.")
@@ -92,7 +95,9 @@ def plan_migration(context: Context) -> str:
 def apply_migration(context: Context) -> str:
     """Verify, push what was approved to the target, read it back and compare, and finish. Returns the run's status.
 
-    Until the control plane has finished the run, the workspace's backend is the one that it was.
+    Until the control plane has finished the run, the workspace's backend is the one that it was. Raises
+    ``MigrationIncomplete`` when the target does not give back what was approved, ``StateNotKept``, and
+    ``KindUnsupported`` for a job without a plan or a target.
     """
     job, engine, stage = context.job, context.engine, context.stage
     approved = context.fetch(job.plan_file)

@@ -37,7 +37,7 @@ class KindUnsupported(Conflict):
 
 
 def plan(context: Context) -> str:
-    """Plan, check the policies, and settle. Returns the run's status."""
+    """Plan, check the policies, and settle. Returns the run's status. Raises ``KindUnsupported``."""
     job, engine, stage = context.job, context.engine, context.stage
     mode = _MODES.get(job.kind)
     if mode is None:

@@ -176,7 +176,8 @@ def _why_not_approved(session: Session, run: TerraformRun) -> ApprovalRequired:
 def cancel(session: Session, actor: Actor, run_id: str, *, reason: str) -> TerraformRun:
     """Cancel what is queued, or ask what runs to stop (SIGINT, then SIGKILL after the grace period).
 
-    Of an approved run its apply is meant. Asking again changes nothing.
+    Of an approved run its apply is meant. Asking again changes nothing. Raises ``RunNotFound``, and
+    ``IllegalTransition`` for what is neither queued nor running.
     """
     asked = seen(session, actor, run_id)
     target = asked

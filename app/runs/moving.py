@@ -52,7 +52,11 @@ def request_rollback(
 
 
 def admit(session: Session, actor: Actor, id_or_name: str, what: str) -> WorkspaceOut:
-    """Return the workspace, its row shared, once its state may be moved."""
+    """Return the workspace, its row shared, once its state may be moved.
+
+    Raises ``Forbidden`` for AI agents, ``WorkspaceNotFound``, ``Halted``, and ``StateLocked`` while a run or a person
+    holds the state.
+    """
     if actor.kind == "agent":
         raise Forbidden(f"{actor.name} is an AI agent. Agents never {what}; ask a person.")
     workspace = workspaces.get(session, actor.organization_id, id_or_name)

@@ -34,7 +34,7 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[Terrafo
     """
     if wanted.configuration_id is not None and wanted.spec is not None:
         message = "can't be sent beside spec: name the configuration's digest in the spec instead"
-        raise Invalid(f"configuration_id {message}.", errors=[{"field": "configuration_id", "message": message}])
+        raise Invalid.of_field("configuration_id", message)
     workspace = workspaces.get(session, actor.organization_id, wanted.workspace)
     fence.hold_shared(session, actor.organization_id, workspace.id)
     if wanted.kind == "destroy":

@@ -83,10 +83,13 @@ RING_SECONDS = 4.0
 
 
 def request(session: Session, actor: Actor, wanted: RunRequest, key: str | None) -> dict[str, Any]:
-    """Request a run, once per idempotency key; return it as JSON data."""
+    """Request a run, once per idempotency key; return it as JSON data.
+
+    Raises ``Invalid`` for a speculative destroy, ``IdempotencyKeyReused``, and as ``requesting.request``.
+    """
     if wanted.speculative and wanted.kind == "destroy":
         message = "applies to plan and refresh; a destroy is planned at the gate"
-        raise Invalid(f"speculative {message}.", errors=[{"field": "speculative", "message": message}])
+        raise Invalid.of_field("speculative", message)
 
     def act() -> BaseModel:
         run, workspace = requesting.request(session, actor, wanted)

@@ -33,7 +33,7 @@ WAITING = (Status.AWAITING_APPROVAL, Status.POLICY_BLOCKED)
 def check_plan(run_id: str, plan_json: ArtifactRef, *, stage: Stage) -> CheckAnswer:
     """Evaluate the policies of a run's workspace over its stored plan document, and keep the results.
 
-    Opens its own transactions and holds none while an engine evaluates.
+    Opens its own transactions and holds none while an engine evaluates. Raises ``ValueError`` when the run is gone.
     """
     with unit_of_work() as session:
         run = repository.by_id(session, run_id)

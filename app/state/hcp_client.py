@@ -141,7 +141,7 @@ class HcpClient:
             return None
 
     def download_state(self, version: HcpStateVersion) -> bytes:
-        """Return the state as the engine wrote it."""
+        """Return the state as the engine wrote it. Raises ``HcpUnexpected`` for a version without an address."""
         if version.hosted_state_download_url is None:
             raise HcpUnexpected(f"The state version {version.id} has no address to download it from.")
         return self._http.call("GET", version.hosted_state_download_url).content
@@ -182,7 +182,7 @@ class HcpClient:
         return self._http.send("POST", path, HcpConfigurationVersion, document)
 
     def upload_configuration(self, version: HcpConfigurationVersion, archive: bytes) -> None:
-        """Upload a tar.gz to a fresh configuration version."""
+        """Upload a tar.gz to a fresh configuration version. Raises ``HcpUnexpected`` for one without an address."""
         if version.upload_url is None:
             raise HcpUnexpected(f"The configuration version {version.id} has no address to upload to.")
         self._http.call("PUT", version.upload_url, content=archive)

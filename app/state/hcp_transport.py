@@ -107,7 +107,10 @@ class HcpTransport:
         return _resources(self._json("GET", path, params=params), model)
 
     def pages(self, path: str, model: type[R], params: Mapping[str, str] | None = None) -> Iterator[R]:
-        """Yield every resource of a list, page after page, each fetched when it is needed."""
+        """Yield every resource of a list, page after page, each fetched when it is needed.
+
+        Raises ``HcpUnexpected`` when the pages go round in a circle.
+        """
         number = 1
         while True:
             asked = {**(params or {}), "page[number]": str(number), "page[size]": str(_PAGE_SIZE)}

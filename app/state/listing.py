@@ -171,5 +171,5 @@ def _position(params: PageParams) -> int:
     position = decode_cursor(params.cursor, int)
     if position < 0:
         message = "is not a cursor that this list gave; leave it out to begin at the first page"
-        raise Invalid(f"cursor {message}.", errors=[{"field": "cursor", "message": message}])
+        raise Invalid.of_field("cursor", message)
     return position

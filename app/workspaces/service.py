@@ -335,4 +335,4 @@ def _check(session: Session, actor: Actor, stack_id: str, pinned: str | None) ->
     if version is not None and (version.stack_id != stack_id or version.number is None):
         problem = "is a version of another stack" if version.stack_id != stack_id else "was never pushed"
         message = f"{problem}; name a pushed version of the workspace's stack, or null to follow the stack"
-        raise Invalid(f"pinned_version_id {message}.", errors=[{"field": "pinned_version_id", "message": message}])
+        raise Invalid.of_field("pinned_version_id", message)

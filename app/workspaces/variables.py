@@ -125,7 +125,7 @@ def sensitive_inputs(session: Session, workspace_id: str, version_ids: Sequence[
 
 def _check_variable(kind: VariableKind, key: str, wanted: VariableIn) -> None:
     if (problem := text_problem(wanted.value)) is not None:
-        raise VariableRefused(f"value {problem}.", errors=[{"field": "value", "message": problem}])
+        raise VariableRefused.of_field("value", problem)
     if kind == "env":
         try:
             check_user_variable(key, wanted.value)
@@ -133,13 +133,13 @@ def _check_variable(kind: VariableKind, key: str, wanted: VariableIn) -> None:
             raise VariableRefused(error.detail, errors=[{"field": "key", "message": error.detail}]) from None
         if wanted.is_hcl:
             message = "applies to terraform variables; an environment variable is always a string"
-            raise VariableRefused(f"is_hcl {message}.", errors=[{"field": "is_hcl", "message": message}])
+            raise VariableRefused.of_field("is_hcl", message)
         return
     if (problem := input_name_problem(key)) is not None:
         raise VariableRefused(f"key {key!r} {problem}.", errors=[{"field": "key", "message": problem}])
     if wanted.is_hcl and not is_single_expression(wanted.value):
         message = "is not one HCL expression: close its brackets and quotes, without comments, or set is_hcl to false"
-        raise VariableRefused(f"value {message}.", errors=[{"field": "value", "message": message}])
+        raise VariableRefused.of_field("value", message)
 
 
 def _value(version: TerraformVariableVersion) -> str:
