@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,16 @@ _ARCHIVES = 0x41524348
 """Class of the advisory locks on archives (the letters ARCH)."""
 
 
+def _held(query: Select[Configuration]) -> Select[Configuration]:
+    return query.with_for_update(read=True, key_share=True).execution_options(populate_existing=True)
+
+
+_OWN = select(Configuration).where(Configuration.organization_id == bindparam("organization"))
+_BY_ID = _OWN.where(Configuration.id == bindparam("wanted"))
+_BY_DIGEST = _OWN.where(Configuration.digest == bindparam("wanted"))
+_HELD_BY_ID, _HELD_BY_DIGEST = _held(_BY_ID), _held(_BY_DIGEST)
+
+
 def by_id(
     session: Session, organization_id: str, configuration_id: str, *, is_held: bool = False
 ) -> Configuration | None:
@@ -21,22 +31,14 @@ def by_id(
 
     With ``is_held`` it is as it is now, and nobody may remove its files before this transaction has ended.
     """
-    return session.scalars(_held(_own(organization_id).filter_by(id=configuration_id), is_held)).one_or_none()
+    query = _HELD_BY_ID if is_held else _BY_ID
+    return session.scalars(query, {"organization": organization_id, "wanted": configuration_id}).one_or_none()
 
 
 def by_digest(session: Session, organization_id: str, digest: str, *, is_held: bool = False) -> Configuration | None:
     """Return the organization's configuration of that content, or None; ``is_held`` as in ``by_id``."""
-    return session.scalars(_held(_own(organization_id).filter_by(digest=digest), is_held)).one_or_none()
-
-
-def _own(organization_id: str) -> Select[Configuration]:
-    return select(Configuration).filter_by(organization_id=organization_id)
-
-
-def _held(query: Select[Configuration], is_held: bool) -> Select[Configuration]:
-    if not is_held:
-        return query
-    return query.with_for_update(read=True, key_share=True).execution_options(populate_existing=True)
+    query = _HELD_BY_DIGEST if is_held else _BY_DIGEST
+    return session.scalars(query, {"organization": organization_id, "wanted": digest}).one_or_none()
 
 
 def serialize(session: Session, organization_id: str, digest: str) -> None:

@@ -6,11 +6,11 @@ waits on the unique index and then reads the first one's answer.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Header
 from pydantic import BaseModel
-from sqlalchemy import CursorResult, UniqueConstraint, delete, select
+from sqlalchemy import CursorResult, Table, UniqueConstraint, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -57,6 +57,12 @@ class IdempotencyRecord(Base):
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
+# On the table: the answer is kept after whatever the request itself had to write.
+_RECORDS = cast(Table, IdempotencyRecord.__table__)
+_TAKE_KEY = insert(_RECORDS).on_conflict_do_nothing().returning(_RECORDS.c.id)
+_KEEP_ANSWER = update(_RECORDS).where(_RECORDS.c.id == bindparam("record")).values(answer=bindparam("given"))
+
+
 def once(
     session: Session,
     actor: Actor,
@@ -80,25 +86,22 @@ def once(
         "request_digest": fingerprint,
         "created_at": clock.now(),
     }
-    inserted = session.execute(
-        insert(IdempotencyRecord).values(row).on_conflict_do_nothing().returning(IdempotencyRecord.id)
-    ).scalar()
+    if session.execute(_TAKE_KEY, row).scalar() is not None:
+        answer = act().model_dump(mode="json")
+        session.execute(_KEEP_ANSWER, {"record": row["id"], "given": answer})
+        return answer
     record = session.scalars(
         select(IdempotencyRecord).filter_by(organization_id=actor.organization_id, actor_id=actor.id, key=key)
     ).one_or_none()
     if record is None:
         # It was there and so old that it was removed in between.
         return once(session, actor, key, request, act)
-    if inserted is None:
-        if record.request_digest != fingerprint or record.answer is None:
-            raise IdempotencyKeyReused(
-                "This Idempotency-Key was sent before with another request. Use a new key for a new request.",
-                errors=[{"field": "Idempotency-Key", "message": "was used for another request"}],
-            )
-        return record.answer
-    answer = act().model_dump(mode="json")
-    record.answer = answer
-    return answer
+    if record.request_digest != fingerprint or record.answer is None:
+        raise IdempotencyKeyReused(
+            "This Idempotency-Key was sent before with another request. Use a new key for a new request.",
+            errors=[{"field": "Idempotency-Key", "message": "was used for another request"}],
+        )
+    return record.answer
 
 
 def remove_before(session: Session, before: datetime, limit: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Delete, case, delete, func, or_, select, update
+from sqlalchemy import CursorResult, Delete, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -39,55 +39,61 @@ class Credential:
     teams: list[str] | None
 
 
+# Made once: every request asks one of these, and putting a statement together takes longer than running it.
+_TOKEN = (
+    select(
+        ApiToken.id,
+        ApiToken.organization_id,
+        ApiToken.user_id,
+        User.name,
+        ApiToken.service_account_id,
+        ServiceAccount.name,
+        ServiceAccount.is_agent,
+        ApiToken.permissions,
+        ApiToken.last_used_at,
+        select(func.array_agg(RoleAssignment.role))
+        .where(RoleAssignment.subject_id == func.coalesce(ApiToken.user_id, ApiToken.service_account_id))
+        .scalar_subquery(),
+        select(func.array_agg(TeamMember.team_id)).where(TeamMember.user_id == ApiToken.user_id).scalar_subquery(),
+    )
+    .outerjoin(User, User.id == ApiToken.user_id)
+    .outerjoin(ServiceAccount, ServiceAccount.id == ApiToken.service_account_id)
+    .where(
+        ApiToken.token_hash == bindparam("hash"),
+        ApiToken.revoked_at.is_(None),
+        or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > bindparam("moment")),
+        User.disabled_at.is_(None),
+        ServiceAccount.disabled_at.is_(None),
+    )
+)
+_SESSION = (
+    select(
+        UserSession.id,
+        UserSession.organization_id,
+        User.id,
+        User.name,
+        select(func.array_agg(RoleAssignment.role)).where(RoleAssignment.subject_id == User.id).scalar_subquery(),
+        select(func.array_agg(TeamMember.team_id)).where(TeamMember.user_id == User.id).scalar_subquery(),
+    )
+    .join(User, User.id == UserSession.user_id)
+    .where(
+        UserSession.token_hash == bindparam("hash"),
+        UserSession.revoked_at.is_(None),
+        UserSession.expires_at > bindparam("moment"),
+        User.disabled_at.is_(None),
+    )
+)
+
+
 def token_credential(session: Session, token_hash: str, moment: datetime) -> Credential | None:
     """Return what a token stands for, or None when it is unknown, revoked, expired, or its owner is disabled."""
-    subject = func.coalesce(ApiToken.user_id, ApiToken.service_account_id)
-    row = session.execute(
-        select(
-            ApiToken.id,
-            ApiToken.organization_id,
-            ApiToken.user_id,
-            User.name,
-            ApiToken.service_account_id,
-            ServiceAccount.name,
-            ServiceAccount.is_agent,
-            ApiToken.permissions,
-            ApiToken.last_used_at,
-            select(func.array_agg(RoleAssignment.role)).where(RoleAssignment.subject_id == subject).scalar_subquery(),
-            select(func.array_agg(TeamMember.team_id)).where(TeamMember.user_id == ApiToken.user_id).scalar_subquery(),
-        )
-        .outerjoin(User, User.id == ApiToken.user_id)
-        .outerjoin(ServiceAccount, ServiceAccount.id == ApiToken.service_account_id)
-        .where(
-            ApiToken.token_hash == token_hash,
-            ApiToken.revoked_at.is_(None),
-            or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > moment),
-            User.disabled_at.is_(None),
-            ServiceAccount.disabled_at.is_(None),
-        )
-    ).first()
+    row = session.execute(_TOKEN, {"hash": token_hash, "moment": moment}).first()
     return Credential(*row) if row is not None else None
 
 
 def session_credential(session: Session, token_hash: str, moment: datetime) -> Credential | None:
     """Return what a session cookie stands for, or None when it is unknown, ended, or its person is disabled."""
-    row = session.execute(
-        select(
-            UserSession.id,
-            UserSession.organization_id,
-            User.id,
-            User.name,
-            select(func.array_agg(RoleAssignment.role)).where(RoleAssignment.subject_id == User.id).scalar_subquery(),
-            select(func.array_agg(TeamMember.team_id)).where(TeamMember.user_id == User.id).scalar_subquery(),
-        )
-        .join(User, User.id == UserSession.user_id)
-        .where(
-            UserSession.token_hash == token_hash,
-            UserSession.revoked_at.is_(None),
-            UserSession.expires_at > moment,
-            User.disabled_at.is_(None),
-        )
-    ).first()
+    row = session.execute(_SESSION, {"hash": token_hash, "moment": moment}).first()
     if row is None:
         return None
     session_id, organization_id, user_id, user_name, roles, teams = row

@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.core.pages import PageParams, fetch_page
 from app.notifications.models import NotificationDelivery, NotificationDestination
+
+# Made once: every run asks it whenever it moves.
+_LISTENING = (
+    select(NotificationDestination)
+    .where(NotificationDestination.is_enabled, NotificationDestination.events.contains(bindparam("events")))
+    .order_by(NotificationDestination.id)
+)
+_LISTENING_IN = _LISTENING.where(NotificationDestination.organization_id == bindparam("organization"))
 
 
 def add(session: Session, row: NotificationDestination) -> None:
@@ -51,12 +59,9 @@ def destination_page(
 
 def listening(session: Session, organization_id: str | None, event: str) -> Sequence[NotificationDestination]:
     """Return the enabled destinations that want an event; of every organization where none is named."""
-    query = select(NotificationDestination).where(
-        NotificationDestination.is_enabled, NotificationDestination.events.contains([event])
-    )
-    if organization_id is not None:
-        query = query.where(NotificationDestination.organization_id == organization_id)
-    return session.scalars(query.order_by(NotificationDestination.id)).all()
+    if organization_id is None:
+        return session.scalars(_LISTENING, {"events": [event]}).all()
+    return session.scalars(_LISTENING_IN, {"events": [event], "organization": organization_id}).all()
 
 
 def add_delivery(session: Session, values: dict[str, Any]) -> bool:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Select, case, delete, false, func, or_, select, update
+from sqlalchemy import Select, bindparam, case, delete, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,30 @@ from app.core.ids import new_id
 from app.core.pages import PageParams, fetch_page
 from app.policy.models import TerraformPolicyAttachment, TerraformPolicyBundle, TerraformPolicyCheck
 
-Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
+_BINDS = or_(
+    TerraformPolicyAttachment.workspace_id == bindparam("workspace"),
+    TerraformPolicyAttachment.tag.in_(bindparam("tags", expanding=True)),
+    TerraformPolicyAttachment.workspace_id.is_(None) & TerraformPolicyAttachment.tag.is_(None),
+)
+"""What binds a workspace: its own, its tags', the organization's. Parameters: ``workspace``, its id, and ``tags``."""
+
+# Made once: every run asks these, and putting a statement together takes longer than running it.
+_OWN_BINDING = (
+    TerraformPolicyAttachment.organization_id == bindparam("organization"),
+    TerraformPolicyAttachment.deleted_at.is_(None),
+    _BINDS,
+)
+_PINNED = (
+    select(TerraformPolicyAttachment, TerraformPolicyBundle)
+    .join(TerraformPolicyBundle, TerraformPolicyBundle.id == TerraformPolicyAttachment.bundle_id)
+    .where(*_OWN_BINDING)
+    .order_by(TerraformPolicyAttachment.id)
+)
+_PINNED_DIGESTS = select(
+    TerraformPolicyAttachment.id,
+    TerraformPolicyAttachment.bundle_digest,
+    TerraformPolicyAttachment.enforcement_level,
+).where(*_OWN_BINDING)
 
 
 def find(session: Session, organization_id: str, attachment_id: str) -> TerraformPolicyAttachment | None:
@@ -48,7 +71,8 @@ def page(
     """Return a page of standing attachments, newest first; with ``binding`` only those of that workspace and tags."""
     query = _standing(organization_id)
     if binding is not None:
-        query = _binding(query, *binding)
+        workspace_id, tags = binding
+        query = query.where(_BINDS).params(workspace=workspace_id, tags=list(tags))
     return fetch_page(session, query, TerraformPolicyAttachment.id, params)
 
 
@@ -56,31 +80,16 @@ def pinned(
     session: Session, organization_id: str, workspace_id: str, tags: Sequence[str]
 ) -> Sequence[tuple[TerraformPolicyAttachment, TerraformPolicyBundle]]:
     """Return the attachments that bind a workspace with these tags, with their bundles, in the order of creation."""
-    query = (
-        select(TerraformPolicyAttachment, TerraformPolicyBundle)
-        .join(TerraformPolicyBundle, TerraformPolicyBundle.id == TerraformPolicyAttachment.bundle_id)
-        .where(
-            TerraformPolicyAttachment.organization_id == organization_id,
-            TerraformPolicyAttachment.deleted_at.is_(None),
-        )
-    )
-    rows = session.execute(_binding(query, workspace_id, tags).order_by(TerraformPolicyAttachment.id))
-    return [(attachment, bundle) for attachment, bundle in rows]
+    given = {"organization": organization_id, "workspace": workspace_id, "tags": list(tags)}
+    return [(attachment, bundle) for attachment, bundle in session.execute(_PINNED, given)]
 
 
 def pinned_digests(
     session: Session, organization_id: str, workspace_id: str, tags: Sequence[str]
 ) -> Sequence[tuple[str, str, str]]:
     """Return (id, digest of its bundle, level) of the attachments that bind a workspace with these tags."""
-    query = select(
-        TerraformPolicyAttachment.id,
-        TerraformPolicyAttachment.bundle_digest,
-        TerraformPolicyAttachment.enforcement_level,
-    ).where(
-        TerraformPolicyAttachment.organization_id == organization_id,
-        TerraformPolicyAttachment.deleted_at.is_(None),
-    )
-    return [(row[0], row[1], row[2]) for row in session.execute(_binding(query, workspace_id, tags))]
+    given = {"organization": organization_id, "workspace": workspace_id, "tags": list(tags)}
+    return [(row[0], row[1], row[2]) for row in session.execute(_PINNED_DIGESTS, given)]
 
 
 def bundles(session: Session, ids: Iterable[str]) -> dict[str, TerraformPolicyBundle]:
@@ -215,14 +224,4 @@ def _standing(organization_id: str) -> Select[TerraformPolicyAttachment]:
     return select(TerraformPolicyAttachment).where(
         TerraformPolicyAttachment.organization_id == organization_id,
         TerraformPolicyAttachment.deleted_at.is_(None),
-    )
-
-
-def _binding(query: Q, workspace_id: str, tags: Sequence[str]) -> Q:
-    return query.where(
-        or_(
-            TerraformPolicyAttachment.workspace_id == workspace_id,
-            TerraformPolicyAttachment.tag.in_(list(tags)),
-            TerraformPolicyAttachment.workspace_id.is_(None) & TerraformPolicyAttachment.tag.is_(None),
-        )
     )

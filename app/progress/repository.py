@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Row, Table, bindparam, case, delete, exists, insert, select, update
+from sqlalchemy import Integer, Row, Table, bindparam, case, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,23 @@ _TAKE_OFFSETS = (
     .values(next_offset=_STREAMS.c.next_offset + bindparam("count"))
     .returning(_STREAMS.c.organization_id, _STREAMS.c.workspace_id, _STREAMS.c.next_offset)
 )
+_ADD_STREAM = insert(_STREAMS)
 _ADD_CHUNK = insert(_CHUNKS)
+_CLOSE = (
+    update(_STREAMS)
+    .where(_STREAMS.c.run_id == bindparam("stream"), _STREAMS.c.closed_at.is_(None))
+    .values(closed_at=bindparam("at"))
+)
+# Made once: every batch of every run that is watched is read by these.
+_STREAM = (
+    select(ProgressStream).where(ProgressStream.run_id == bindparam("stream")).execution_options(populate_existing=True)
+)
+_CHUNKS_FROM = (
+    select(_CHUNKS.c.first_offset, _CHUNKS.c.last_offset, _CHUNKS.c.sealed)
+    .where(_CHUNKS.c.run_id == bindparam("stream"), _CHUNKS.c.last_offset >= bindparam("offset"))
+    .order_by(_CHUNKS.c.first_offset)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 class Taken(NamedTuple):
@@ -29,6 +45,28 @@ class Taken(NamedTuple):
     organization_id: str
     workspace_id: str
     next_offset: int
+
+
+class Chunk(NamedTuple):
+    """Records ``first_offset`` to ``last_offset`` of a stream, compressed and sealed."""
+
+    first_offset: int
+    last_offset: int
+    sealed: bytes
+
+
+def add_stream(session: Session, run_id: str, organization_id: str, workspace_id: str, *, next_offset: int) -> None:
+    """Begin a stream, whose offsets before ``next_offset`` are taken."""
+    session.connection().execute(
+        _ADD_STREAM,
+        {
+            "run_id": run_id,
+            "organization_id": organization_id,
+            "workspace_id": workspace_id,
+            "next_offset": next_offset,
+            "created_at": clock.now(),
+        },
+    )
 
 
 def take_offsets(session: Session, run_id: str, count: int) -> Taken | None:
@@ -83,9 +121,7 @@ def add_chunk(session: Session, run_id: str, first_offset: int, last_offset: int
 
 def stream(session: Session, run_id: str) -> ProgressStream | None:
     """Return the run's stream."""
-    return session.scalars(
-        select(ProgressStream).filter_by(run_id=run_id).execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.scalars(_STREAM, {"stream": run_id}).one_or_none()
 
 
 def lock_stream(session: Session, run_id: str) -> ProgressStream | None:
@@ -95,15 +131,10 @@ def lock_stream(session: Session, run_id: str) -> ProgressStream | None:
     ).one_or_none()
 
 
-def chunks_from(session: Session, run_id: str, offset: int, limit: int) -> Sequence[ProgressChunk]:
+def chunks_from(session: Session, run_id: str, offset: int, limit: int) -> Sequence[Chunk]:
     """Return up to ``limit`` chunks that hold ``offset`` or later, in order."""
-    return session.scalars(
-        select(ProgressChunk)
-        .where(ProgressChunk.run_id == run_id, ProgressChunk.last_offset >= offset)
-        .order_by(ProgressChunk.first_offset)
-        .limit(limit)
-        .execution_options(populate_existing=True)
-    ).all()
+    given = {"stream": run_id, "offset": offset, "most": limit}
+    return [Chunk(*row) for row in session.connection().execute(_CHUNKS_FROM, given)]
 
 
 def segment_at(session: Session, run_id: str, offset: int) -> ProgressSegment | None:
@@ -130,11 +161,7 @@ def names_artifact(session: Session, run_id: str, key: str) -> bool:
 
 def close(session: Session, run_id: str, at: datetime) -> None:
     """Mark the stream as complete; twice is once."""
-    session.execute(
-        update(ProgressStream)
-        .where(ProgressStream.run_id == run_id, ProgressStream.closed_at.is_(None))
-        .values(closed_at=at)
-    )
+    session.connection().execute(_CLOSE, {"stream": run_id, "at": at})
 
 
 def to_compact(session: Session, before: datetime, limit: int) -> Sequence[str]:

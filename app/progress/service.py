@@ -17,7 +17,6 @@ from app.progress import reading, repository
 from app.progress.compacting import compact, due
 from app.progress.doorbell import doorbell
 from app.progress.errors import StreamNotFound
-from app.progress.models import ProgressStream
 from app.progress.reading import MAX_BYTES, MAX_RECORDS, EncodedPage, binding
 from app.progress.schemas import ProgressPage, Record, Unplaced
 
@@ -53,12 +52,13 @@ class Timed(NamedTuple):
     seconds: float
 
 
-def open_stream(session: Session, *, run_id: str, organization_id: str, workspace_id: str) -> None:
-    """Begin the stream of a new run."""
-    session.add(
-        ProgressStream(run_id=run_id, organization_id=organization_id, workspace_id=workspace_id, next_offset=0)
-    )
-    session.flush()
+def open_stream(
+    session: Session, *, run_id: str, organization_id: str, workspace_id: str, records: Sequence[Unplaced] = ()
+) -> None:
+    """Begin the stream of a new run, with its first ``records``."""
+    repository.add_stream(session, run_id, organization_id, workspace_id, next_offset=len(records))
+    if records:
+        _add(session, repository.Taken(organization_id, workspace_id, len(records)), run_id, records)
 
 
 def append(session: Session, run_id: str, records: Sequence[Unplaced]) -> int:
@@ -72,6 +72,12 @@ def append(session: Session, run_id: str, records: Sequence[Unplaced]) -> int:
     taken = repository.take_offsets(session, run_id, len(records))
     if taken is None:
         raise StreamNotFound(f"There is no run {run_id}.")
+    _add(session, taken, run_id, records)
+    return taken.next_offset
+
+
+def _add(session: Session, taken: repository.Taken, run_id: str, records: Sequence[Unplaced]) -> None:
+    """Add records at the offsets that were taken for them, and tell the watchers after commit."""
     first = taken.next_offset - len(records)
     body = to_json([_stored(record) for record in records])
     sealed = key_ring().seal(zstandard.compress(body, 3), binding(taken.organization_id, run_id, first))
@@ -79,7 +85,6 @@ def append(session: Session, run_id: str, records: Sequence[Unplaced]) -> int:
     if timed := _timed(run_id, taken.workspace_id, records):
         repository.add_timings(session, timed)
     after_commit(session, partial(doorbell().ring, run_id, taken.next_offset))
-    return taken.next_offset
 
 
 def _stored(record: Unplaced) -> dict[str, Any]:

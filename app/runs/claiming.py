@@ -170,7 +170,8 @@ def _plan_job(
     if Kind(run.kind) in MOVES:
         return _moving_job(session, run, workspace, resolved, newest)
     known = repository.latest_lock_file(session, run.workspace_id, run.configuration_digest)
-    return _job(session, run, workspace, resolved, newest, lock_file=_artifact(known, "lock_file"))
+    lock_file = ArtifactRef.model_validate(known) if known else None
+    return _job(session, run, workspace, resolved, newest, lock_file=lock_file)
 
 
 def _apply_job(session: Session, run: TerraformRun, parent: TerraformRun, workspace: WorkspaceOut) -> RunnerJob:

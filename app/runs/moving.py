@@ -111,9 +111,8 @@ def queue(
 
 def _spec_version(session: Session, actor: Actor, workspace: WorkspaceOut) -> SpecVersionOut:
     """Return the version that says which engine the workspace uses; no configuration of it is laid out."""
-    head = specs.head(session, workspace.stack.id, workspace.pinned_version_id)
-    if head is not None:
-        return head
+    if workspace.head is not None:
+        return specs.version(session, actor.organization_id, workspace.head.id)
     return specs.add_detached_version(session, actor, workspace.stack.id, TerraformStackSpec(name=workspace.stack.name))
 
 

@@ -14,7 +14,7 @@ from app.policy import service as policy
 from app.policy.schemas import PolicyCheckOut
 from app.runs import deciding, fingerprint, kept_plans, queueing, repository
 from app.runs.machine import Kind, Status
-from app.runs.models import TerraformRun
+from app.runs.models import RunEvidence, TerraformRun
 from app.runs.queue_schemas import QueuePlace
 from app.runs.rules import approval_rules
 from app.runs.schemas import (
@@ -40,6 +40,7 @@ from app.runs.schemas import (
 )
 from app.runs.telling import run_url
 from app.specs import service as specs
+from app.specs.schemas import SpecVersionOut
 from app.state import service as state
 from app.state.schemas import UpstreamOutput
 from app.workspaces import service as workspaces
@@ -129,22 +130,40 @@ def detail(
     actor: Actor,
     run: TerraformRun,
     workspace: WorkspaceOut | None = None,
-    *,
-    with_queue: bool = True,
 ) -> RunOut:
-    """Present one run in full, for this actor; its ``workspace`` is read unless the caller has it.
-
-    The place in the queue is left out ``with_queue`` false, where an answer should not wait for it.
-    """
+    """Present one run in full, for this actor; its ``workspace`` is read unless the caller has it."""
     if workspace is None:
         workspace = workspaces.get(session, run.organization_id, run.workspace_id)
     version = specs.version(session, run.organization_id, run.spec_version_id)
+    place = queueing.places(session, run.organization_id, [run]).get(run.id)
+    evidence = repository.evidence_of(session, run.id)
+    return _detail(session, actor, run, workspace, version, place, evidence)
+
+
+def detail_of_new(
+    session: Session, actor: Actor, run: TerraformRun, workspace: WorkspaceOut, version: SpecVersionOut
+) -> RunOut:
+    """Present a run that this transaction has queued: nothing has happened to it yet.
+
+    Its place in the queue is left out, since the answer should not wait for it.
+    """
+    return _detail(session, actor, run, workspace, version, None, ())
+
+
+def _detail(
+    session: Session,
+    actor: Actor,
+    run: TerraformRun,
+    workspace: WorkspaceOut,
+    version: SpecVersionOut,
+    place: QueuePlace | None,
+    evidence: Sequence[RunEvidence],
+) -> RunOut:
     was_claimed = run.claimed_at is not None
     child = repository.child_of(session, run.id) if was_claimed else None
     checks = policy.checks_of(session, [run.id]).get(run.id, []) if was_claimed else []
     has_plan = run.fingerprint is not None and run.kind != Kind.APPLY and not run.is_speculative
     quorum = deciding.quorum_of(session, run, workspace) if has_plan else None
-    place = queueing.places(session, run.organization_id, [run]).get(run.id) if with_queue else None
     item = _item(run, workspace, version, child, quorum if Status(run.status) in GATE else None, place)
     sensitive = workspaces.sensitive_version_ids(session, run.workspace_id) if run.variable_version_ids else set()
     labels = _labels(run, item, len(sensitive & set(run.variable_version_ids)), checks)
@@ -180,9 +199,7 @@ def detail(
         quiesced_at=run.quiesced_at,
         artifacts_removed_at=run.artifacts_removed_at,
         proof_of_death=run.proof_of_death,
-        evidence=[
-            {"kind": e.kind, "at": e.created_at, "data": e.data} for e in repository.evidence_of(session, run.id)
-        ],
+        evidence=[{"kind": noted.kind, "at": noted.created_at, "data": noted.data} for noted in evidence],
     )
 
 

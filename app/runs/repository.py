@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, bindparam, case, func, or_, select, update
+from sqlalchemy import Select, Table, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,32 @@ from app.runs.models import AT_WORK, RunEvidence, TerraformRun
 GATE_VALUES = [Status.AWAITING_APPROVAL.value, Status.POLICY_BLOCKED.value, Status.APPROVED.value]
 LIVE_VALUES = [status.value for status in Status if status not in FINAL]
 
+# Made once: every run asks these, and putting a statement together takes longer than running it.
+_RUNS = cast(Table, TerraformRun.__table__)
+_BY_ID = select(TerraformRun).where(TerraformRun.id == bindparam("run")).execution_options(populate_existing=True)
+_LOCKED = _BY_ID.with_for_update()
+_PLACE = select(TerraformRun.organization_id, TerraformRun.workspace_id, TerraformRun.status).where(
+    TerraformRun.id == bindparam("run")
+)
+_HELD = _PLACE.where(TerraformRun.fencing_token == bindparam("token"), TerraformRun.quiesced_at.is_(None))
+_ENTER_PHASE = (
+    update(_RUNS)
+    .where(_RUNS.c.id == bindparam("run"), _RUNS.c.status == Status.RUNNING.value)
+    .values(phase=bindparam("entered"))
+)
+_LATEST_LOCK_FILE = (
+    select(TerraformRun.artifacts["lock_file"])
+    .where(
+        TerraformRun.workspace_id == bindparam("workspace"),
+        TerraformRun.configuration_digest == bindparam("configuration"),
+        TerraformRun.artifacts.has_key("lock_file"),
+        TerraformRun.artifacts_removed_at.is_(None),
+    )
+    .order_by(TerraformRun.id.desc())
+    .limit(1)
+)
+_EVIDENCE = select(RunEvidence).where(RunEvidence.run_id == bindparam("run")).order_by(RunEvidence.id)
+
 
 def get(session: Session, organization_id: str, run_id: str) -> TerraformRun | None:
     """Return one run of the organization, unlocked."""
@@ -23,9 +49,7 @@ def get(session: Session, organization_id: str, run_id: str) -> TerraformRun | N
 
 def by_id(session: Session, run_id: str) -> TerraformRun | None:
     """Return one run, unlocked, as the database has it now."""
-    return session.scalars(
-        select(TerraformRun).filter_by(id=run_id).execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.scalars(_BY_ID, {"run": run_id}).one_or_none()
 
 
 class RunScope(NamedTuple):
@@ -38,19 +62,13 @@ class RunScope(NamedTuple):
 
 def place_of(session: Session, run_id: str) -> RunScope | None:
     """Return where a run belongs, unlocked; None when it is gone."""
-    found = session.execute(
-        select(TerraformRun.organization_id, TerraformRun.workspace_id, TerraformRun.status).where(
-            TerraformRun.id == run_id
-        )
-    ).one_or_none()
+    found = session.execute(_PLACE, {"run": run_id}).one_or_none()
     return RunScope(*found) if found is not None else None
 
 
 def lock(session: Session, run_id: str) -> TerraformRun | None:
     """Return one run, its row locked until commit. A child's parent must be locked before."""
-    return session.scalars(
-        select(TerraformRun).filter_by(id=run_id).with_for_update().execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.scalars(_LOCKED, {"run": run_id}).one_or_none()
 
 
 def lock_with_parent(session: Session, run_id: str) -> tuple[TerraformRun | None, TerraformRun | None]:
@@ -158,14 +176,7 @@ def keep_verdict(session: Session, run_id: str, verdict: str) -> None:
 
 def enter_phase(session: Session, run_id: str, phase: str) -> None:
     """Note the phase of a run while it runs."""
-    session.execute(update(TerraformRun).filter_by(id=run_id, status=Status.RUNNING).values(phase=phase))
-
-
-_HELD = select(TerraformRun.organization_id, TerraformRun.workspace_id, TerraformRun.status).where(
-    TerraformRun.id == bindparam("run"),
-    TerraformRun.fencing_token == bindparam("token"),
-    TerraformRun.quiesced_at.is_(None),
-)
+    session.connection().execute(_ENTER_PHASE, {"run": run_id, "entered": phase})
 
 
 def held_place(session: Session, run_id: str, token: int) -> RunScope | None:
@@ -252,24 +263,15 @@ def latest_applied(session: Session, workspace_id: str) -> TerraformRun | None:
     ).one_or_none()
 
 
-def latest_lock_file(session: Session, workspace_id: str, configuration_digest: str) -> TerraformRun | None:
-    """Return the newest run of the workspace that made a lock file for this configuration."""
-    return session.scalars(
-        select(TerraformRun)
-        .where(
-            TerraformRun.workspace_id == workspace_id,
-            TerraformRun.configuration_digest == configuration_digest,
-            TerraformRun.artifacts.has_key("lock_file"),
-            TerraformRun.artifacts_removed_at.is_(None),
-        )
-        .order_by(TerraformRun.id.desc())
-        .limit(1)
-    ).one_or_none()
+def latest_lock_file(session: Session, workspace_id: str, configuration_digest: str) -> dict[str, Any] | None:
+    """Return the newest lock file that a run of the workspace made for this configuration: its artifact's reference."""
+    given = {"workspace": workspace_id, "configuration": configuration_digest}
+    return session.scalars(_LATEST_LOCK_FILE, given).one_or_none()
 
 
 def evidence_of(session: Session, run_id: str) -> Sequence[RunEvidence]:
     """Return the run's evidence, oldest first."""
-    return session.scalars(select(RunEvidence).filter_by(run_id=run_id).order_by(RunEvidence.id)).all()
+    return session.scalars(_EVIDENCE, {"run": run_id}).all()
 
 
 def live_in_workspace(session: Session, workspace_id: str) -> str | None:

@@ -17,7 +17,7 @@ from app.runs.errors import DestroyNotPermitted, NothingToRun
 from app.runs.machine import Facts, Kind, Status, Trigger, decide
 from app.runs.models import TerraformRun
 from app.runs.schemas import RunRequest
-from app.runs.transition import announce
+from app.runs.transition import status_record
 from app.specs import service as specs
 from app.specs.schemas import SpecVersionOut, TerraformStackSpec
 from app.workspaces import service as workspaces
@@ -26,8 +26,8 @@ from app.workspaces.schemas import WorkspaceOut
 EXECUTE_TASK = "runs.execute"
 
 
-def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[TerraformRun, WorkspaceOut]:
-    """Queue a run that plans, and return it with its workspace. Its job is sent after commit.
+def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[TerraformRun, WorkspaceOut, SpecVersionOut]:
+    """Queue a run that plans, and return it with its workspace and spec version. Its job is sent after commit.
 
     Raises ``Halted`` while a fence stands, ``NothingToRun`` when the workspace has nothing to plan from,
     ``DestroyNotPermitted`` for a destroy without its permission, and the other slices' not-found errors.
@@ -61,7 +61,7 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[Terrafo
         configuration_digest=configuration.digest,
     )
     insert(session, run, actor)
-    return run, workspace
+    return run, workspace, version
 
 
 def _require_destroy(actor: Actor) -> None:
@@ -89,9 +89,15 @@ def insert(session: Session, run: TerraformRun, actor: Actor) -> None:
     }
     told = {key: value for key, value in evidence.items() if value is not None}
     audit.record(session, actor, f"run.{Trigger.REQUEST.value}", ("run", run.id), told)
-    progress.open_stream(session, run_id=run.id, organization_id=run.organization_id, workspace_id=run.workspace_id)
-    announce(session, run)
+    # Before what tells the watchers, so that it is sent first: a worker waits for it.
     enqueue(session, EXECUTE_TASK, run.id, queue="terraform")
+    progress.open_stream(
+        session,
+        run_id=run.id,
+        organization_id=run.organization_id,
+        workspace_id=run.workspace_id,
+        records=[status_record(run)],
+    )
 
 
 def queue_apply(session: Session, parent: TerraformRun) -> TerraformRun:
@@ -133,17 +139,17 @@ def _what_to_plan(
 ) -> tuple[SpecVersionOut, ConfigurationOut, bool]:
     """Return the spec version, its configuration, and whether the run follows the workspace's head."""
     own = actor.organization_id
-    head = specs.head(session, workspace.stack.id, workspace.pinned_version_id)
-    if wanted.configuration_id is not None:
-        uploaded = configurations.take(session, own, wanted.configuration_id)
-        base = head.spec() if head is not None else TerraformStackSpec(name=workspace.stack.name)
-        spec = base.with_configuration(uploaded.digest)
-        return specs.add_detached_version(session, actor, workspace.stack.id, spec), uploaded, False
     if wanted.spec is not None:
         if not _names_code(wanted.spec):
             raise _nothing(workspace)
         detached = specs.add_detached_version(session, actor, workspace.stack.id, wanted.spec)
         return detached, configurations.for_spec(session, actor, detached.spec()), False
+    head = specs.version(session, own, workspace.head.id) if workspace.head is not None else None
+    if wanted.configuration_id is not None:
+        uploaded = configurations.take(session, own, wanted.configuration_id)
+        base = head.spec() if head is not None else TerraformStackSpec(name=workspace.stack.name)
+        spec = base.with_configuration(uploaded.digest)
+        return specs.add_detached_version(session, actor, workspace.stack.id, spec, code=uploaded), uploaded, False
     if head is not None and _names_code(head.spec()):
         return head, configurations.for_spec(session, actor, head.spec()), True
     applied = repository.latest_applied(session, workspace.id)

@@ -92,8 +92,8 @@ def request(session: Session, actor: Actor, wanted: RunRequest, key: str | None)
         raise Invalid.of_field("speculative", message)
 
     def act() -> BaseModel:
-        run, workspace = requesting.request(session, actor, wanted)
-        return presenting.detail(session, actor, run, workspace, with_queue=False)
+        run, workspace, version = requesting.request(session, actor, wanted)
+        return presenting.detail_of_new(session, actor, run, workspace, version)
 
     return once(session, actor, key, ("request_run", wanted), act)
 

@@ -65,12 +65,13 @@ def transition(
 
 def announce(session: Session, run: TerraformRun, reason: str | None = None) -> None:
     """Tell the run's watchers where it is now."""
+    progress.append(session, run.id, [status_record(run, reason)])
+
+
+def status_record(run: TerraformRun, reason: str | None = None) -> NewRecord:
+    """Return the record that says where the run is now."""
     data = {"type": "run.status", "status": run.status, "phase": run.phase, "verdict": run.verdict, "reason": reason}
-    progress.append(
-        session,
-        run.id,
-        [NewRecord(at=clock.now(), kind="event", data={k: v for k, v in data.items() if v is not None})],
-    )
+    return NewRecord(at=clock.now(), kind="event", data={k: v for k, v in data.items() if v is not None})
 
 
 def note(session: Session, run: TerraformRun, kind: str, data: dict[str, Any]) -> None:

@@ -3,13 +3,35 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.core.pages import PageParams, fetch_page
 from app.specs.models import TerraformStack, TerraformStackSpecVersion
 from app.specs.schemas import StackVersionSummary
+
+# Made once: every run asks these, and putting a statement together takes longer than running it.
+_STACKS = select(TerraformStack.id, TerraformStack.name, TerraformStack.latest_version_id)
+_STACK_REFS = _STACKS.where(TerraformStack.id.in_(bindparam("ids", expanding=True)))
+_VERSION = select(TerraformStackSpecVersion).where(
+    TerraformStackSpecVersion.organization_id == bindparam("organization"),
+    TerraformStackSpecVersion.id == bindparam("wanted"),
+)
+_VERSIONS_BY_ID = select(TerraformStackSpecVersion).where(
+    TerraformStackSpecVersion.id.in_(bindparam("ids", expanding=True))
+)
+_SUMMARIES = select(
+    TerraformStackSpecVersion.id,
+    TerraformStackSpecVersion.number,
+    TerraformStackSpecVersion.hash,
+    TerraformStackSpecVersion.created_at,
+).where(TerraformStackSpecVersion.id.in_(bindparam("ids", expanding=True)))
+_DETACHED = select(TerraformStackSpecVersion).where(
+    TerraformStackSpecVersion.stack_id == bindparam("stack"),
+    TerraformStackSpecVersion.hash == bindparam("hash"),
+    TerraformStackSpecVersion.number.is_(None),
+)
 
 
 def pinned_digests(session: Session, organization_id: str, digests: Sequence[str]) -> set[str]:
@@ -30,12 +52,12 @@ def pinned_digests(session: Session, organization_id: str, digests: Sequence[str
 
 def stack_refs(session: Session, stack_ids: Sequence[str]) -> Sequence[tuple[str, str, str | None]]:
     """Return (id, name, latest version) of the stacks of those ids."""
-    rows = session.execute(
-        select(TerraformStack.id, TerraformStack.name, TerraformStack.latest_version_id).where(
-            TerraformStack.id.in_(stack_ids)
-        )
-    )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [(row[0], row[1], row[2]) for row in session.execute(_STACK_REFS, {"ids": list(stack_ids)})]
+
+
+def stacks_to_join() -> Select[str, str, str | None]:
+    """Select (id, name, latest version) of the stacks, for a query that is about more."""
+    return _STACKS
 
 
 def stack_by_id_or_name(session: Session, organization_id: str, id_or_name: str) -> TerraformStack | None:
@@ -76,25 +98,21 @@ def lock_stack(session: Session, organization_id: str, name: str) -> TerraformSt
 
 def version(session: Session, organization_id: str, version_id: str) -> TerraformStackSpecVersion | None:
     """Return the organization's spec version, or None."""
-    query = select(TerraformStackSpecVersion).filter_by(organization_id=organization_id, id=version_id)
-    return session.scalars(query).one_or_none()
+    return session.scalars(_VERSION, {"organization": organization_id, "wanted": version_id}).one_or_none()
 
 
 def versions_by_id(session: Session, version_ids: Sequence[str]) -> dict[str, TerraformStackSpecVersion]:
     """Return the versions of those ids, by id."""
-    query = select(TerraformStackSpecVersion).where(TerraformStackSpecVersion.id.in_(version_ids))
-    return {row.id: row for row in session.scalars(query)}
+    return {row.id: row for row in session.scalars(_VERSIONS_BY_ID, {"ids": list(version_ids)})}
 
 
 def version_summaries(session: Session, version_ids: Sequence[str]) -> dict[str, StackVersionSummary]:
     """Return the versions of those ids without their documents, by id."""
     if not version_ids:
         return {}
-    found = TerraformStackSpecVersion
-    query = select(found.id, found.number, found.hash, found.created_at).where(found.id.in_(version_ids))
     return {
         row.id: StackVersionSummary(id=row.id, number=row.number, hash=row.hash, created_at=row.created_at)
-        for row in session.execute(query)
+        for row in session.execute(_SUMMARIES, {"ids": list(version_ids)})
     }
 
 
@@ -133,8 +151,7 @@ def insert_detached_unless_there(session: Session, values: dict[str, Any]) -> bo
 
 def detached(session: Session, stack_id: str, spec_hash: str) -> TerraformStackSpecVersion | None:
     """Return the stack's version of that content that was never pushed, or None."""
-    query = select(TerraformStackSpecVersion).filter_by(stack_id=stack_id, hash=spec_hash)
-    return session.scalars(query.where(TerraformStackSpecVersion.number.is_(None))).one_or_none()
+    return session.scalars(_DETACHED, {"stack": stack_id, "hash": spec_hash}).one_or_none()
 
 
 def stack_ids_matching(session: Session, organization_id: str, text: str) -> Sequence[str]:

@@ -7,6 +7,7 @@ make one version, and going back to older content makes a new one.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from app.audit import service as audit
@@ -94,39 +95,48 @@ def push(session: Session, actor: Actor, spec: TerraformStackSpec, *, message: s
 
 
 def add_detached_version(
-    session: Session, actor: Actor, stack_id: str, spec: TerraformStackSpec, *, message: str = ""
+    session: Session,
+    actor: Actor,
+    stack_id: str,
+    spec: TerraformStackSpec,
+    *,
+    message: str = "",
+    code: ConfigurationOut | None = None,
 ) -> SpecVersionOut:
     """Add a version that is never pushed (of an upload, or of a speculative run), or return the one of that content.
 
-    It moves no head. Raises ``StackNotFound``, and what ``persist_spec`` raises.
+    It moves no head. ``stack_id`` is a workspace's own, so the caller has checked whose it is; ``code`` is the
+    configuration that the spec names, where the caller has taken it. Raises what ``persist_spec`` raises.
     """
-    stack = _stack(session, actor.organization_id, stack_id)
-    pinned, _ = pin(session, actor, spec)
-    known = repository.detached(session, stack.id, pinned.hash)
+    pinned, _ = pin(session, actor, spec, code)
+    known = repository.detached(session, stack_id, pinned.hash)
     if known is None:
         values = {
             "id": new_id("spec"),
             "organization_id": actor.organization_id,
-            "stack_id": stack.id,
+            "stack_id": stack_id,
             "number": None,
             "created_at": clock.now(),
             **_content(pinned, actor, message),
         }
         repository.insert_detached_unless_there(session, values)
-        known = repository.detached(session, stack.id, pinned.hash)
+        known = repository.detached(session, stack_id, pinned.hash)
     if known is None:
         raise SpecVersionNotFound("The spec version was removed while it was stored; try again.")
     return _present(known)
 
 
-def pin(session: Session, actor: Actor, spec: TerraformStackSpec) -> tuple[TerraformStackSpec, ConfigurationOut | None]:
+def pin(
+    session: Session, actor: Actor, spec: TerraformStackSpec, code: ConfigurationOut | None = None
+) -> tuple[TerraformStackSpec, ConfigurationOut | None]:
     """Return ``spec`` with its code pinned to a digest, and the configuration; None when uploads bring the code.
 
-    Raises ``SpecInvalid`` for inputs that the module does not declare, and what ``configurations`` raises.
+    ``code`` is the configuration of the spec's digest, where the caller has it. Raises ``SpecInvalid`` for inputs that
+    the module does not declare, and what ``configurations`` raises.
     """
     if spec.module_source is None and spec.configuration_digest is None:
         return spec, None
-    found = configurations.for_spec(session, actor, spec)
+    found = code or configurations.for_spec(session, actor, spec)
     if spec.module_source is not None:
         spec = spec.model_copy(update={"module_digest": found.digest})
     _check_inputs(spec, found)
@@ -187,24 +197,17 @@ def versions_by_id(session: Session, version_ids: Sequence[str]) -> dict[str, Sp
     return {key: _present(row) for key, row in repository.versions_by_id(session, version_ids).items()}
 
 
-def head(session: Session, stack_id: str, pinned_version_id: str | None) -> SpecVersionOut | None:
-    """Return a workspace's head: the version that it is pinned to, else the stack's latest pushed one, else None.
-
-    Both ids are a workspace's own, so the caller has checked whose they are.
-    """
-    wanted = pinned_version_id
-    if wanted is None:
-        stack = stack_refs(session, [stack_id]).get(stack_id)
-        wanted = stack.latest_version_id if stack is not None else None
-    return versions_by_id(session, [wanted]).get(wanted) if wanted is not None else None
-
-
 def stack_refs(session: Session, stack_ids: Sequence[str]) -> dict[str, StackRef]:
     """Return name and latest version of those stacks, by id. The caller has checked who asks."""
     return {
         stack_id: StackRef(id=stack_id, name=name, latest_version_id=latest_version_id)
         for stack_id, name, latest_version_id in repository.stack_refs(session, stack_ids)
     }
+
+
+def stacks_to_join() -> Select[str, str, str | None]:
+    """Select (id, name, latest pushed version) of the stacks, as a part of another slice's query."""
+    return repository.stacks_to_join()
 
 
 def stack_ids_matching(session: Session, organization_id: str, text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, undefer
 
@@ -17,15 +17,25 @@ def _content(query: Select[TerraformStateVersion]) -> Select[TerraformStateVersi
     return query.options(*wanted).execution_options(populate_existing=True)
 
 
+# Made once: every run asks these, and putting a statement together takes longer than running it.
+_CURRENT = (
+    select(TerraformStateVersion)
+    .where(TerraformStateVersion.workspace_id == bindparam("workspace"))
+    .order_by(TerraformStateVersion.number.desc())
+    .limit(1)
+)
+_CURRENT_WITH_CONTENT = _content(_CURRENT)
+_LOCK = (
+    select(TerraformStateLock)
+    .where(TerraformStateLock.workspace_id == bindparam("workspace"))
+    .execution_options(populate_existing=True)
+)
+
+
 def current(session: Session, workspace_id: str, *, with_content: bool = False) -> TerraformStateVersion | None:
     """Return the workspace's newest state version."""
-    query = (
-        select(TerraformStateVersion)
-        .filter_by(workspace_id=workspace_id)
-        .order_by(TerraformStateVersion.number.desc())
-        .limit(1)
-    )
-    return session.scalars(_content(query) if with_content else query).one_or_none()
+    query = _CURRENT_WITH_CONTENT if with_content else _CURRENT
+    return session.scalars(query, {"workspace": workspace_id}).one_or_none()
 
 
 def of_serial(session: Session, workspace_id: str, lineage: str, serial: int) -> TerraformStateVersion | None:
@@ -84,9 +94,7 @@ def page(session: Session, workspace_id: str, params: PageParams) -> tuple[Seque
 
 def lock(session: Session, workspace_id: str) -> TerraformStateLock | None:
     """Return the workspace's state lock, if one is held."""
-    return session.scalars(
-        select(TerraformStateLock).filter_by(workspace_id=workspace_id).execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.scalars(_LOCK, {"workspace": workspace_id}).one_or_none()
 
 
 def locks(session: Session, workspace_ids: Sequence[str]) -> Sequence[TerraformStateLock]:

@@ -9,11 +9,15 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.core.pages import PageParams, decode_cursor, encode_cursor
+from app.specs import service as specs
+from app.specs.schemas import StackRef
 from app.workspaces.models import TerraformVariable, TerraformVariableVersion, TerraformWorkspace
 from app.workspaces.schemas import WorkspaceFilter
 
+_STACK = specs.stacks_to_join().subquery("stack")
 _FIND = (
-    select(TerraformWorkspace)
+    select(TerraformWorkspace, _STACK.c.id, _STACK.c.name, _STACK.c.latest_version_id)
+    .join(_STACK, _STACK.c.id == TerraformWorkspace.stack_id)
     .where(
         TerraformWorkspace.organization_id == bindparam("organization"),
         or_(TerraformWorkspace.id == bindparam("wanted"), TerraformWorkspace.name == bindparam("wanted")),
@@ -21,11 +25,32 @@ _FIND = (
     .order_by((TerraformWorkspace.id == bindparam("wanted")).desc())
     .limit(1)
 )
+_LOCKED = (
+    select(TerraformWorkspace)
+    .where(TerraformWorkspace.id == bindparam("wanted"))
+    .execution_options(populate_existing=True)
+)
+_EXCLUSIVE = _LOCKED.with_for_update(key_share=True)
+_SHARED = _LOCKED.with_for_update(read=True)
+_VARIABLES = (
+    select(TerraformVariable, TerraformVariableVersion)
+    .join(TerraformVariableVersion, TerraformVariableVersion.id == TerraformVariable.current_version_id)
+    .where(TerraformVariable.workspace_id == bindparam("workspace"), TerraformVariable.deleted_at.is_(None))
+    .order_by(TerraformVariable.kind, TerraformVariable.key)
+)
+_CURRENT_VERSIONS = select(TerraformVariable.current_version_id).where(
+    TerraformVariable.workspace_id == bindparam("workspace"), TerraformVariable.deleted_at.is_(None)
+)
+_SENSITIVE_VERSIONS = _CURRENT_VERSIONS.where(TerraformVariable.is_sensitive.is_(True))
 
 
-def find(session: Session, organization_id: str, id_or_name: str) -> TerraformWorkspace | None:
-    """Return the organization's workspace of that id, else of that name."""
-    return session.scalars(_FIND, {"organization": organization_id, "wanted": id_or_name}).first()
+def find(session: Session, organization_id: str, id_or_name: str) -> tuple[TerraformWorkspace, StackRef] | None:
+    """Return the organization's workspace of that id, else of that name, with its stack."""
+    found = session.execute(_FIND, {"organization": organization_id, "wanted": id_or_name}).first()
+    if found is None:
+        return None
+    workspace, stack_id, name, latest_version_id = found
+    return workspace, StackRef(id=stack_id, name=name, latest_version_id=latest_version_id)
 
 
 def of_ids(session: Session, ids: Sequence[str]) -> Sequence[TerraformWorkspace]:
@@ -50,12 +75,7 @@ def lock(session: Session, workspace_id: str, *, exclusive: bool) -> TerraformWo
     The exclusive lock lets rows that refer to the workspace be inserted (their foreign key takes a key-share lock), so
     a transaction that holds a run and stores a state can't deadlock with one that holds the workspace.
     """
-    return session.scalars(
-        select(TerraformWorkspace)
-        .filter_by(id=workspace_id)
-        .with_for_update(read=not exclusive, key_share=exclusive)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.scalars(_EXCLUSIVE if exclusive else _SHARED, {"wanted": workspace_id}).one_or_none()
 
 
 def page(
@@ -160,12 +180,7 @@ def set_backend(session: Session, workspace_id: str, backend: str, settings: dic
 
 def variables(session: Session, workspace_id: str) -> Sequence[tuple[TerraformVariable, TerraformVariableVersion]]:
     """Return the workspace's variables with their current versions, by kind and key."""
-    rows = session.execute(
-        select(TerraformVariable, TerraformVariableVersion)
-        .join(TerraformVariableVersion, TerraformVariableVersion.id == TerraformVariable.current_version_id)
-        .where(TerraformVariable.workspace_id == workspace_id, TerraformVariable.deleted_at.is_(None))
-        .order_by(TerraformVariable.kind, TerraformVariable.key)
-    ).all()
+    rows = session.execute(_VARIABLES, {"workspace": workspace_id}).all()
     return [(variable, version) for variable, version in rows]
 
 
@@ -211,12 +226,9 @@ def ids_with_tag(session: Session, organization_id: str, tag: str) -> Sequence[s
 
 def current_version_ids(session: Session, workspace_id: str, *, only_sensitive: bool = False) -> Sequence[str]:
     """Return the ids of the current variable versions, sorted."""
-    query = select(TerraformVariable.current_version_id).where(
-        TerraformVariable.workspace_id == workspace_id, TerraformVariable.deleted_at.is_(None)
-    )
-    if only_sensitive:
-        query = query.where(TerraformVariable.is_sensitive.is_(True))
-    return sorted(found for found in session.scalars(query).all() if found is not None)
+    query = _SENSITIVE_VERSIONS if only_sensitive else _CURRENT_VERSIONS
+    found = session.scalars(query, {"workspace": workspace_id}).all()
+    return sorted(version_id for version_id in found if version_id is not None)
 
 
 def delete_variable(session: Session, variable_id: str, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """Workspaces: create, change, delete, lock, look up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -15,10 +15,10 @@ from app.core.settings import get_settings
 from app.fence import service as fence
 from app.identity import service as identity
 from app.specs import service as specs
-from app.specs.schemas import StackVersionSummary
+from app.specs.schemas import StackRef, StackVersionSummary
 from app.workspaces import gate_rules, placement, repository
 from app.workspaces.errors import RulesMustBePerson, TagsAreRules, WorkspaceExists, WorkspaceHalted
-from app.workspaces.lookup import find, lock
+from app.workspaces.lookup import find, find_with_stack, lock
 from app.workspaces.models import TerraformWorkspace
 from app.workspaces.placement import check_backend, move_state_backend
 from app.workspaces.schemas import (
@@ -92,7 +92,8 @@ GATE_FIELDS = RULE_FIELDS | {"plan_max_age_seconds"}
 
 def get(session: Session, organization_id: str, id_or_name: str) -> WorkspaceOut:
     """Return a workspace. Raises ``WorkspaceNotFound``, for another organization's too."""
-    return present(session, [find(session, organization_id, id_or_name)])[0]
+    row, stack = find_with_stack(session, organization_id, id_or_name)
+    return present(session, [row], {stack.id: stack})[0]
 
 
 def get_many(session: Session, ids: Sequence[str]) -> dict[str, WorkspaceOut]:
@@ -269,12 +270,15 @@ def delete(session: Session, actor: Actor, workspace: str) -> None:
     session.flush()
 
 
-def present(session: Session, rows: Sequence[TerraformWorkspace]) -> list[WorkspaceOut]:
-    """Present workspaces, in a number of queries that does not grow with them."""
+def present(
+    session: Session, rows: Sequence[TerraformWorkspace], stacks: Mapping[str, StackRef] | None = None
+) -> list[WorkspaceOut]:
+    """Present workspaces, in a number of queries that does not grow with them; their stacks are read unless given."""
     if not rows:
         return []
     organization_id = rows[0].organization_id
-    stacks = specs.stack_refs(session, sorted({row.stack_id for row in rows}))
+    if stacks is None:
+        stacks = specs.stack_refs(session, sorted({row.stack_id for row in rows}))
     heads = {row.id: row.pinned_version_id or stacks[row.stack_id].latest_version_id for row in rows}
     versions = specs.version_refs(session, sorted({head for head in heads.values() if head is not None}))
     team_ids = sorted({team for row in rows for team in gate_rules.team_ids(row)})

@@ -121,7 +121,7 @@ def test_add_detached_version_is_reused_by_content_and_moves_no_head(
     assert first.id == again.id
     assert first.number is None
     assert moved == []
-    assert service.head(session, stack.id, None) is None
+    assert service.latest_version_ids(session, [stack.id]) == {}
     assert session.scalar(select(func.count()).select_from(TerraformStackSpecVersion).filter_by(stack_id=stack.id)) == 1
     assert service.list_versions(session, actor.organization_id, stack.id, PageParams()).items == []
 
@@ -138,15 +138,6 @@ def test_with_configuration_keeps_inputs_and_engine_and_replaces_the_code(
     assert (made.configuration_digest, made.module_source, made.module_digest) == ("c" * 64, None, None)
     assert (made.inputs, made.engine.kind) == ({"cidr": "x"}, "tofu")
     assert validate_spec(made.document()) == made
-
-
-def test_head_of_pinned_version_wins_over_the_latest(session: Session, actor: Actor) -> None:
-    first, second = (service.persist_spec(spec(inputs={"a": n}), actor=actor, session=session) for n in (1, 2))
-    latest = service.head(session, first.stack.id, None)
-    pinned = service.head(session, first.stack.id, first.version.id)
-    assert latest is not None
-    assert pinned is not None
-    assert (latest.id, pinned.id) == (second.version.id, first.version.id)
 
 
 def test_stack_of_another_organization_is_not_found(session: Session, actor: Actor) -> None:
