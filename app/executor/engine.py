@@ -74,11 +74,15 @@ class Output:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that the executor itself has to say about a command: an attempt failed and will be repeated."""
+    """Something that the executor itself has to say about a command: an attempt failed and will be repeated.
+
+    ``is_fixed``: the message is the same for every run, so that nothing of this one can be in it.
+    """
 
     command: str
     message: str
     data: dict[str, object] = field(default_factory=dict)
+    is_fixed: bool = False
 
 
 Report = Callable[[Output | Notice], None]

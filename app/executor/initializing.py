@@ -76,7 +76,8 @@ class Initializer:
         if kept is None or (self._shared is not None and not self._shared.holds(prepared.links(kept))):
             return False
         prepared.lay_out(self._site.module, kept, owner=self._options.owner)
-        self._report(Notice("init", "Initialized before with this configuration; init is not needed again."))
+        message = "Initialized before with this configuration; init is not needed again."
+        self._report(Notice("init", message, is_fixed=True))
         return True
 
     def run(self, locked: bytes | None, *, is_apply: bool) -> None:

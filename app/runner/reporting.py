@@ -42,8 +42,7 @@ class Reporter:
     def take(self, output: Output | Notice) -> None:
         """Take one line or notice."""
         if isinstance(output, Notice):
-            data = {"type": "notice", "command": output.command, **self._masker.shown_value(output.data)}
-            self._add("event", "system", self._masker.shown(output.message)[:_MAX_TEXT], data)
+            self._take_notice(output)
             return
         event = output.event
         self._count(event)
@@ -65,6 +64,15 @@ class Reporter:
             **_short(self._masker.shown_value(own)),
         }
         self._add_text("event", output.stream, text, data)
+
+    def _take_notice(self, notice: Notice) -> None:
+        data: dict[str, Any] = {"type": "notice", "command": notice.command}
+        if notice.is_fixed:
+            # What masks is made when the first text needs it: no engine should wait for that.
+            self._add("event", "system", notice.message, data)
+            return
+        data |= self._masker.shown_value(notice.data)
+        self._add("event", "system", self._masker.shown(notice.message)[:_MAX_TEXT], data)
 
     def _seconds(self, event: Event) -> dict[str, float]:
         """Return how long a step took that is over; the engine itself says whole seconds."""

@@ -71,10 +71,10 @@ def _claim(session: Session, seen: Candidate, worker: WorkerInfo) -> RunnerJob |
     except Halted:
         return None
     workspace = workspaces.get_locked(session, seen.workspace_id, exclusive=True)
-    run, parent, own_limit = queue_repository.lock_for_claim(session, seen)
+    run, parent, own_limit, next_id = queue_repository.lock_for_claim(session, seen)
     if run is None or run.status != Status.QUEUED:
         return None
-    in_turn = run.is_speculative or in_turn_now(session, run.workspace_id) == run.id
+    in_turn = run.is_speculative or next_id == run.id
     facts = Facts(
         fence_is_clear=True,
         is_within_limits=in_turn and _has_room(session, run.organization_id, own_limit),
@@ -133,17 +133,9 @@ def _end_unstarted(session: Session, run: TerraformRun, parent: TerraformRun | N
     dispatch(session, run.workspace_id)
 
 
-def in_turn_now(session: Session, workspace_id: str) -> str | None:
-    """Return the run that may start in the workspace; none while a dead run's lock waits for its release."""
-    following = queue_repository.next_in_turn(session, workspace_id)
-    held = state.held_lock(session, workspace_id) if following is not None else None
-    is_kept_out = held is not None and (held.is_orphaned or held.kind == "manual")
-    return None if is_kept_out else following
-
-
 def dispatch(session: Session, workspace_id: str) -> None:
     """Send the job of the run that is in turn now, after commit."""
-    following = in_turn_now(session, workspace_id)
+    following = queue_repository.next_in_turn(session, workspace_id)
     if following is not None:
         enqueue(session, EXECUTE_TASK, following, queue="terraform")
 

@@ -73,10 +73,8 @@ class InProcessPort:
     def append(self, run_id: str, token: int, records: list[ProgressRecord]) -> None:
         """Append to the run's stream, until it has quiesced. Raises ``LeaseLost``."""
         with unit_of_work() as session:
-            self._held(session, run_id, token)
             phases = [record.data.get("phase") for record in records if record.kind == "phase"]
-            if phases:
-                repository.enter_phase(session, run_id, str(phases[-1]))
+            self._held(session, run_id, token, phase=str(phases[-1]) if phases else None)
             progress.append(session, run_id, records)
 
     def get_artifact(self, run_id: str, token: int, reference: ArtifactRef) -> bytes:
@@ -238,8 +236,12 @@ class InProcessPort:
         assert run is not None, "a run goes with its workspace only, and that one not while it runs"
         return run
 
-    def _held(self, session: Session, run_id: str, token: int) -> repository.RunScope:
-        place = repository.held_place(session, run_id, token)
+    def _held(self, session: Session, run_id: str, token: int, *, phase: str | None = None) -> repository.RunScope:
+        """Return where the run belongs, if the lease is still the runner's; note its ``phase`` if one is given."""
+        if phase is None:
+            place = repository.held_place(session, run_id, token)
+        else:
+            place = repository.enter_phase(session, run_id, token, phase)
         if place is None:
             raise LeaseLost(f"The lease of {run_id} is no longer this runner's.")
         self._organizations[run_id] = place.organization_id

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    String,
     and_,
     bindparam,
     case,
@@ -51,6 +52,19 @@ class Candidate(NamedTuple):
     parent_run_id: str | None
 
 
+class Locked(NamedTuple):
+    """What is locked for a claim, and what decides whether the run may start.
+
+    ``parent`` is None for a run that plans, ``own_limit`` where the organization has none. ``next_id`` is the run that
+    is in turn in the workspace.
+    """
+
+    run: TerraformRun | None
+    parent: TerraformRun | None
+    own_limit: int | None
+    next_id: str | None
+
+
 def _is(status: Status) -> ColumnElement[bool]:
     # Written out, so that the planner sees that a partial index fits, in prepared statements too.
     return TerraformRun.status == literal(status.value, literal_execute=True)
@@ -59,24 +73,35 @@ def _is(status: Status) -> ColumnElement[bool]:
 def next_in_turn(session: Session, workspace_id: str) -> str | None:
     """Return the id of the run that is in turn: the oldest queued apply, else, while none is approved, the oldest plan.
 
-    None while a run of the workspace runs or has not quiesced.
+    None while a run of the workspace runs or has not quiesced, and while its state lock keeps runs out.
     """
-    is_at_work, apply, is_approved, plan = session.execute(_next_in_turn(), {"workspace": workspace_id}).one()
-    if is_at_work:
+    return _following(*session.execute(_next_in_turn(), {"workspace": workspace_id}).one())
+
+
+def _following(is_held_up: bool, apply: str | None, is_approved: bool, plan: str | None) -> str | None:
+    if is_held_up:
         return None
-    following: str | None = apply if apply is not None or is_approved else plan
-    return following
+    return apply if apply is not None or is_approved else plan
 
 
 @lru_cache(maxsize=1)
-def _next_in_turn() -> Select[Any]:
-    own = and_(TerraformRun.workspace_id == bindparam("workspace"), TerraformRun.is_speculative.is_(False))
-    oldest = select(TerraformRun.id).order_by(TerraformRun.id).limit(1)
-    queued = oldest.where(own, _is(Status.QUEUED))
+def _next_in_turn() -> Select[bool, str | None, bool, str | None]:
+    """Select what ``_following`` takes. Parameter: ``workspace``."""
+    # Of a name of its own, so that it can stand within a query of runs.
+    run = aliased(TerraformRun)
+    own = and_(run.workspace_id == bindparam("workspace"), run.is_speculative.is_(False))
+    queued = (
+        select(run.id)
+        .where(own, run.status == literal(Status.QUEUED.value, literal_execute=True))
+        .order_by(run.id)
+        .limit(1)
+    )
+    approved = exists().where(own, run.status == literal(Status.APPROVED.value, literal_execute=True))
+    at_work = exists().where(own, run.claimed_at.is_not(None), run.quiesced_at.is_(None))
     return select(
-        exists().where(own, AT_WORK),
-        queued.where(TerraformRun.kind == Kind.APPLY).scalar_subquery(),
-        exists().where(own, _is(Status.APPROVED)),
+        or_(at_work, bindparam("workspace", type_=String).in_(state.kept_out())),
+        queued.where(run.kind == Kind.APPLY).scalar_subquery(),
+        approved,
         queued.scalar_subquery(),
     )
 
@@ -258,30 +283,45 @@ def _organizations(queued: CTE) -> CTE:
     )
 
 
-def lock_for_claim(
-    session: Session, candidate: Candidate
-) -> tuple[TerraformRun | None, TerraformRun | None, int | None]:
-    """Return (run, parent, the organization's own limit), parent locked first; parent is None for a run that plans."""
-    parent = (
-        session.scalars(
-            select(TerraformRun)
-            .filter_by(id=candidate.parent_run_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        ).one_or_none()
-        if candidate.parent_run_id is not None
-        else None
-    )
+def lock_for_claim(session: Session, candidate: Candidate) -> Locked:
+    """Lock a run, its parent before it, and look who is in turn.
+
+    The caller has locked the workspace for itself: what else would come to be in turn there waits for that.
+    """
+    parent = None
+    if candidate.parent_run_id is not None:
+        parent = session.scalars(_LOCKED_PARENT, {"run": candidate.parent_run_id}).one_or_none()
+    given = {
+        "run": candidate.run_id,
+        "workspace": candidate.workspace_id,
+        "organization": candidate.organization_id,
+    }
+    found = session.execute(_lock_for_claim(), given).one_or_none()
+    if found is None:
+        return Locked(None, parent, None, None)
+    run, own_limit, *turn = found
+    return Locked(run, parent, own_limit, _following(*turn))
+
+
+_LOCKED_PARENT = (
+    select(TerraformRun)
+    .where(TerraformRun.id == bindparam("run"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
+@lru_cache(maxsize=1)
+def _lock_for_claim() -> Select[Any]:
     own_limit = (
-        select(QueueLimit.concurrency).where(QueueLimit.organization_id == candidate.organization_id).scalar_subquery()
+        select(QueueLimit.concurrency).where(QueueLimit.organization_id == bindparam("organization")).scalar_subquery()
     )
-    found = session.execute(
-        select(TerraformRun, own_limit)
-        .where(TerraformRun.id == candidate.run_id)
+    return (
+        select(TerraformRun, own_limit, *_next_in_turn().selected_columns)
+        .where(TerraformRun.id == bindparam("run"))
         .with_for_update(of=TerraformRun)
         .execution_options(populate_existing=True)
-    ).one_or_none()
-    return (found[0], parent, found[1]) if found is not None else (None, parent, None)
+    )
 
 
 def hold_line(session: Session, organization_id: str) -> None:

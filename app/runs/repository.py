@@ -25,8 +25,13 @@ _PLACE = select(TerraformRun.organization_id, TerraformRun.workspace_id, Terrafo
 _HELD = _PLACE.where(TerraformRun.fencing_token == bindparam("token"), TerraformRun.quiesced_at.is_(None))
 _ENTER_PHASE = (
     update(_RUNS)
-    .where(_RUNS.c.id == bindparam("run"), _RUNS.c.status == Status.RUNNING.value)
-    .values(phase=bindparam("entered"))
+    .where(
+        _RUNS.c.id == bindparam("run"),
+        _RUNS.c.fencing_token == bindparam("token"),
+        _RUNS.c.quiesced_at.is_(None),
+    )
+    .values(phase=case((_RUNS.c.status == Status.RUNNING.value, bindparam("entered")), else_=_RUNS.c.phase))
+    .returning(_RUNS.c.organization_id, _RUNS.c.workspace_id, _RUNS.c.status)
 )
 _LATEST_LOCK_FILE = (
     select(TerraformRun.artifacts["lock_file"])
@@ -174,14 +179,16 @@ def keep_verdict(session: Session, run_id: str, verdict: str) -> None:
     session.execute(update(TerraformRun).filter_by(id=run_id, status=Status.RUNNING).values(verdict=verdict))
 
 
-def enter_phase(session: Session, run_id: str, phase: str) -> None:
-    """Note the phase of a run while it runs."""
-    session.connection().execute(_ENTER_PHASE, {"run": run_id, "entered": phase})
-
-
 def held_place(session: Session, run_id: str, token: int) -> RunScope | None:
     """Return where the run belongs if ``token`` is its fencing token and it has not quiesced, unlocked."""
     found = session.execute(_HELD, {"run": run_id, "token": token}).one_or_none()
+    return RunScope(*found) if found is not None else None
+
+
+def enter_phase(session: Session, run_id: str, token: int, phase: str) -> RunScope | None:
+    """Note the phase of a run while it runs, and return what ``held_place`` does. The loser gets None."""
+    given = {"run": run_id, "token": token, "entered": phase}
+    found = session.connection().execute(_ENTER_PHASE, given).one_or_none()
     return RunScope(*found) if found is not None else None
 
 

@@ -1,13 +1,33 @@
 """Queries of the managed backend."""
 
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.state.backend_models import TerraformEngineLock, TerraformRunCredential
 from app.state.models import TerraformStateLock, TerraformStateVersion
+
+_CREDENTIALS = cast(Table, TerraformRunCredential.__table__)
+_ADD_CREDENTIAL = insert(_CREDENTIALS)
+_CREDENTIAL = (
+    select(TerraformRunCredential)
+    .where(TerraformRunCredential.secret_hash == bindparam("hash"))
+    .with_for_update(read=True)
+    .execution_options(populate_existing=True)
+)
+_REVOKE = (
+    update(_CREDENTIALS)
+    .where(_CREDENTIALS.c.run_id == bindparam("run"), _CREDENTIALS.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at"))
+)
+
+
+def add_credential(session: Session, values: dict[str, Any]) -> None:
+    """Add a run's credential."""
+    session.connection().execute(_ADD_CREDENTIAL, values)
 
 
 def credential(session: Session, secret_hash: str) -> TerraformRunCredential | None:
@@ -15,18 +35,12 @@ def credential(session: Session, secret_hash: str) -> TerraformRunCredential | N
 
     So a write that has begun is a version before its run has quiesced, and one that comes later is refused.
     """
-    return session.scalars(
-        select(TerraformRunCredential).filter_by(secret_hash=secret_hash).with_for_update(read=True)
-    ).one_or_none()
+    return session.scalars(_CREDENTIAL, {"hash": secret_hash}).one_or_none()
 
 
 def revoke(session: Session, run_id: str, at: datetime) -> None:
     """Revoke the run's credentials; waits for writes that have begun."""
-    session.execute(
-        update(TerraformRunCredential)
-        .where(TerraformRunCredential.run_id == run_id, TerraformRunCredential.revoked_at.is_(None))
-        .values(revoked_at=at)
-    )
+    session.connection().execute(_REVOKE, {"run": run_id, "at": at})
 
 
 def held_lock(session: Session, workspace_id: str) -> TerraformStateLock | None:

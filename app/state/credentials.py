@@ -10,7 +10,6 @@ from app.core.canonical import sha256_hex
 from app.core.ids import new_id
 from app.core.settings import get_settings
 from app.state import backend_repository
-from app.state.backend_models import TerraformRunCredential
 
 PREFIX = "slr_"
 PATH = "/terraform/state"
@@ -40,17 +39,18 @@ def issue_run_credential(
     ``holder`` is written down as who made the state versions. The environment is secret, and never kept.
     """
     secret = PREFIX + secrets.token_urlsafe(32)
-    session.add(
-        TerraformRunCredential(
-            id=new_id("rcr"),
-            organization_id=organization_id,
-            workspace_id=workspace_id,
-            run_id=run_id,
-            phase=phase,
-            secret_hash=hash_secret(secret),
-            holder=holder,
-            revoked_at=None,
-        )
+    backend_repository.add_credential(
+        session,
+        {
+            "id": new_id("rcr"),
+            "organization_id": organization_id,
+            "workspace_id": workspace_id,
+            "run_id": run_id,
+            "phase": phase,
+            "secret_hash": hash_secret(secret),
+            "holder": holder,
+            "created_at": clock.now(),
+        },
     )
     settings = get_settings()
     address = f"{settings.runner_url or settings.url}{PATH}/{workspace_id}"

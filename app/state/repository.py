@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import Select, bindparam, delete, func, or_, select, update
+from sqlalchemy import Select, Table, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, undefer
 
@@ -25,6 +26,8 @@ _CURRENT = (
     .limit(1)
 )
 _CURRENT_WITH_CONTENT = _content(_CURRENT)
+_LOCKS = cast(Table, TerraformStateLock.__table__)
+_TAKE_LOCK = insert(_LOCKS).on_conflict_do_nothing().returning(_LOCKS.c.workspace_id)
 _LOCK = (
     select(TerraformStateLock)
     .where(TerraformStateLock.workspace_id == bindparam("workspace"))
@@ -104,9 +107,7 @@ def locks(session: Session, workspace_ids: Sequence[str]) -> Sequence[TerraformS
 
 def take_lock(session: Session, row: TerraformStateLock) -> bool:
     """Insert the lock. The first commit wins; the loser gets False and changes nothing. One's own lock is True."""
-    values = {column.name: getattr(row, column.name) for column in TerraformStateLock.__table__.columns}
-    statement = insert(TerraformStateLock).values(values).on_conflict_do_nothing()
-    if session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None:
+    if take_manual_lock(session, row):
         return True
     held = lock(session, row.workspace_id)
     return held is not None and row.run_id is not None and held.run_id == row.run_id
@@ -114,9 +115,8 @@ def take_lock(session: Session, row: TerraformStateLock) -> bool:
 
 def take_manual_lock(session: Session, row: TerraformStateLock) -> bool:
     """Insert a person's lock. The first commit wins; the loser gets False and changes nothing."""
-    values = {column.name: getattr(row, column.name) for column in TerraformStateLock.__table__.columns}
-    statement = insert(TerraformStateLock).values(values).on_conflict_do_nothing()
-    return session.execute(statement.returning(TerraformStateLock.workspace_id)).first() is not None
+    values = {column.name: getattr(row, column.name) for column in _LOCKS.columns}
+    return session.execute(_TAKE_LOCK, values).first() is not None
 
 
 def remove_lock(session: Session, seen: TerraformStateLock) -> bool:
