@@ -16,6 +16,7 @@ ATTRIBUTES = ("tags", "tags_all", "tag", "labels", "effective_labels", "terrafor
 SINGLE = "tag"
 """As a text it is no resource's tag but the version of an image."""
 NESTED = ("metadata",)
+_NAMES = frozenset((*ATTRIBUTES, *NESTED))
 SEPARATORS = ("=", ":")
 """Between key and value where a provider has tags as a list of texts."""
 KEY_NAMES = ("key", "Key", "label")
@@ -57,6 +58,9 @@ class _Found:
 
     def side(self, values: Any, hidden: Any, unknown: Any) -> None:
         """Note the tags of one side of a change, with its sensitive and unknown structures."""
+        if not (_may_hold_tags(values) or _may_hold_tags(unknown)):
+            # As with most resources: nothing below would find any.
+            return
         for name in ATTRIBUTES:
             known = part(values, name)
             if isinstance(known, str):
@@ -126,6 +130,10 @@ class _Found:
             # Such as a name of each resource: no reason to hold them all.
             values.clear()
             self._any_value.add(key)
+
+
+def _may_hold_tags(side: Any) -> bool:
+    return side is True or (isinstance(side, dict) and not _NAMES.isdisjoint(side))
 
 
 def _text(value: Any) -> str | None:
