@@ -31,6 +31,9 @@ class Stage(Protocol):
     def flush(self) -> None:
         """Let every line so far arrive before the run's end does."""
 
+    def hurry(self) -> None:
+        """Send every line so far on its way, since the process that wrote them has ended."""
+
     def insist(self, what: str, call: Callable[[], T]) -> T:
         """Make a call to the control plane again while it is away."""
 

@@ -48,6 +48,7 @@ class Feed:
         self._is_closed = False
         self._is_lost = False
         self._is_urgent = False
+        self._is_hurried = False
         self._deadline: float | None = None
         self._held_since: float | None = None
         self._condition = threading.Condition()
@@ -64,6 +65,13 @@ class Feed:
     def line(self, text: str) -> None:
         """Take one line of Sluice's own."""
         self.add(ProgressRecord(at=clock.now(), kind="line", stream="system", text=text))
+
+    def hurry(self) -> None:
+        """Append what was taken so far at once: the process that wrote it has ended. Does not wait for that."""
+        with self._condition:
+            if len(self._waiting):
+                self._is_hurried = True
+                self._condition.notify_all()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until everything taken so far was appended. Returns whether it was."""
@@ -113,20 +121,22 @@ class Feed:
             pause = 0.05
             with self._condition:
                 self._waiting.drop(len(batch))
+                if not len(self._waiting):
+                    self._is_hurried = False
                 self._condition.notify_all()
                 if len(self._waiting) < self._batch_records:
-                    self._condition.wait_for(lambda: self._is_closed or self._is_urgent, self._batch_seconds)
+                    self._condition.wait_for(self._waits_no_longer, self._batch_seconds)
 
     def _next_batch(self) -> list[ProgressRecord] | None:
         """Wait for what to append; an empty batch when only a line that may go on waits, None at the end."""
         with self._condition:
             if not len(self._waiting):
                 self._condition.wait_for(lambda: len(self._waiting) or self._is_closed)
-                self._condition.wait_for(lambda: self._is_closed or self._is_urgent, self._gather_seconds)
+                self._condition.wait_for(self._waits_no_longer, self._gather_seconds)
             if not len(self._waiting) or self._is_lost:
                 return None
             batch = self._waiting.first(self._batch_records, _BATCH_BYTES)
-            if self._seams is None or self._is_closed or self._is_urgent or not self._seams.may_go_on(batch[-1]):
+            if self._seams is None or self._waits_no_longer() or not self._seams.may_go_on(batch[-1]):
                 self._held_since = None
                 return batch
             now = time.monotonic()
@@ -136,8 +146,11 @@ class Feed:
                 return batch
             if len(batch) > 1:
                 return batch[:-1]
-            self._condition.wait_for(lambda: self._is_closed or self._is_urgent, self._batch_seconds)
+            self._condition.wait_for(self._waits_no_longer, self._batch_seconds)
             return []
+
+    def _waits_no_longer(self) -> bool:
+        return self._is_closed or self._is_urgent or self._is_hurried
 
     def _lose(self) -> None:
         with self._condition:

@@ -52,7 +52,13 @@ def plan(context: Context) -> str:
         engine.prepare(is_apply=False)
 
     with stage.phase("planning"), _Uploads(context) as uploads:
-        product = engine.plan(mode, is_locked=job.is_locked_by_engine, on_artifact=uploads.of("plan_file"))
+
+        def planned(artifact: bytes) -> None:
+            uploads.of("plan_file")(artifact)
+            # While the engine shows its plan, rather than while that is read.
+            stage.hurry()
+
+        product = engine.plan(mode, is_locked=job.is_locked_by_engine, on_artifact=planned)
         uploads.of("plan_json")(product.document)
         uploads.of("lock_file")(product.lock_file)
         uploads.of("side_files")(product.side_files)

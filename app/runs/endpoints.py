@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
 from app.approvals.errors import (
     AlreadyDecided,
@@ -108,20 +109,25 @@ DISAPPROVAL_ERRORS = error_responses(*_DECIDING, NothingToRevoke)
 )
 def request_run(
     wanted: RunRequest, session: SessionDep, actor: Planner, idempotency_key: IdempotencyKey = None
-) -> dict[str, Any]:
+) -> Response:
     """Queue a run. It plans, passes policy, and waits at the gate; nothing is changed by it.
 
     Without `configuration_id` and `spec` the workspace's head is planned.
     """
-    return service.request(session, actor, wanted, idempotency_key)
+    return _queued(service.request(session, actor, wanted, idempotency_key))
+
+
+def _queued(answer: dict[str, Any]) -> JSONResponse:
+    """Return an answer that is JSON of the model already, the first or a repeated one: it is not made one again."""
+    return JSONResponse(answer, status_code=201)
 
 
 def _request_in(kind: RequestKind) -> Any:
     def endpoint(
         workspace: str, wanted: PlanRequest, session: SessionDep, actor: Planner, idempotency_key: IdempotencyKey = None
-    ) -> dict[str, Any]:
+    ) -> Response:
         full = RunRequest(workspace=workspace, kind=kind, **wanted.model_dump(exclude={"spec"}), spec=wanted.spec)
-        return service.request(session, actor, full, idempotency_key)
+        return _queued(service.request(session, actor, full, idempotency_key))
 
     endpoint.__doc__ = f"Queue a run of kind {kind} in this workspace; the same as `POST /terraform/runs`."
     return endpoint

@@ -161,6 +161,21 @@ def test_feed_flush_does_not_wait_for_the_next_batch() -> None:
     feed.close(5)
 
 
+def test_feed_hurried_does_not_wait_for_the_next_batch_and_only_once() -> None:
+    sent: list[str] = []
+    feed = Feed(lambda records: sent.extend(found.text for found in records), lambda _: None, batch_seconds=30)
+    feed.hurry()
+    feed.add(record("a"))
+    assert until(lambda: sent == ["a"])
+    feed.add(record("b"))
+    feed.hurry()
+    assert until(lambda: sent == ["a", "b"])
+    feed.add(record("c"))
+    assert not until(lambda: len(sent) > 2, seconds=0.2)
+    feed.close(5)
+    assert sent == ["a", "b", "c"]
+
+
 def test_feed_keeps_records_while_the_control_plane_is_away() -> None:
     sent: list[str] = []
     failures = [Unavailable("away"), ConnectionResetError("away")]

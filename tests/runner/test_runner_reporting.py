@@ -38,3 +38,15 @@ def test_take_masks_the_level_too_and_shows_halves_of_characters_as_such() -> No
     assert len(feed.records) == 9
     assert "hunter2" not in sent
     assert len(sent) < 2000
+
+
+def test_take_masks_a_notice_and_makes_no_masker_for_a_fixed_one() -> None:
+    feed, masker = Feed(), Masker(["s3cret"])
+    reporter = Reporter(feed, masker)  # type: ignore[arg-type]
+    reporter.take(Notice("init", "the same for every run", is_fixed=True))
+    assert "pattern" not in vars(masker)
+    reporter.take(Notice("network", "refused s3cret", {"host": "s3cret"}))
+    assert [(record.text, record.data) for record in feed.records] == [
+        ("the same for every run", {"type": "notice", "command": "init"}),
+        ("refused ***", {"type": "notice", "command": "network", "host": "***"}),
+    ]
