@@ -3,7 +3,7 @@
 import bisect
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from app.core.settings import get_settings
 from app.progress import repository
 from app.progress.errors import LogRemoved, StreamNotFound
 from app.progress.models import ProgressSegment, ProgressStream
+from app.progress.repository import Chunk
 
 MAX_RECORDS = 5000
 MAX_BYTES = 400_000
@@ -46,7 +47,10 @@ class Batch:
 
 def require(session: Session, run_id: str, organization_id: str) -> ProgressStream:
     """Return the stream. Raises ``StreamNotFound`` when it isn't the organization's, ``LogRemoved`` when too old."""
-    stream = repository.stream(session, run_id)
+    return _checked(repository.stream(session, run_id), run_id, organization_id)
+
+
+def _checked(stream: ProgressStream | None, run_id: str, organization_id: str) -> ProgressStream:
     if stream is None or stream.organization_id != organization_id:
         raise StreamNotFound(f"There is no run {run_id}.")
     if stream.removed_at is not None:
@@ -61,12 +65,13 @@ def page(
     session: Session, run_id: str, *, organization_id: str, after: int, limit: int
 ) -> tuple[list[Item], int, bool]:
     """Return up to ``limit`` records from ``after`` on, the offset that follows, and whether that is the end."""
-    stream = require(session, run_id, organization_id)
+    found, chunks = repository.stream_and_chunks(session, run_id, after, _CHUNKS_AT_ONCE)
+    stream = _checked(found, run_id, organization_id)
     limit = min(limit, MAX_RECORDS)
     records: list[Item] = []
     left = MAX_BYTES
     if after < stream.next_offset:
-        for batch in _batches(session, stream, after):
+        for batch in _batches(session, stream, after, chunks):
             for position, item in enumerate(batch.items, start=batch.first):
                 if position < after:
                     continue
@@ -106,15 +111,19 @@ def binding(organization_id: str, run_id: str, first_offset: int) -> Binding:
     return Binding(organization_id, "progress", run_id, str(first_offset))
 
 
-def _batches(session: Session, stream: ProgressStream, after: int) -> Iterator[Batch]:
-    """Yield what is stored from ``after`` on, in order.
+def _batches(session: Session, stream: ProgressStream, after: int, first: Sequence[Chunk]) -> Iterator[Batch]:
+    """Yield what is stored from ``after`` on, in order; ``first`` is what ``chunks_from`` says of ``after``.
 
     Chunks are looked for first, then segments: records move from the former to the latter in one transaction, so what
     is not found as a chunk any more is found in a segment.
     """
     cursor, end = after, stream.next_offset
+    known: Sequence[Chunk] | None = first
     while cursor < end:
-        chunks = repository.chunks_from(session, stream.run_id, cursor, _CHUNKS_AT_ONCE)
+        chunks = known
+        if chunks is None:
+            chunks = repository.chunks_from(session, stream.run_id, cursor, _CHUNKS_AT_ONCE)
+        known = None
         if chunks and chunks[0].first_offset <= cursor:
             for chunk in chunks:
                 if chunk.first_offset > cursor:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Integer, Row, Table, bindparam, case, delete, exists, insert, select, update
+from sqlalchemy import Integer, Row, Table, and_, bindparam, case, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -36,6 +36,17 @@ _CHUNKS_FROM = (
     .where(_CHUNKS.c.run_id == bindparam("stream"), _CHUNKS.c.last_offset >= bindparam("offset"))
     .order_by(_CHUNKS.c.first_offset)
     .limit(bindparam("most", type_=Integer))
+)
+_STREAM_AND_CHUNKS = (
+    select(ProgressStream, _CHUNKS.c.first_offset, _CHUNKS.c.last_offset, _CHUNKS.c.sealed)
+    .outerjoin(
+        _CHUNKS,
+        and_(_CHUNKS.c.run_id == bindparam("stream"), _CHUNKS.c.last_offset >= bindparam("offset")),
+    )
+    .where(ProgressStream.run_id == bindparam("stream"))
+    .order_by(_CHUNKS.c.first_offset)
+    .limit(bindparam("most", type_=Integer))
+    .execution_options(populate_existing=True)
 )
 
 
@@ -122,6 +133,17 @@ def add_chunk(session: Session, run_id: str, first_offset: int, last_offset: int
 def stream(session: Session, run_id: str) -> ProgressStream | None:
     """Return the run's stream."""
     return session.scalars(_STREAM, {"stream": run_id}).one_or_none()
+
+
+def stream_and_chunks(
+    session: Session, run_id: str, offset: int, limit: int
+) -> tuple[ProgressStream | None, list[Chunk]]:
+    """Return the run's stream, and what ``chunks_from`` does: one question, since every batch is asked for by it."""
+    given = {"stream": run_id, "offset": offset, "most": limit}
+    rows = session.execute(_STREAM_AND_CHUNKS, given).all()
+    if not rows:
+        return None, []
+    return rows[0][0], [Chunk(*chunk) for _, *chunk in rows if chunk[0] is not None]
 
 
 def lock_stream(session: Session, run_id: str) -> ProgressStream | None:
