@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, func, insert, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.audit.models import AuditCheckpoint, AuditEvent
@@ -14,14 +13,11 @@ from app.core.pages import PageParams, fetch_page
 
 _SEQUENCER = 0x41554454
 """Class of the advisory locks of the sequencers (the letters AUDT)."""
-_ADD = insert(cast(Table, AuditEvent.__table__)).inline()
 
 
-def add(session: Session, values: dict[str, Any]) -> None:
-    """Append an event, after what the session has yet to write."""
-    session.flush()
-    # The table rather than the mapped class: nobody reads an event back through the session that wrote it.
-    session.connection().execute(_ADD, values)
+def add(session: Session, row: AuditEvent) -> None:
+    """Append an event."""
+    session.add(row)
 
 
 def page(

@@ -58,16 +58,16 @@ def record(
         )
     repository.add(
         session,
-        {
-            "created_at": clock.now(),
-            "organization_id": actor.organization_id,
-            "actor": actor.describe(),
-            "source_address": actor.source_address,
-            "action": action,
-            "target_kind": target[0],
-            "target_id": target[1],
-            "evidence": known,
-        },
+        AuditEvent(
+            created_at=clock.now(),
+            organization_id=actor.organization_id,
+            actor=actor.describe(),
+            source_address=actor.source_address,
+            action=action,
+            target_kind=target[0],
+            target_id=target[1],
+            evidence=known,
+        ),
     )
 
 
