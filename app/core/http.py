@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from app.core.errors import AppError, Unavailable, said_by_validation
+from app.core.errors import AppError, Invalid, Unavailable, said_by_validation
 
 _log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
@@ -89,6 +89,10 @@ def install_error_handlers(application: FastAPI) -> None:
 
     @application.exception_handler(HTTPException)
     def _http(_: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:
+            # The framework's word for a body that a parser gave up on, for a reason that it keeps to itself.
+            unread = Invalid.of_field("body", "can't be read: send it whole, in UTF-8, not nested too deep")
+            return problem(unread.status, unread.code, unread.title, unread.detail, **unread.fields)
         codes = {404: "not_found", 405: "method_not_allowed"}
         return problem(
             error.status_code, codes.get(error.status_code, "http_error"), str(error.detail), str(error.detail)
