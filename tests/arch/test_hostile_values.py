@@ -18,13 +18,14 @@ from tests.support.application import application
 ROUTES = {route.operation_id: route for route in api_routes(application()) if route.include_in_schema}
 DOCUMENT: dict[str, Any] = application().openapi()
 
+LATE = "9999-12-31T23:59:59-23:59"
 IN_BODY = (
     '"\\u0000"',
     '"\\ud800"',
     "9223372036854775808",
     "1e999",
     '{"\\u0000": "\\ud800"}',
-    '"9999-12-31T23:59:59-23:59"',
+    f'"{LATE}"',
 )
 IN_QUERY = ("%00", "%ED%A0%80", "9223372036854775808", LATE)
 IN_PATH = ("%00", "%ED%A0%80")
