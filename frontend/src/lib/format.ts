@@ -78,13 +78,13 @@ export function count(n: number): string {
   return n.toLocaleString("en-US");
 }
 
-/** `1 resource`, `38 resources`. */
 /** “1st”, “22nd”, “113th”. */
 export function ordinal(n: number): string {
   const teens = n % 100 >= 10 && n % 100 <= 20;
   return `${n}${(teens ? undefined : ["th", "st", "nd", "rd"][n % 10]) ?? "th"}`;
 }
 
+/** `1 resource`, `38 resources`. */
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;
 }

@@ -1,4 +1,4 @@
-import type { Drill, Overview, Queue, Token } from "@/lib/api/types";
+import type { Overview, Queue, Token } from "@/lib/api/types";
 import { span } from "@/lib/format";
 
 const SOON_MS = 7 * 86_400_000;
@@ -36,10 +36,4 @@ export function queueHealth(overview: Overview, queue: Queue | undefined): Healt
   const oldest = overview.oldest_queued_seconds;
   const workers = queue ? `, workers ${queue.workers.busy} of ${queue.workers.concurrency}` : "";
   return { note: `${oldest === null ? "nothing waits" : `oldest ${span(oldest * 1000)}`}${workers}`, trouble: (oldest ?? 0) > STUCK_SECONDS };
-}
-
-/** From the call to the proof of death, as a drill measured it; null where it did not come so far. */
-export function drillSeconds(drill: Drill): number | null {
-  const measured = drill.steps.filter((step) => step.name === "halt" || step.name === "death");
-  return measured.length === 2 ? measured.reduce((sum, step) => sum + step.seconds, 0) : null;
 }

@@ -2,9 +2,10 @@ import { screen, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { bandName } from "./components/waiting-chart";
 import { OverviewView } from "./components/overview-view";
-import { botsHealth, drillSeconds, liveTokens, queueHealth } from "./health";
+import { botsHealth, liveTokens, queueHealth } from "./health";
 import { bucketName, endedIn, roundSpan, roundUp, totals } from "./outcomes";
 import type { Drill, Overview, Token } from "@/lib/api/types";
+import { drillSeconds } from "@/lib/drill";
 import { ago, ci, jonas, me, NOW } from "@/testing/fixtures/people";
 import { renderPage } from "@/testing/render";
 

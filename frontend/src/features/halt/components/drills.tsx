@@ -7,7 +7,8 @@ import { explain } from "@/lib/api/http";
 import { useMay } from "@/lib/api/session";
 import type { Drill } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-import { moment } from "@/lib/format";
+import { drillTook } from "@/lib/drill";
+import { duration, moment } from "@/lib/format";
 
 const STEPS: Record<Drill["steps"][number]["name"], string> = {
   plan: "A run was started",
@@ -21,8 +22,7 @@ const STEPS: Record<Drill["steps"][number]["name"], string> = {
 function summary(drill: Drill): string {
   if (drill.status === "running") return `A drill is under way in ${drill.workspace_name}`;
   if (drill.status === "failed") return `The last drill failed: ${drill.detail ?? ""}`;
-  const took = drill.steps.filter((step) => step.name === "halt" || step.name === "death").reduce((sum, step) => sum + step.seconds, 0);
-  return `The last drill passed: from halt to proof of death in ${took.toFixed(1)} s`;
+  return `The last drill passed: from halt to proof of death in ${drillTook(drill)}`;
 }
 
 /** Whether the switch works, as the last drill has shown, and a button for another. */
@@ -50,7 +50,7 @@ export function Drills() {
           {drill.steps.map((step) => (
             <li key={step.name} className="flex gap-2">
               <span className={step.status === "passed" ? "grow" : "grow text-destroy"}>{STEPS[step.name]}</span>
-              <span className="tnum text-ink-3">{step.seconds.toFixed(1)} s</span>
+              <span className="tnum text-ink-3">{duration(step.seconds)}</span>
             </li>
           ))}
         </ul>

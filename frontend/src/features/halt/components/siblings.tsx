@@ -2,6 +2,7 @@ import { Check, CircleHelp, CircleX } from "lucide-react";
 import { Ring } from "@/components/domain/status";
 import type { SiblingCall } from "@/lib/api/types";
 import { cx } from "@/lib/cx";
+import { duration } from "@/lib/format";
 
 /** What an answer means: only a system that answered is known to have stopped. */
 function outcome(call: SiblingCall): { word: string; tone: string; icon: React.ReactNode } {
@@ -25,7 +26,7 @@ export function Siblings({ calls }: { calls: readonly SiblingCall[] }) {
               <span className={cx("flex w-[104px] shrink-0 items-center gap-2 font-medium", tone)}>{icon}{word}</span>
               <span className="w-[120px] shrink-0 truncate font-medium">{call.name}</span>
               <span className="min-w-0 grow text-ink-2">{call.detail ?? "Called; no answer yet."}</span>
-              <span className="tnum shrink-0 text-ink-3">{call.attempts > 1 ? `${call.attempts} attempts` : null}{call.seconds !== null ? `${call.attempts > 1 ? ", " : ""}${call.seconds.toFixed(1)} s` : null}</span>
+              <span className="tnum shrink-0 text-ink-3">{call.attempts > 1 ? `${call.attempts} attempts` : null}{call.seconds !== null ? `${call.attempts > 1 ? ", " : ""}${duration(call.seconds)}` : null}</span>
             </li>
           );
         })}

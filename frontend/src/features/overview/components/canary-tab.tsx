@@ -7,15 +7,14 @@ import { Empty, Skeleton } from "@/components/ui/bits";
 import { Button } from "@/components/ui/button";
 import { Table, Td, Th, Tr } from "@/components/ui/table";
 import { drillHistoryQuery } from "@/features/overview/api/overview";
-import { drillSeconds } from "@/features/overview/health";
 import { beginDrill } from "@/lib/api/halts";
 import { explain } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
 import { useMay } from "@/lib/api/session";
 import type { Drill } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
-
-const seconds = (value: number | null) => (value === null ? "" : `${value.toFixed(1)} s`);
+import { drillTook } from "@/lib/drill";
+import { duration } from "@/lib/format";
 
 function Outcome({ drill }: { drill: Drill }) {
   if (drill.status === "running") return <span className="inline-flex items-center gap-1.5 text-change"><Ring />under way</span>;
@@ -48,10 +47,10 @@ export function CanaryTab() {
             <Tr key={drill.id}>
               <Td className="w-28 text-12 font-medium"><Outcome drill={drill} /></Td>
               <Td>{drill.run_id ? <Link to="/infra/terraform/runs/$id" params={{ id: drill.run_id }} className="hover:underline">{drill.workspace_name}</Link> : drill.workspace_name}</Td>
-              <Td className="tnum text-right">{seconds(drillSeconds(drill))}</Td>
-              <Td className="tnum text-right text-ink-2 max-md:hidden">{seconds(drill.seconds)}</Td>
+              <Td className="tnum text-right">{drillTook(drill)}</Td>
+              <Td className="tnum text-right text-ink-2 max-md:hidden">{drill.seconds === null ? "" : duration(drill.seconds)}</Td>
               <Td className="text-ink-2 max-md:hidden">{drill.actor.name}</Td>
-              <Td className="max-w-0 min-w-40 truncate text-12 text-ink-2" title={drill.steps.map((step) => `${step.detail} (${step.seconds.toFixed(2)} s)`).join("\n")}>{drill.detail ?? drill.steps.find((step) => step.name === "death")?.detail ?? ""}</Td>
+              <Td className="max-w-0 min-w-40 truncate text-12 text-ink-2" title={drill.steps.map((step) => `${step.detail} (${duration(step.seconds)})`).join("\n")}>{drill.detail ?? drill.steps.find((step) => step.name === "death")?.detail ?? ""}</Td>
               <Td className="w-24 text-right text-12 text-ink-3"><Ago iso={drill.created_at} now={now} suffix=" ago" /></Td>
             </Tr>
           ))}

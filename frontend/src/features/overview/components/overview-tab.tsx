@@ -4,7 +4,7 @@ import { ShieldCheck, TriangleAlert } from "lucide-react";
 import { StatusIcon } from "@/components/domain/status";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { drillHistoryQuery, historyQuery, overviewQuery } from "@/features/overview/api/overview";
-import { botsHealth, drillSeconds, liveTokens, queueHealth } from "@/features/overview/health";
+import { botsHealth, liveTokens, queueHealth } from "@/features/overview/health";
 import { endedIn } from "@/features/overview/outcomes";
 import { tokensQuery } from "@/lib/api/accounts";
 import { explain, http } from "@/lib/api/http";
@@ -15,6 +15,7 @@ import { useMay } from "@/lib/api/session";
 import type { ChainReport, HistoryWindow, Overview } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
+import { drillTook } from "@/lib/drill";
 import { count, plural, since } from "@/lib/format";
 import { type RunStatus, statusLook } from "@/lib/run-status";
 import { Figure } from "./figures";
@@ -50,7 +51,7 @@ function Figures({ overview }: { overview: Overview }) {
   const drill = useQuery({ ...drillHistoryQuery, enabled: may("halt:read") === null }).data?.items[0];
   const day = useQuery(historyQuery("24h")).data?.buckets;
   const hourly = day ? day.slice(-2).reduce((sum, bucket) => sum + endedIn(bucket), 0) : null;
-  const took = drill ? drillSeconds(drill) : null;
+  const took = drill ? drillTook(drill) : "";
   const bots = tokens ? botsHealth(tokens, now) : null;
   const queued = queueHealth(overview, queue);
   return (
@@ -58,7 +59,7 @@ function Figures({ overview }: { overview: Overview }) {
       {tokens && bots ? <Figure label="Bots" tab="bots" value={count(liveTokens(tokens, now).size)} unit="with tokens" {...bots} /> : null}
       <Figure label="Queues" tab="queues" value={count(overview.queue_depth)} unit="waiting" {...queued} />
       <Figure label="Pipeline" tab="pipeline" value={count(overview.running)} unit={overview.running === 1 ? "run at work" : "runs at work"} note={hourly === null ? "" : `${count(hourly)} ended in the last two hours`} />
-      {drill ? <Figure label="Canary" tab="canary" value={took === null ? drill.status : `${took.toFixed(1)} s`} unit={took === null ? "" : "from halt to dead"} trouble={drill.status === "failed"} note={`drill ${drill.status === "running" ? "under way" : drill.status}, ${since(drill.created_at, now)} ago`} /> : <Figure label="Canary" tab="canary" value="none" unit="yet" note="the switch has not been drilled" />}
+      {drill ? <Figure label="Canary" tab="canary" value={took || drill.status} unit={took ? "from halt to dead" : ""} trouble={drill.status === "failed"} note={`drill ${drill.status === "running" ? "under way" : drill.status}, ${since(drill.created_at, now)} ago`} /> : <Figure label="Canary" tab="canary" value="none" unit="yet" note="the switch has not been drilled" />}
       <Figure label="Workspaces" value={count(overview.workspaces)} unit="in this organization" note={overview.engine ? `engine ${overview.engine}` : "no engine found"} trouble={!overview.engine} />
     </section>
   );
