@@ -34,7 +34,11 @@ def _scope(scope: Scope | None, workspace: str | None) -> str:
 def _why(reason: str | None, question: str, *, as_json: bool) -> str:
     """Return the reason as given, else as answered at the terminal. Raises ``LocalProblem`` when it is empty."""
     if reason is None and not as_json and sys.stdin.isatty():
-        reason = str(typer.prompt(question, default=NO_REASON, err=True))
+        try:
+            reason = str(typer.prompt(question, default=NO_REASON, err=True))
+        except typer.Abort:
+            typer.echo("\nsluice: nothing was done.", err=True)
+            raise
     if reason is None:
         return NO_REASON
     if not reason.strip():
@@ -183,6 +187,8 @@ def _print(found: list[dict[str, Any]]) -> None:
         if item["fanout"]:
             rows = ((call["name"], WORDS[call["status"]], call["detail"]) for call in item["fanout"])
             print_table(("Sibling system", "Answer", ""), rows, "")
+            if any(call["status"] == "pending" for call in item["fanout"]):
+                out.print("  Some are still being asked: `sluice halts` shows what they answer.")
 
 
 def _print_runs(runs: list[dict[str, Any]]) -> None:

@@ -104,7 +104,7 @@ test("the banner stays on every page, and says how many siblings are not known t
   const banner = page.getByRole("region", { name: "Halt" });
   await banner.getByText("wrong account").waitFor();
   await banner.getByText(/2 of 3 sibling systems not known to have stopped/).waitFor();
-  await banner.getByText(/processes proven dead/).waitFor();
+  await banner.getByText(/1 run stopped, none had a process/).waitFor();
   const light = await openPage(browser, { theme: "light", height: 1000, storageState: await page.context().storageState() });
   await light.goto(`${up.url}/infra/terraform`);
   await light.getByRole("region", { name: "Halt" }).getByRole("button", { name: "Show" }).click();
@@ -173,7 +173,7 @@ test("a halt raised elsewhere comes by the WebSocket: who is dying, the countdow
   await banner.getByText(/Still dying: stubborn, applying\. All dead in at most 0:\d\d/).waitFor();
   await assertAccessible(page, "a halt whose process is dying");
   await picture(page, "halt-dying-dark");
-  await banner.getByText(/(\d) of \1 processes proven dead/).waitFor({ timeout: 15_000 });
+  await banner.getByText(/2 runs stopped, 1 of 1 process proven dead/).waitFor({ timeout: 15_000 });
   assert.equal(await banner.getByText("Still dying").count(), 0);
   await api("POST", "/terraform/resume", { reason: "seen" });
   await banner.waitFor({ state: "detached", timeout: 3_000 });

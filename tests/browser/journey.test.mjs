@@ -323,6 +323,20 @@ test("the palette goes anywhere by keyboard, and the theme can be chosen", async
   await page.keyboard.press("Escape");
 });
 
+test("what is typed before the palette's code is there acts on nothing behind it", async () => {
+  const other = await openPage(browser, { storageState: state });
+  const asked = [];
+  other.on("request", (request) => request.method() === "POST" && asked.push(request.url()));
+  await other.route(/\/assets\/palette-/, (route) => void setTimeout(() => void route.continue(), 1_500));
+  await other.goto(`${up.url}/infra/terraform`);
+  await other.getByRole("link", { name: "demo", exact: true }).waitFor();
+  await other.keyboard.press("Control+k");
+  await other.keyboard.press("p");
+  await other.getByRole("combobox", { name: "Search or run a command" }).waitFor();
+  assert.deepEqual(asked, [], "P plans the workspace in focus");
+  await other.context().close();
+});
+
 test("log out ends the session, and a bad password is said to be one", async () => {
   await page.getByRole("button", { name: /^You:/ }).click();
   await page.getByRole("menuitem", { name: "Log out" }).click();

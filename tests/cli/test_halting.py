@@ -41,6 +41,18 @@ def test_reason_left_out_in_a_script_holds_nothing_up(asked: list[str], monkeypa
     assert (why(None), asked) == (halting.NO_REASON, [])
 
 
+def test_reason_that_is_not_given_at_the_question_does_nothing_and_says_so(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> str:
+        raise typer.Abort
+
+    monkeypatch.setattr(typer, "prompt", interrupted)
+    with pytest.raises(typer.Abort):
+        why(None)
+    assert "nothing was done" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_reason_that_is_empty_is_refused_with_the_remedy(empty: str) -> None:
     with pytest.raises(LocalProblem, match="--reason is empty"):

@@ -1,5 +1,5 @@
 import { Outlet, useMatches, useNavigate } from "@tanstack/react-router";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { HaltBanner } from "@/features/halt/components/banner";
 import { HaltDialog } from "@/features/halt/components/dialog";
 import { useFollowedHalts } from "@/features/halt/hooks";
@@ -9,7 +9,8 @@ import { Nav } from "./nav";
 import { Shortcuts } from "./shortcuts";
 import { TopBar } from "./top-bar";
 
-const Palette = lazy(() => import("./palette"));
+const loadPalette = () => import("./palette");
+const Palette = lazy(loadPalette);
 
 /** What stands on every page: top bar, halt banner, navigation; and the keys that work everywhere. */
 export function Shell() {
@@ -18,6 +19,10 @@ export function Shell() {
   const [open, setOpen] = useState<"palette" | "halt" | "help" | null>(null);
   const toggle = (name: "palette" | "halt" | "help") => (on: boolean) => setOpen(on ? name : null);
   useFollowedHalts();
+  useEffect(() => {
+    // Ready before it is asked for: what is typed at once belongs into it. A failure comes back when it is opened.
+    loadPalette().catch(() => undefined);
+  }, []);
   useChords();
   useKeys({
     "mod+k": () => setOpen("palette"),
@@ -47,7 +52,8 @@ export function Shell() {
       <HaltDialog open={open === "halt"} onOpenChange={toggle("halt")} />
       <Shortcuts open={open === "help"} onOpenChange={toggle("help")} />
       {open === "palette" ? (
-        <Suspense>
+        // A dialog from the first moment: until its code is there, no letter may act on the page behind it.
+        <Suspense fallback={<div role="dialog" aria-label="Search or run a command" aria-busy />}>
           <Palette onClose={() => setOpen(null)} onHalt={() => setOpen("halt")} />
         </Suspense>
       ) : null}

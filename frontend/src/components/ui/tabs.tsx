@@ -1,5 +1,5 @@
 import { Link, type LinkProps } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useLayoutEffect, useRef } from "react";
 import { cx } from "@/lib/cx";
 
 export interface TabItem {
@@ -21,8 +21,18 @@ export function LinkTabs({ items, current, label, linkFor, className }: {
   linkFor: (id: string) => LinkProps;
   className?: string;
 }) {
+  const nav = useRef<HTMLElement>(null);
+  useLayoutEffect(() => {
+    // On a phone the row is wider than the window: the tab that one is on must be in sight.
+    const here = nav.current?.querySelector<HTMLElement>("[aria-current=page]");
+    if (!nav.current || !here) return;
+    const { left, right } = nav.current.getBoundingClientRect();
+    const box = here.getBoundingClientRect();
+    if (box.right > right) nav.current.scrollLeft += box.right - right;
+    else if (box.left < left) nav.current.scrollLeft -= left - box.left;
+  }, [current]);
   return (
-    <nav aria-label={label} className={cx("flex h-[38px] min-w-0 gap-4 overflow-x-auto [scrollbar-width:none]", className)}>
+    <nav ref={nav} aria-label={label} className={cx("flex h-[38px] min-w-0 gap-4 overflow-x-auto [scrollbar-width:none]", className)}>
       {items.map((item) => {
         const here = item.id === current;
         return (

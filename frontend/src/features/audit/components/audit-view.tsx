@@ -10,7 +10,7 @@ import { keys } from "@/lib/api/keys";
 import type { AuditEvent } from "@/lib/api/types";
 import { useNow } from "@/lib/clock";
 import { moment } from "@/lib/format";
-import { EventDialog } from "./event-dialog";
+import { EventDialog, Target } from "./event-dialog";
 import { ExportButton } from "./export";
 
 interface AuditSearch {
@@ -66,7 +66,7 @@ export function AuditView({ search, onSearch }: { search: AuditSearch; onSearch:
                 <Td className="tnum text-12 text-ink-2"><time dateTime={event.at}>{moment(event.at, now)}</time></Td>
                 <Td className="truncate"><button type="button" className="hover:underline" onClick={() => onSearch({ ...search, actor: event.actor.id })}>{event.actor.name}</button>{event.actor.kind === "person" ? null : <span className="ml-1 text-12 text-ink-3">{event.actor.kind.replaceAll("_", " ")}</span>}</Td>
                 <Td className="truncate font-mono text-12"><button type="button" className="link" aria-haspopup="dialog" onClick={() => setShown(event)}>{event.action}</button></Td>
-                <Td className="truncate font-mono text-12 text-ink-2" title={event.target.id}>{event.target.id}</Td>
+                <Td className="truncate font-mono text-12 text-ink-2" title={event.target.id}><Target target={event.target} /></Td>
                 <Td className="truncate text-12 text-ink-2 max-md:hidden" title={evidenceWords(event.evidence)}>{evidenceWords(event.evidence)}</Td>
                 <Td className="truncate text-right font-mono text-12 text-ink-3 max-md:hidden">{event.source_address}</Td>
               </Tr>

@@ -18,7 +18,7 @@ function Value({ value }: { value: unknown }) {
 }
 
 /** Where what an event happened to can be looked at, for kinds that have a page. */
-function Target({ target }: { target: AuditEvent["target"] }) {
+export function Target({ target }: { target: AuditEvent["target"] }) {
   const id = <span className="font-mono text-12">{target.id}</span>;
   if (target.id.startsWith("run-")) return <Link to="/infra/terraform/runs/$id" params={{ id: target.id }} className="link">{id}</Link>;
   if (target.id.startsWith("ws-")) return <Link to="/infra/terraform/workspaces/$id" params={{ id: target.id }} className="link">{id}</Link>;

@@ -86,7 +86,7 @@ export function Verified({ child }: { child: Run }) {
       <SectionHead id="rail-verified" title="Verified before the first change" aside={clock(String(seen.at))} />
       <ul>
         {lines.map((line, i) => (
-          <li key={i} className="flex h-[19px] items-center gap-2 text-12"><Check size={13} className="shrink-0 text-create" aria-hidden /><span>{line}</span></li>
+          <li key={i} className="flex min-h-[19px] items-start gap-2 text-12 leading-[19px]"><Check size={13} className="mt-[3px] shrink-0 text-create" aria-hidden /><span>{line}</span></li>
         ))}
       </ul>
     </section>
