@@ -7,8 +7,7 @@ from app.halt import service as halts
 from app.inbox.schemas import GroupName, Inbox, InboxGroup, InboxItem
 from app.recovery import service as recovery
 from app.runs import service as runs
-from app.runs.machine import Status
-from app.runs.schemas import RunListItem
+from app.runs.schemas import RunListItem, Status
 from app.state import service as state
 
 ORDER: tuple[GroupName, ...] = ("awaiting_approval", "policy_blocked", "failed", "orphaned_locks", "unknown_resources")

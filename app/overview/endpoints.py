@@ -9,7 +9,7 @@ from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
 from app.overview import history, service
 from app.overview.schemas import Overview, OverviewHistory, Window, WorkspaceRow
-from app.runs.machine import Status
+from app.runs.schemas import Status
 from app.workspaces.schemas import WorkspaceFilter
 
 router = APIRouter(prefix="/terraform", tags=["workspaces"])

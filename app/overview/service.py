@@ -10,7 +10,7 @@ from app.executor import discovery
 from app.overview.schemas import Overview, WorkspaceRow
 from app.recovery import service as recovery
 from app.runs import service as runs
-from app.runs.machine import Status
+from app.runs.schemas import Status
 from app.specs import service as specs
 from app.state import service as state
 from app.workspaces import service as workspaces

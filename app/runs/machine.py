@@ -10,34 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.runs.errors import GuardRefused, IllegalTransition
+from app.runs.words import Kind, Status
 
-
-class Kind(StrEnum):
-    """What a run does. All but ``apply`` plan."""
-
-    PLAN = "plan"
-    DESTROY = "destroy"
-    REFRESH = "refresh"
-    ROLLBACK = "rollback"
-    MIGRATION = "migration"
-    APPLY = "apply"
-
-
-class Status(StrEnum):
-    """Where a run is."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    AWAITING_APPROVAL = "awaiting_approval"
-    POLICY_BLOCKED = "policy_blocked"
-    APPROVED = "approved"
-    PLANNED = "planned"
-    NO_CHANGES = "no_changes"
-    APPLIED = "applied"
-    SUPERSEDED = "superseded"
-    DISCARDED = "discarded"
-    CANCELLED = "cancelled"
-    ERRORED = "errored"
+__all__ = ["Kind", "Status"]
 
 
 class Trigger(StrEnum):

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.runs.machine import Kind, Status
+from app.runs.words import Kind, Status
 from app.state.schemas import LockOut
 
 WaitCode = Literal[

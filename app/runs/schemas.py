@@ -8,10 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from app.approvals.schemas import DecisionOut, OverrideOut
 from app.core.settings import StateBackend
 from app.policy.schemas import PolicyCheckOut
-from app.runs.machine import Kind, Status
 from app.runs.queue_schemas import QueuePlace
+from app.runs.words import Kind, Status
 from app.specs.schemas import TerraformStackSpec
 from app.state.schemas import LockOut, UpstreamOutput
+
+__all__ = ["Kind", "Status"]
 
 RunSource = Literal["ui", "api", "ci", "mcp", "schedule"]
 RequestKind = Literal["plan", "destroy", "refresh"]
