@@ -190,3 +190,10 @@ def test_help_text_joins_paragraphs_and_keeps_examples_apart() -> None:
         "First\n    line.\n\n    Second\n    paragraph.\n\n    Examples:\n      a b\n\n      c d\n    "
     )
     assert shown == "First line.\n\nSecond paragraph.\n\nExamples:\n  a b\n  c d"
+
+
+def test_statuses_to_choose_runs_by_are_those_of_the_run_machine() -> None:
+    from app.cli.runs import Status as Choice
+    from app.runs.schemas import Status
+
+    assert [choice.value for choice in Choice] == [status.value for status in Status]
