@@ -196,7 +196,7 @@ def real_database(databases: database.TestDatabases, monkeypatch: pytest.MonkeyP
     try:
         yield url
     finally:
-        for name in ("default", "halt"):
+        for name in ("default", "halt", "watch"):
             db.engine(name).dispose()
         forget_settings()
         databases.drop(url)

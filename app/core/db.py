@@ -64,7 +64,7 @@ class Created:
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
-Pool = Literal["default", "halt"]
+Pool = Literal["default", "halt", "watch"]
 
 CONNECTION_OPTIONS = "-c timezone=UTC -c idle_in_transaction_session_timeout=120s"
 """Given when a connection is made, which costs no round trip: UTC, and an end to what a lost client holds."""
@@ -99,9 +99,17 @@ def limit_connections(most: int) -> None:
 
 @lru_cache(maxsize=4)
 def engine(pool: Pool = "default") -> Engine:
-    """Return this process's engine. The ``halt`` pool is apart, so that a full pool can't queue a halt."""
+    """Return this process's engine. The ``halt`` pool is apart, so that a full pool can't queue a halt.
+
+    So is ``watch``, for whoever ends what halts wait for: they would queue behind the halts that wait.
+    """
     settings = get_settings()
-    size = (_most_connections or settings.database_pool_size) if pool == "default" else HALT_CONNECTIONS
+    sizes: dict[Pool, int] = {
+        "default": _most_connections or settings.database_pool_size,
+        "halt": HALT_CONNECTIONS,
+        "watch": HALT_CONNECTIONS + 1,
+    }
+    size = sizes[pool]
     made = create_engine(
         sqlalchemy_url(settings),
         pool_size=min(size, 5),

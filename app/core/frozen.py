@@ -62,5 +62,5 @@ class FrozenWatch(Rounds):
 
 
 def _look(idle_seconds: float) -> None:
-    with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine("watch").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         end_frozen(connection, idle_seconds=idle_seconds)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,8 @@ that waits for another halt, or behind somebody who waits himself."""
 COMMIT_SECONDS = 1.0
 """One that is committing has until then: who is ended there can't know what became of it, and might do it twice."""
 LOOK_SECONDS = 0.01
+AGAIN_SECONDS = 0.2
+"""After a look that failed."""
 _END = text(
     """
     select pg_terminate_backend(blocker.pid) from unnest(pg_blocking_pids(:waiting)) blocking
@@ -72,25 +74,31 @@ def past_frozen(session: Session) -> Iterator[None]:
 
 def _watch(waiting: int, over: threading.Event, idle_seconds: float, busy_seconds: float | None) -> None:
     began = time.monotonic()
-    if over.wait(idle_seconds):
-        return
-    try:
-        with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            while True:
-                waited = time.monotonic() - began
-                facts = {
-                    "waiting": waiting,
-                    "own": HALT_APPLICATION,
-                    "is_late": busy_seconds is not None and waited >= busy_seconds,
-                    "is_very_late": waited >= COMMIT_SECONDS,
-                    "idle": idle_seconds,
-                }
-                ended = connection.execute(_END, facts).all()
-                if waited >= FROZEN_SECONDS:
-                    end_frozen(connection, idle_seconds=FROZEN_SECONDS)
-                if ended:
-                    _log.warning("transactions that held locks for too long were ended", extra={"count": len(ended)})
-                if over.wait(max(LOOK_SECONDS, idle_seconds / 2)):
-                    return
-    except (SQLAlchemyError, AppError) as error:
-        _log.warning("what holds locks for too long can't be ended", extra={"error": str(error)})
+    pause = idle_seconds
+    while not over.wait(pause):
+        try:
+            with engine("watch").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                while True:
+                    _end_blockers(connection, waiting, time.monotonic() - began, idle_seconds, busy_seconds)
+                    if over.wait(max(LOOK_SECONDS, idle_seconds / 2)):
+                        return
+        except (SQLAlchemyError, AppError) as error:
+            _log.warning("what holds locks for too long can't be ended now", extra={"error": str(error)})
+        pause = AGAIN_SECONDS
+
+
+def _end_blockers(
+    connection: Connection, waiting: int, waited: float, idle_seconds: float, busy_seconds: float | None
+) -> None:
+    facts = {
+        "waiting": waiting,
+        "own": HALT_APPLICATION,
+        "is_late": busy_seconds is not None and waited >= busy_seconds,
+        "is_very_late": waited >= COMMIT_SECONDS,
+        "idle": idle_seconds,
+    }
+    ended = connection.execute(_END, facts).all()
+    if waited >= FROZEN_SECONDS:
+        end_frozen(connection, idle_seconds=FROZEN_SECONDS)
+    if ended:
+        _log.warning("transactions that held locks for too long were ended", extra={"count": len(ended)})

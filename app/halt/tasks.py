@@ -39,6 +39,7 @@ def _get_ready() -> None:
     with ExitStack() as opened:
         for _ in range(HALT_CONNECTIONS):
             opened.enter_context(engine("halt").connect())
+        opened.enter_context(engine("watch").connect())
     with undone("halt") as session:
         service.warm_up(session)
 

@@ -288,7 +288,7 @@ def test_process_that_was_frozen_before_it_read_an_answer_is_ended(scene: Scene)
         silent.send_query(b"select repeat('x', 1000) from generate_series(1, 100000)")
         silent.flush()
         waiting = idle_waiter(lambda session: repository.lock(session, run_id))
-        with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with engine("watch").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             assert frozen.end_frozen(connection, unread_seconds=30) == 0
             until = time.monotonic() + 5
             while not frozen.end_frozen(connection, unread_seconds=0.3):
@@ -307,7 +307,7 @@ def test_frozen_transaction_that_nobody_waits_for_and_one_of_somebody_else_are_l
         operator.execute("select 1 from terraform_runs where id = %s for update", [other_id])
         waiting = idle_waiter(lambda session: repository.lock(session, other_id))
         time.sleep(0.3)
-        with engine("halt").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with engine("watch").connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             assert frozen.end_frozen(connection, idle_seconds=0.1) == 0
         assert waiting.is_alive()
         operator.rollback()

@@ -15,11 +15,11 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from app.core import impatience
-from app.core.db import unit_of_work
+from app.core.db import HALT_CONNECTIONS, unit_of_work
 from app.core.middleware import LastResort
 from app.fence import service as fence
 from tests.factories.scene import Scene, new_scene
-from tests.support.races import Holder, idle_holder
+from tests.support.races import Holder, idle_holder, together
 
 pytestmark = pytest.mark.races
 SLACK_SECONDS = 2.0
@@ -112,3 +112,12 @@ def test_request_whose_transaction_was_ended_is_told_to_send_it_again_and_passes
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
     assert "Send it again" in refused.json()["detail"]
     assert client.get("/").text.startswith("run-")
+
+
+def test_as_many_halts_at_once_as_there_are_connections_for_end_what_blocks_them_all(scene: Scene) -> None:
+    scene.request()
+    blocker = idle_holder(starts_in(scene))
+    begun = time.monotonic()
+    together(*[lambda: scene.halt("organization")] * HALT_CONNECTIONS)
+    assert time.monotonic() - begun < SLACK_SECONDS + 1
+    assert isinstance(blocker.end(), OperationalError)

@@ -29,7 +29,7 @@ def api(scene: Scene) -> Iterator[TestClient]:
     with unit_of_work() as session:
         token = identity.issue_token(session, scene.admin, TokenIn(name="ops")).token
     yield TestClient(create_app(), headers={"Authorization": f"Bearer {token}"})
-    pools: tuple[Pool, ...] = ("default", "halt")
+    pools: tuple[Pool, ...] = ("default", "halt", "watch")
     for pool in pools:
         engine(pool).dispose()
 
