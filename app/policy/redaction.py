@@ -12,6 +12,7 @@ from app.policy.schemas import PolicyDocument
 
 SENSITIVE_MARKER = "(sensitive value)"
 _SHORTEST_SECRET = 4
+_CHANGED_VALUES = ("before", "after", "before_identity", "after_identity", "importing", "generated_config")
 
 
 def build_input(
@@ -63,13 +64,13 @@ def redact_plan(plan_json: Mapping[str, Any], sensitive_variables: Collection[st
     plan = _at(plan, "variables", lambda variables: _variables(variables, set(sensitive_variables) - declared, untold))
     plan = _at(plan, "variables", lambda variables: _variables(variables, declared, secrets))
     plan = _at(plan, "configuration", lambda configuration: _configuration(configuration, secrets))
+    # What is known to be secret is looked for in values alone: by choosing it, nobody may hide what a plan does.
     known = frozenset(text for text in secrets if len(text) >= _SHORTEST_SECRET)
-    for name in ("variables", "configuration"):
-        plan = _at(plan, name, lambda value: _without(value, known))
+    if known:
+        plan = _written_out(plan, lambda value: _without(value, known))
     # Of these the configuration does not say that they are sensitive, so the engine marked nothing that they flow into.
     needles = tuple(sorted(text for text in untold if len(text) >= _SHORTEST_SECRET))
-    redacted: dict[str, Any] = {name: _without_any(value, needles) for name, value in plan.items()} if needles else plan
-    return redacted
+    return _untold(plan, needles) if needles else plan
 
 
 def _at(parent: Any, name: str, change: Callable[[Any], Any]) -> Any:
@@ -81,6 +82,10 @@ def _at(parent: Any, name: str, change: Callable[[Any], Any]) -> Any:
 
 def _each(parent: Any, change: Callable[[Any], Any]) -> Any:
     return {name: change(value) for name, value in parent.items()} if isinstance(parent, dict) else parent
+
+
+def _every(parent: Any, change: Callable[[Any], Any]) -> Any:
+    return [change(item) for item in parent] if isinstance(parent, list) else parent
 
 
 def _resource_change(item: Any, secrets: set[str]) -> Any:
@@ -188,12 +193,85 @@ def _without(value: Any, secrets: frozenset[str]) -> Any:
     return value
 
 
+def _untold(plan: dict[str, Any], needles: tuple[str, ...]) -> dict[str, Any]:
+    """Return the plan with the marker in every value that holds one of ``needles``; what the engine says stays."""
+
+    def hide(value: Any) -> Any:
+        return _without_any(value, needles)
+
+    def state(values: Any) -> Any:
+        values = _at(values, "outputs", lambda outputs: _each(outputs, lambda output: _at(output, "value", hide)))
+        return _at(values, "root_module", module)
+
+    def module(found: Any) -> Any:
+        found = _at(found, "resources", lambda items: _every(items, lambda item: _at(item, "values", hide)))
+        return _at(found, "child_modules", lambda items: _every(items, module))
+
+    def change(found: Any) -> Any:
+        for name in _CHANGED_VALUES:
+            found = _at(found, name, hide)
+        return found
+
+    for name in ("resource_changes", "resource_drift"):
+        plan = _at(plan, name, lambda items: _every(items, lambda item: _at(item, "change", change)))
+    plan = _at(
+        plan,
+        "deferred_changes",
+        lambda items: _every(items, lambda item: _at(item, "resource_change", lambda one: _at(one, "change", change))),
+    )
+    plan = _at(plan, "output_changes", lambda outputs: _each(outputs, change))
+    plan = _at(plan, "planned_values", state)
+    plan = _at(plan, "prior_state", lambda prior: _at(prior, "values", state))
+    return _written_out(plan, hide)
+
+
+def _written_out(plan: dict[str, Any], hide: Callable[[Any], Any]) -> dict[str, Any]:
+    """Hide in the values that came in: variables, and what the configuration writes out."""
+    plan = _at(plan, "variables", lambda variables: _each(variables, lambda item: _at(item, "value", hide)))
+    hidden: dict[str, Any] = _at(plan, "configuration", lambda configuration: _constants(configuration, hide))
+    return hidden
+
+
+def _constants(configuration: Any, hide: Callable[[Any], Any]) -> Any:
+    """Hide in the values that a configuration writes out: defaults of variables, and constants in expressions."""
+
+    def within(value: Any) -> Any:
+        if isinstance(value, list):
+            return [within(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {name: hide(item) if name == "constant_value" else within(item) for name, item in value.items()}
+
+    def holder(found: Any) -> Any:
+        for name in ("expression", "expressions", "count_expression", "for_each_expression"):
+            found = _at(found, name, within)
+        found = _at(found, "provisioners", lambda items: _every(items, holder))
+        return _at(found, "module", module)
+
+    def module(found: Any) -> Any:
+        found = _at(found, "variables", lambda items: _each(items, lambda item: _at(item, "default", hide)))
+        found = _at(found, "resources", lambda items: _every(items, holder))
+        for name in ("outputs", "module_calls"):
+            found = _at(found, name, lambda items: _each(items, holder))
+        return found
+
+    configuration = _at(configuration, "provider_config", lambda items: _each(items, holder))
+    return _at(configuration, "root_module", module)
+
+
 def _without_any(value: Any, needles: tuple[str, ...]) -> Any:
-    """Return ``value`` with the marker in place of every string that holds one of ``needles``."""
+    """Return ``value`` with the marker in place of every string, also of a key, that holds one of ``needles``."""
     if isinstance(value, str):
         return SENSITIVE_MARKER if any(needle in value for needle in needles) else value
     if isinstance(value, dict):
-        return {name: _without_any(item, needles) for name, item in value.items()}
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            key = _without_any(name, needles)
+            # Several stay as many as they are.
+            while key in found:
+                key += " "
+            found[key] = _without_any(item, needles)
+        return found
     if isinstance(value, list):
         return [_without_any(item, needles) for item in value]
     return value

@@ -92,6 +92,10 @@ def test_redact_plan_null_stays_null_and_whole_value_mark_hides_all() -> None:
 def test_redact_plan_odd_documents_do_not_raise() -> None:
     for odd in ({}, {"configuration": None}, {"resource_changes": None, "prior_state": {"values": None}}):
         assert redact_plan(odd) == odd
+    named: dict[str, Any] = {"variables": {"a": {"value": SECRET}}}
+    for odd in (3, "x", [3], {"a": 3}, {"root_module": 3}):
+        for name in ("resource_changes", "deferred_changes", "output_changes", "planned_values"):
+            assert redact_plan({**named, name: odd}, ["a"])[name] == odd
 
 
 def test_build_input_has_the_time_in_utc_as_text() -> None:
@@ -105,3 +109,68 @@ def test_build_input_has_the_time_in_utc_as_text() -> None:
         time=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
     )
     assert (document.time, document.state, document.run) == ("2026-01-02T03:04:05Z", None, {"id": "run-1"})
+
+
+def test_redact_plan_hides_nothing_of_what_the_engine_says_whatever_a_variable_is_set_to() -> None:
+    plan: dict[str, Any] = {
+        "variables": {"a": {"value": "x"}},
+        "resource_changes": [
+            {
+                "address": "aws_iam_user.delete",
+                "type": "aws_iam_user",
+                "name": "delete",
+                "provider_name": "registry.opentofu.org/evil/aws",
+                "change": {"actions": ["delete", "create"], "before": {"a": "delete"}, "after": {"a": "b"}},
+                "action_reason": "replace_because_tainted",
+            }
+        ],
+        "planned_values": {"root_module": {"resources": [{"type": "aws_iam_user", "values": {"v": "aws_iam_user"}}]}},
+        "output_changes": {"after": {"actions": ["delete"], "before": "delete", "after": None}},
+        "checks": [{"address": {"kind": "check"}, "status": "fail"}],
+        "configuration": {
+            "provider_config": {"aws": {"name": "aws", "full_name": "registry.opentofu.org/evil/aws"}},
+            "root_module": {
+                "resources": [
+                    {"type": "aws_iam_user", "name": "delete", "expressions": {"v": {"constant_value": "delete"}}}
+                ],
+                "module_calls": {
+                    "m": {"source": "./modules/evil", "module": {"resources": [{"type": "aws_iam_user"}]}}
+                },
+            },
+        },
+    }
+    said = (
+        *("delete", "create", "aws_iam_user", "aws_iam_user.delete", "registry.opentofu.org/evil/aws", "fail", "check"),
+        *("replace_because_tainted", "./modules/evil"),
+    )
+    for value in said:
+        for is_declared in (False, True):
+            given = copy.deepcopy(plan)
+            given["variables"]["a"]["value"] = value
+            if is_declared:
+                given["configuration"]["root_module"]["variables"] = {"a": {"sensitive": True}}
+            found = redact_plan(given, ["a"])
+            [change], shown = found["resource_changes"], found["configuration"]
+            assert change == {
+                **plan["resource_changes"][0],
+                "change": {**change["change"], "actions": ["delete", "create"]},
+            }
+            assert found["output_changes"]["after"]["actions"] == ["delete"]
+            assert found["checks"] == plan["checks"]
+            assert shown["provider_config"] == plan["configuration"]["provider_config"]
+            assert shown["root_module"]["module_calls"] == plan["configuration"]["root_module"]["module_calls"]
+            assert shown["root_module"]["resources"][0]["type"] == "aws_iam_user"
+            assert found["variables"]["a"]["value"] == MARK
+    hidden = redact_plan({**plan, "variables": {"a": {"value": "delete"}}}, ["a"])
+    assert hidden["resource_changes"][0]["change"]["before"] == {"a": MARK}
+    assert hidden["output_changes"]["after"]["before"] == MARK
+    expressions = hidden["configuration"]["root_module"]["resources"][0]["expressions"]
+    assert expressions == {"v": {"constant_value": MARK}}
+
+
+def test_redact_plan_hides_keys_of_values_and_keeps_their_number() -> None:
+    after = {SECRET: 1, f"{SECRET}-2": 2, "open": 3}
+    plan = {"variables": {"a": {"value": SECRET}}, "resource_changes": [{"change": {"after": after}}]}
+    [change] = redact_plan(plan, ["a"])["resource_changes"]
+    assert list(change["change"]["after"].values()) == [1, 2, 3]
+    assert SECRET not in json.dumps(change)
