@@ -1,8 +1,8 @@
 """Values that a program breaks over several lines are masked before these lines leave.
 
-Each line is masked by itself first. Here the lines of a batch are looked at as one text, in which a value may be broken
-by line ends anywhere, as in base64 that is wrapped. What went out last is remembered, so that the rest of a value that
-begins in one batch is masked in the next.
+Each line is masked by itself first. Here the lines of a batch are looked at as one text, those of each provisioner as
+one of their own, in which a value may be broken by line ends anywhere, as in base64 that is wrapped. What went out last
+is remembered, so that the rest of a value that begins in one batch is masked in the next.
 """
 
 import re
@@ -37,9 +37,9 @@ class Seams:
 
     def may_go_on(self, record: ProgressRecord) -> bool:
         """Whether a line ends with what may be the beginning of a value."""
-        if record.kind != "line" or not self._forms:
+        if _stream_of(record) is None or not self._forms:
             return False
-        tail = _GAPS.sub("", record.text[-2 * self._longest :])[-self._longest :]
+        tail = _GAPS.sub("", _said(record)[-2 * self._longest :])[-self._longest :]
         return any(self._begins(form, tail) for form in self._forms)
 
     @staticmethod
@@ -57,15 +57,17 @@ class Seams:
         found = list(records)
         if not self._forms:
             return found
-        for stream in ("stdout", "stderr"):
-            places = [place for place, record in enumerate(found) if record.kind == "line" and record.stream == stream]
-            if places:
-                self._mask_lines(found, places, stream)
+        streams: dict[str, list[int]] = {}
+        for place, record in enumerate(found):
+            if (stream := _stream_of(record)) is not None:
+                streams.setdefault(stream, []).append(place)
+        for stream, places in streams.items():
+            self._mask_lines(found, places, stream)
         return found
 
     def _mask_lines(self, records: list[ProgressRecord], places: list[int], stream: str) -> None:
         carried = self._carried.get(stream, "")
-        lines = [carried, *(records[place].text for place in places)]
+        lines = [carried, *(_said(records[place]) for place in places)]
         joined = "\n".join(lines)
         spans = self._spans(joined)
         if spans:
@@ -73,7 +75,7 @@ class Seams:
             for place, line in zip(places, lines[1:], strict=True):
                 text = _cut(line, [(start - begin, end - begin) for start, end in spans])
                 if text != line:
-                    records[place] = records[place].model_copy(update={"text": text})
+                    records[place] = _saying(records[place], text)
                 begin += len(line) + 1
         self._carried[stream] = "" if spans and spans[-1][1] == len(joined) else joined[-2 * self._longest :]
 
@@ -95,6 +97,27 @@ class Seams:
             end = gap.end()
         places.extend(range(end, len(text)))
         return sorted((places[first], places[after - 1] + 1) for first, after in hits)
+
+
+def _stream_of(record: ProgressRecord) -> str | None:
+    """Return what a record is a line of: an output of the engine, or what it tells of a resource's program."""
+    if record.kind == "line":
+        return record.stream if record.stream != "system" else None
+    is_told = record.data.get("type") == "provision_progress" and isinstance(record.data.get("output"), str)
+    return f"program of {record.data.get('address')}" if is_told else None
+
+
+def _said(record: ProgressRecord) -> str:
+    return record.text if record.kind == "line" else str(record.data["output"])
+
+
+def _saying(record: ProgressRecord, text: str) -> ProgressRecord:
+    """Return a record with another line in it."""
+    if record.kind == "line":
+        return record.model_copy(update={"text": text})
+    before = str(record.data["output"])
+    told = record.text.removesuffix(before) + text if record.text.endswith(before) else text
+    return record.model_copy(update={"text": told, "data": {**record.data, "output": text}})
 
 
 def _cut(line: str, spans: list[tuple[int, int]]) -> str:

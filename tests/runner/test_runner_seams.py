@@ -41,6 +41,27 @@ def test_seams_mask_base64_that_is_wrapped(shift: int, width: int, is_urlsafe: b
     assert not any(core[at : at + 12] in flat for at in range(len(core) - 12))
 
 
+def told(address: str, output: str) -> ProgressRecord:
+    data = {"type": "provision_progress", "address": address, "output": output}
+    text = f"{address}: (local-exec): {output}"
+    return ProgressRecord.model_construct(at=clock.now(), kind="event", stream="stdout", text=text, data=data)
+
+
+def test_seams_mask_what_a_provisioner_breaks_over_lines_beside_another() -> None:
+    encoded = base64.b64encode(b"pp" + SECRET.encode() + b"more").decode()
+    pieces = textwrap.wrap(encoded, 40)
+    masker = Masker([SECRET])
+    seams = Seams(masker)
+    assert seams.may_go_on(told("a.b", SECRET[:20]))
+    sent = [told("a.b", masker.shown(pieces[0])), told("c.d", "between"), told("a.b", masker.shown(pieces[1]))]
+    shown = [*seams.masked(sent[:2]), *seams.masked(sent[2:])]
+    assert shown[1] == sent[1]
+    for record in (shown[0], shown[2]):
+        assert record.text == f"a.b: (local-exec): {record.data['output']}"
+    assert encoded[44:60] not in shown[2].text
+    assert "***" in shown[2].text
+
+
 def test_seams_mask_over_batches_and_leave_other_streams_alone() -> None:
     seams = Seams(Masker([SECRET]))
     assert seams.may_go_on(line("x " + SECRET[:20]))
