@@ -46,6 +46,13 @@ before(async () => {
   const endpoints = Object.values(systems).map(({ name, url }) => ({ name, url, token: TOKEN, timeout_seconds: 1 }));
   [up, browser] = await Promise.all([startSluice({ settings: { SLUICE_HALT_ENDPOINTS: JSON.stringify(endpoints), SLUICE_GRACE_SECONDS: "5" } }), openBrowser()]);
   api = apiOf(up);
+  // The demo's plan waits at the gate and its process is over, before anything is halted.
+  for (let tries = 0, plan; !plan?.quiesced_at; tries += 1) {
+    assert.ok(tries < 300, "the demo's plan does not come to the gate");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const [waiting] = (await api("GET", "/terraform/runs?status=awaiting_approval")).items;
+    plan = waiting && (await api("GET", `/terraform/runs/${waiting.id}`));
+  }
   page = await openPage(browser, { theme: "dark", height: 1000 });
   await page.goto(up.login_url);
   await page.getByRole("heading", { name: "Inbox" }).waitFor();

@@ -106,7 +106,7 @@ export function ApplyStrip({ progress, child, estimate = null }: { progress: App
           {child.status === "applied" ? (
             <>Every change is done{child.timings.total_seconds === null ? "" : `, ${duration(child.timings.total_seconds)} from request to state`}. {child.state_version ? `State version ${child.state_version.number}, serial ${child.state_version.serial}, is stored.` : null}</>
           ) : (
-            <>{progress.active} in progress, {progress.waiting} {isFinal(child.status) ? "not done" : "waiting"}, <span className={progress.failed > 0 ? "font-medium text-destroy" : undefined}>{progress.failed} failed</span>{left === null ? null : <span className="text-ink-2">{left < 1 ? ", nearly done" : `, about ${duration(Math.ceil(left))} left`}</span>}</>
+            <>{progress.active} in progress, {progress.waiting} {isFinal(child.status) ? "not done" : "waiting"}, <span className={progress.failed > 0 ? "font-medium text-destroy" : undefined}>{progress.failed} failed</span>{left === null ? null : <span className="text-ink-2">{left < 1 ? ", nearly done" : `, about ${left < 60 ? `${Math.ceil(left)} s` : duration(Math.ceil(left))} left`}</span>}</>
           )}
         </p>
         <div
