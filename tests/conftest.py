@@ -16,6 +16,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ os.environ["SLUICE_MASTER_KEY"] = f"test:{base64.b64encode(secrets.token_bytes(3
 (_scratch / "work").mkdir(mode=0o700)
 
 from app.core import broker, db, jobs, outbox  # noqa: E402 - after the environment that settings read
+from app.core.errors import Unavailable  # noqa: E402
 from app.core.settings import get_settings  # noqa: E402
 from app.executor import discovery  # noqa: E402
 from tests.support import database, registry  # noqa: E402
@@ -197,7 +199,9 @@ def real_database(databases: database.TestDatabases, monkeypatch: pytest.MonkeyP
         yield url
     finally:
         for name in ("default", "halt", "watch"):
-            db.engine(name).dispose()
+            # One that was never used can't be made any more where a test took the address away.
+            with suppress(Unavailable):
+                db.engine(name).dispose()
         forget_settings()
         databases.drop(url)
 
