@@ -73,8 +73,6 @@ def page(
     if after < stream.next_offset:
         for batch in _batches(session, stream, after, chunks):
             for position, item in enumerate(batch.items, start=batch.first):
-                if position < after:
-                    continue
                 if len(records) >= limit or left <= 0:
                     break
                 records.append(
@@ -129,7 +127,7 @@ def _batches(session: Session, stream: ProgressStream, after: int, first: Sequen
                 if chunk.first_offset > cursor:
                     break
                 body = key_ring().open(chunk.sealed, binding(stream.organization_id, stream.run_id, chunk.first_offset))
-                yield Batch(chunk.first_offset, from_json(zstandard.decompress(body)))
+                yield _from(cursor, Batch(chunk.first_offset, from_json(zstandard.decompress(body))))
                 cursor = chunk.last_offset + 1
             continue
         segment = repository.segment_at(session, stream.run_id, cursor)
@@ -137,8 +135,14 @@ def _batches(session: Session, stream: ProgressStream, after: int, first: Sequen
             # Removed since the stream was read, else damaged.
             require(session, stream.run_id, stream.organization_id)
             raise IntegrityError(f"Records of {stream.run_id} from {cursor} on are missing.")
-        yield from _blocks(segment, cursor)
+        # Its blocks begin elsewhere than the chunks that were read before it took the rest.
+        yield from (_from(cursor, batch) for batch in _blocks(segment, cursor))
         cursor = segment.last_offset + 1
+
+
+def _from(offset: int, batch: Batch) -> Batch:
+    """Return what of a batch is not before ``offset``."""
+    return batch if batch.first >= offset else Batch(offset, batch.items[offset - batch.first :])
 
 
 def _blocks(segment: ProgressSegment, offset: int) -> Iterator[Batch]:

@@ -171,6 +171,25 @@ def test_readers_during_the_switch_see_the_exact_log(streams: Streams, small: No
     assert texts(streams, run_id) == expected
 
 
+def test_read_that_compaction_overtakes_doubles_nothing(
+    streams: Streams, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, expected = written(streams, 500, batch=10)
+    streams.close(run_id)
+    look = reading.repository.chunks_from
+    is_compacted: list[bool] = []
+
+    def look_too_late(*given: Any) -> Any:
+        # What was read so far came in chunks, and ends in the middle of a block.
+        monkeypatch.setattr(reading.repository, "chunks_from", look)
+        is_compacted.append(service.compact(run_id))
+        return look(*given)
+
+    monkeypatch.setattr(reading.repository, "chunks_from", look_too_late)
+    assert texts(streams, run_id, 5) == expected[5:]
+    assert is_compacted == [True]
+
+
 def test_what_is_appended_after_compaction_is_read_behind_it(streams: Streams) -> None:
     run_id, expected = written(streams, 100)
     streams.close(run_id)
