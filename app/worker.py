@@ -8,6 +8,8 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
+from functools import wraps
 from types import FrameType
 from typing import Any
 
@@ -103,8 +105,8 @@ class NurseryOfWorker:
             self._nursery.close()
 
     def has_ended(self) -> bool:
-        """Whether the nursery is gone, so that this worker can start nothing any more."""
-        return self._nursery is not None and self._nursery.has_ended()
+        """Whether this worker can start nothing: its nursery is gone, or was never there."""
+        return self._nursery is None or self._nursery.has_ended()
 
     def start(self, target: str, payload: bytes) -> Child:
         """Fork a supervisor for a job."""
@@ -120,8 +122,25 @@ def _check_artifacts() -> None:
         claim_artifacts()
     except AppError as error:
         _log.error("the artifact store can't be used", extra={"code": error.code, "detail": error.detail})
-        # Celery swallows what a signal's receiver raises, but for this.
         raise SystemExit(f"sluice: {error.detail}") from error
+
+
+def _or_ends(receiver: Callable[..., None]) -> Callable[..., None]:
+    """Return a receiver of a signal that ends the worker when it fails.
+
+    Celery logs what a receiver raises and goes on, but for ``SystemExit``. A worker that is half started would take
+    runs, and start none of them.
+    """
+
+    @wraps(receiver)
+    def guarded(**facts: Any) -> None:
+        try:
+            receiver(**facts)
+        except Exception as error:
+            _log.critical("the worker can't start, so it ends", exc_info=True)
+            raise SystemExit(f"sluice: the worker can't start: {error}") from error
+
+    return guarded
 
 
 def _take_signals(drain: Drain) -> None:
@@ -179,8 +198,8 @@ def create_worker() -> Celery:
         nursery.close()
         drain.finish()
 
-    worker_init.connect(on_init, weak=False)
-    worker_ready.connect(on_ready, weak=False)
+    worker_init.connect(_or_ends(on_init), weak=False)
+    worker_ready.connect(_or_ends(on_ready), weak=False)
     worker_shutting_down.connect(on_shutting_down, weak=False)
     worker_shutdown.connect(on_shutdown, weak=False)
     for tasks in _TASKS:
