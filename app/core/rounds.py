@@ -14,8 +14,8 @@ _log = logging.getLogger(__name__)
 class Rounds:
     """Does ``work`` every ``seconds`` between ``start`` and ``stop``; ``first`` is done once before.
 
-    What a round raises because the database is away, or as an error of ours, is logged with ``on_failure``, which says
-    what is not done now; the next round tries again.
+    What a round raises is logged with ``on_failure``, which says what is not done now; the next round tries again. So
+    it is with what nobody foresaw, which is logged with where it came from: one bad round ends no watch.
     """
 
     def __init__(
@@ -55,3 +55,5 @@ class Rounds:
             work()
         except (SQLAlchemyError, AppError) as error:
             _log.warning(self._on_failure, extra={"error": str(error), "again_in_seconds": self._seconds})
+        except Exception:
+            _log.exception(self._on_failure, extra={"again_in_seconds": self._seconds})
