@@ -22,6 +22,8 @@ _OUT_OF_MEMORY = (
     "out of memory",
     "pthread_create failed",
 )
+_RUNTIME_CRASH = "SIGSEGV: segmentation violation"
+"""How Go's runtime begins when it was refused memory where it can't say so; a program's own fault begins with panic."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def crash(engine: str, ended: gateway.Ended, settings: Settings) -> str:
     said = ended.stderr.decode(errors="replace").strip()
     if ended.exceeded == "output":
         return f"{engine} answered with more than {_OUTPUT_BYTES // 1024 // 1024} MiB"
-    if any(sign in said for sign in _OUT_OF_MEMORY):
+    if any(sign in said for sign in _OUT_OF_MEMORY) or said.startswith(_RUNTIME_CRASH):
         return (
             f"the evaluation needed more than {settings.policy_memory_mb} MiB of memory and was ended "
             "(SLUICE_POLICY_MEMORY_MB)"

@@ -62,6 +62,8 @@ def _evaluator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, secon
         ('echo "{}"', "without an answer"),
         ("echo '{\"result\": []}'", "without an answer"),
         ("echo passed; exit 3", "exit code 3"),
+        ("echo 'SIGSEGV: segmentation violation' >&2; echo 'PC=0x46d9a1 m=0' >&2; exit 2", "SLUICE_POLICY_MEMORY_MB"),
+        ("echo 'panic: nil' >&2; echo '[signal SIGSEGV: segmentation violation]' >&2; exit 2", "exit code 2): panic"),
         ("head -c 100000000 /dev/zero", "64 MiB"),
     ],
 )
