@@ -78,3 +78,16 @@ class HcpUnexpected(HcpError):
 
     code = "hcp_unexpected_answer"
     title = "HCP Terraform answered something unexpected"
+
+
+ANSWERS: tuple[type[AppError], ...] = (
+    HcpUnauthorized,
+    HcpForbidden,
+    HcpNotFound,
+    HcpConflict,
+    HcpInvalid,
+    HcpUnexpected,
+    HcpRateLimited,
+    HcpUnavailable,
+)
+"""What may come of any call to HCP Terraform, for the routes that make one."""

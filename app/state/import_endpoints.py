@@ -10,7 +10,7 @@ from app.core.http import error_responses
 from app.core.idempotency import IdempotencyKey, IdempotencyKeyReused
 from app.core.permissions import Actor, Permission, requires
 from app.fence.errors import Halted
-from app.state import service
+from app.state import hcp_errors, service
 from app.state.backend_endpoints import whole_body
 from app.state.backend_errors import StateTruncated
 from app.state.errors import (
@@ -22,16 +22,6 @@ from app.state.errors import (
     StateExists,
     StateLocked,
     StateUnreadable,
-)
-from app.state.hcp_errors import (
-    HcpConflict,
-    HcpForbidden,
-    HcpInvalid,
-    HcpNotFound,
-    HcpRateLimited,
-    HcpUnauthorized,
-    HcpUnavailable,
-    HcpUnexpected,
 )
 from app.state.hcp_import_schemas import HcpImportOut, HcpImportRequest
 from app.state.schemas import StateVersionOut
@@ -89,14 +79,7 @@ def import_state(
         *_REFUSALS,
         HcpAddressRefused,
         HcpStateMissing,
-        HcpUnauthorized,
-        HcpForbidden,
-        HcpNotFound,
-        HcpConflict,
-        HcpInvalid,
-        HcpUnexpected,
-        HcpRateLimited,
-        HcpUnavailable,
+        *hcp_errors.ANSWERS,
     ),
 )
 def import_state_from_hcp(

@@ -178,15 +178,20 @@ def test_id_that_a_tenant_has_used_is_not_known_to_the_operator(operator: Scene,
             operator.resume("organization")
 
 
+def halted_by_who_died(operator: Scene, monkeypatch: pytest.MonkeyPatch) -> HaltOut:
+    """Halt in a process that dies before it calls anybody."""
+    with monkeypatch.context() as dead:
+        dead.setattr(fanout, "start", lambda _: None)
+        return halted(operator)
+
+
 def test_call_that_a_dead_process_left_is_taken_over(
     operator: Scene, named: Named, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bots = Sibling([200])
     with running(bots):
         named(bots=bots)
-        with monkeypatch.context() as dead:
-            dead.setattr(fanout, "start", lambda _: None)
-            halt = halted(operator)
+        halt = halted_by_who_died(operator, monkeypatch)
         fanout.take_over()
         assert bots.calls == [], "for a moment it is still its own process's"
         with unit_of_work() as session:
@@ -230,13 +235,13 @@ def test_answer_that_says_the_token_in_another_spelling_is_masked(operator: Scen
         assert spelled not in call.detail
 
 
-def test_call_whose_attempts_never_end_is_made_no_more_often(operator: Scene, named: Named, monkeypatch: Any) -> None:
+def test_call_whose_attempts_never_end_is_made_no_more_often(
+    operator: Scene, named: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bots = Sibling([200])
     with running(bots):
         named(bots=bots)
-        with monkeypatch.context() as dead:
-            dead.setattr(fanout, "start", lambda _: None)
-            halt = halted(operator)
+        halt = halted_by_who_died(operator, monkeypatch)
         with unit_of_work() as session:
             session.execute(update(HaltCall).values(attempts=fanout.ATTEMPTS, claimed_until=clock.now()))
         fanout.take_over()
@@ -244,7 +249,9 @@ def test_call_whose_attempts_never_end_is_made_no_more_often(operator: Scene, na
     assert (call.status, bots.calls) == ("timed_out", [])
 
 
-def test_two_that_take_over_at_once_make_one_call(operator: Scene, named: Named, monkeypatch: Any) -> None:
+def test_two_that_take_over_at_once_make_one_call(
+    operator: Scene, named: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bots = Sibling([200])
     with running(bots):
         named(bots=bots)

@@ -5,6 +5,8 @@ import pytest
 
 from app.core.settings import get_settings
 from tests.factories.policies import PolicySets
+from tests.factories.scene import Scene
+from tests.factories.supervisors import Supervisors
 
 
 @pytest.fixture
@@ -14,3 +16,11 @@ def sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PolicySets
     get_settings.cache_clear()
     yield PolicySets(tmp_path / "policies")
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def supervisors(scene: Scene) -> Iterator[Supervisors]:
+    """Give scripted supervisors of the module's scene; at the test's end they may all end."""
+    made = Supervisors(scene)
+    yield made
+    made.may_end.set()

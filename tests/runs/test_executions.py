@@ -1,66 +1,21 @@
 """What one worker does with its messages: each a doorbell, whatever run it names. The supervisors are scripted."""
 
-import json
-import os
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from app.executor.nursery import ChildEnd
-from app.runner.port import RunnerJob
 from app.runs.draining import Drain, Limits
 from app.runs.tasks import Executions
 from tests.factories.scene import Scene, new_scene, second_workspace
+from tests.factories.supervisors import SECONDS, Supervisors
 
 pytestmark = pytest.mark.races
-SECONDS = 20
-
-
-class Supervisor:
-    """Ends its run when the test lets it."""
-
-    pid = os.getpid()
-
-    def __init__(self, scene: Scene, payload: bytes, may_end: threading.Event) -> None:
-        self._scene, self._job, self._may_end = scene, RunnerJob.model_validate_json(payload), may_end
-
-    def wait(self) -> ChildEnd:
-        assert self._may_end.wait(SECONDS)
-        self._scene.fail(self._job)
-        self._scene.quiesce(self._job)
-        return ChildEnd(1, 0, None, b"done")
-
-
-class Supervisors:
-    """A starter that notes which run was started when."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self.started: list[str] = []
-        self.may_end = threading.Event()
-        self.began = threading.Semaphore(0)
-
-    def has_ended(self) -> bool:
-        return False
-
-    def start(self, _target: str, payload: bytes) -> Any:
-        self.started.append(json.loads(payload)["run_id"])
-        self.began.release()
-        return Supervisor(self._scene, payload, self.may_end)
 
 
 @pytest.fixture
 def scene(real_database: str, sent_jobs: Any) -> Scene:
     return new_scene(is_operator=True)
-
-
-@pytest.fixture
-def supervisors(scene: Scene) -> Iterator[Supervisors]:
-    made = Supervisors(scene)
-    yield made
-    made.may_end.set()
 
 
 def ring(executions: Executions, times: int) -> list[threading.Thread]:

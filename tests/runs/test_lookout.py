@@ -1,7 +1,6 @@
 """A worker finds what nobody told it of: runs that no doorbell rang for, and silent ones while no sweep is sent."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from app.runs.draining import Drain, Limits
 from app.runs.lookout import Lookout
 from app.runs.tasks import Executions
 from tests.factories.scene import Scene, new_scene
-from tests.runs.test_executions import SECONDS, Supervisors
+from tests.factories.supervisors import SECONDS, Supervisors
 
 pytestmark = pytest.mark.races
 
@@ -20,13 +19,6 @@ pytestmark = pytest.mark.races
 @pytest.fixture
 def scene(real_database: str, sent_jobs: Any) -> Scene:
     return new_scene(is_operator=True)
-
-
-@pytest.fixture
-def supervisors(scene: Scene) -> Iterator[Supervisors]:
-    made = Supervisors(scene)
-    yield made
-    made.may_end.set()
 
 
 def lookout(supervisors: Supervisors, drain: Drain | None = None, **options: Any) -> Lookout:
