@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, Table, bindparam, case, func, or_, select, update
+from sqlalchemy import Select, Table, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -311,12 +311,16 @@ def latest_of_workspaces(session: Session, workspace_ids: Sequence[str]) -> Sequ
 
 
 def counts_by_status(session: Session, organization_id: str, since: datetime) -> dict[str, int]:
-    """Return the number of runs by status: live ones, and those that ended after ``since``."""
+    """Return the number of runs by status: live ones, and those that ended after ``since``.
+
+    An apply that has ended is part of the run whose plan it applied.
+    """
+    ended = and_(TerraformRun.finished_at > since, TerraformRun.kind != Kind.APPLY)
     rows = session.execute(
         select(TerraformRun.status, func.count())
         .where(
             TerraformRun.organization_id == organization_id,
-            or_(TerraformRun.finished_at.is_(None), TerraformRun.finished_at > since),
+            or_(TerraformRun.finished_at.is_(None), ended),
         )
         .group_by(TerraformRun.status)
     ).all()

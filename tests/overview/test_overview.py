@@ -71,6 +71,13 @@ def test_overview_counts_runs_queue_and_workspaces(scene: Scene) -> None:
     assert 0 <= found.oldest_queued_seconds < 60
 
 
+def test_run_that_was_applied_counts_once(scene: Scene) -> None:
+    _, job = scene.applying()
+    scene.apply_to_end(job)
+    with unit_of_work() as session:
+        assert service.overview(session, scene.admin).runs_by_status == {"applied": 1}
+
+
 def test_other_tenants_see_nothing(scene: Scene) -> None:
     scene.at_gate()
     stranger = new_scene()

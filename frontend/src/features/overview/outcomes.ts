@@ -32,10 +32,11 @@ export function roundUp(value: number): number {
   return ([1, 2, 4, 5, 10].find((step) => step * power >= value) ?? 10) * power;
 }
 
-const SPANS = [1, 5, 10, 30, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604_800];
+const SPANS = [2, 10, 30, 60, 120, 600, 1200, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 345_600, 691_200];
+const TWO_WEEKS = 1_209_600;
 
-/** The least round span that is not below; takes and gives seconds. */
-export const roundSpan = (seconds: number): number => SPANS.find((span) => span >= seconds) ?? Math.ceil(seconds / 604_800) * 604_800;
+/** The least round span that is not below and whose half is round, too; takes and gives seconds. */
+export const roundSpan = (seconds: number): number => SPANS.find((span) => span >= seconds) ?? Math.ceil(seconds / TWO_WEEKS) * TWO_WEEKS;
 
 /** Names a bucket: the hour of a day's figures, else the day, as the server counts it, in UTC. */
 export function bucketName(start: string, bucketSeconds: number): string {

@@ -6,6 +6,7 @@ import { botsHealth, liveTokens, queueHealth } from "./health";
 import { bucketName, endedIn, roundSpan, roundUp, totals } from "./outcomes";
 import type { Drill, Overview, Token } from "@/lib/api/types";
 import { drillSeconds } from "@/lib/drill";
+import { span } from "@/lib/format";
 import { ago, ci, jonas, me, NOW } from "@/testing/fixtures/people";
 import { renderPage } from "@/testing/render";
 
@@ -23,7 +24,8 @@ describe("the outcomes", () => {
 
   it("are drawn against round numbers, and named by the hour or the day in UTC", () => {
     expect([0, 1, 3, 11, 43, 99, 101].map(roundUp)).toEqual([1, 1, 4, 20, 50, 100, 200]);
-    expect([0.4, 61, 4000, 700_000].map(roundSpan)).toEqual([1, 300, 7200, 1_209_600]);
+    expect([0.4, 61, 130, 4000, 700_000].map(roundSpan)).toEqual([2, 120, 600, 7200, 1_209_600]);
+    expect([0.4, 7, 25, 61, 130, 4000, 80_000, 200_000].map((seconds) => span((roundSpan(seconds) / 2) * 1000))).toEqual(["1 s", "5 s", "15 s", "1 min", "5 min", "1 h", "12 h", "2 d"]);
     expect(bucketName("2026-11-21T00:00:00Z", 86_400)).toBe("21 Nov");
   });
 

@@ -2,8 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { LinkTabs, Segmented } from "@/components/ui/tabs";
 import { drillHistoryQuery, overviewQuery } from "@/features/overview/api/overview";
-import { botsHealth, liveTokens, queueHealth } from "@/features/overview/health";
-import { tokensQuery } from "@/lib/api/accounts";
+import { botsHealth, queueHealth } from "@/features/overview/health";
+import { serviceAccountsQuery, tokensQuery } from "@/lib/api/accounts";
 import { queueQuery } from "@/lib/api/queue";
 import { useMay, useMe } from "@/lib/api/session";
 import type { HistoryWindow } from "@/lib/api/types";
@@ -28,11 +28,12 @@ export function OverviewView({ tab: asked = "overview", window: askedWindow = "1
   const overview = useQuery(overviewQuery).data;
   const queue = useQuery(queueQuery).data;
   const tokens = useQuery({ ...tokensQuery, enabled: useMay()("tokens:manage") === null }).data?.items;
+  const accounts = useQuery(serviceAccountsQuery).data?.items;
   const drill = useQuery({ ...drillHistoryQuery, enabled: useMay()("halt:read") === null }).data?.items[0];
   const alert = (trouble: boolean) => (trouble ? "look" : undefined);
   const items = [
     { id: "overview", label: "Overview" },
-    { id: "bots", label: "Bots", ...(tokens ? { count: liveTokens(tokens, now).size, alert: alert(botsHealth(tokens, now).trouble) } : {}) },
+    { id: "bots", label: "Bots", ...(accounts ? { count: accounts.length } : {}), ...(tokens ? { alert: alert(botsHealth(tokens, now).trouble) } : {}) },
     { id: "queues", label: "Queues", ...(overview ? { count: `${count(overview.queue_depth)} waiting`, alert: alert(queueHealth(overview, queue).trouble) } : {}) },
     { id: "pipeline", label: "Pipeline", ...(overview ? { count: `${count(overview.running)} running` } : {}) },
     { id: "canary", label: "Canary", ...(drill ? { count: drill.status, alert: drill.status === "failed" ? "failed" : undefined } : {}) },

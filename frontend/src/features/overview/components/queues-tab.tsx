@@ -24,7 +24,7 @@ export function QueuesTab() {
       {overview && queue ? (
         <section aria-label="Figures" className="flex shrink-0 flex-wrap border-b border-line">
           <Figure label="Waiting" value={count(queue.queued)} unit={queue.queued === 1 ? "run" : "runs"} {...queueHealth(overview, undefined)} />
-          <Figure label="At work" value={count(queue.executing)} unit={queue.effective_limit === null ? "of any number" : `of at most ${count(queue.effective_limit)}`} note={why ? "of this organization" : <Link to="/settings" search={{ tab: "workers" }} className="link">Set the limit</Link>} />
+          <Figure label="At work" value={count(queue.executing)} unit={queue.effective_limit === null ? `${queue.executing === 1 ? "run" : "runs"}, no limit` : `of at most ${count(queue.effective_limit)}`} note={why ? "of this organization" : <Link to="/settings" search={{ tab: "workers" }} className="link">Set the limit</Link>} />
           <Figure label="Workers" value={count(queue.workers.count)} unit={`execute ${count(queue.workers.busy)} of ${count(queue.workers.concurrency)} at once`} note={queue.workers.count === 0 ? "none was heard of: nothing is planned or applied" : "of every organization"} trouble={queue.workers.count === 0} />
         </section>
       ) : <Skeleton rows={2} height={44} />}
