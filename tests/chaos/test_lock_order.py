@@ -5,15 +5,21 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
+from app.core import clock
 from app.core.db import unit_of_work
 from app.core.errors import AppError
 from app.identity import service as identity
 from app.identity.schemas import UserChange
+from app.runner.port import RunnerJob
+from app.runner.steadfast import insist
 from app.runs import deciding, repository, tasks
 from app.runs.machine import FINAL, Status
 from app.runs.models import TerraformRun
@@ -27,8 +33,13 @@ pytestmark = [pytest.mark.races, pytest.mark.slow]
 
 SECONDS = 5.0
 THREADS = 8
+PATIENCE_SECONDS = 20.0
+"""How long a supervisor insists: a halt ends who holds it up, and what was ended is told again."""
 OFTEN = {"request": 8, "execute": 40, "approve": 30, "halt": 0.5, "variable": 0.5, "right": 0.3, "push": 0.5}
 """How often a step is taken, against one of each other: else what disturbs would leave nothing to disturb."""
+
+ENOUGH = {"execute", "approve", "request"}
+"""Without these a storm has shown nothing: on a busy machine it goes on until each was done."""
 
 
 class Crowd:
@@ -37,6 +48,7 @@ class Crowd:
     def __init__(self, scenes: list[Scene]) -> None:
         self.scenes = scenes
         self.broken: list[BaseException] = []
+        self.unanswered: list[str] = []
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
@@ -51,19 +63,29 @@ class Crowd:
                 found = session.scalars(query).all()
             return dice.choice(found) if found else "run-none"
 
+        def claim(run_id: str) -> RunnerJob | None:
+            try:
+                return scene.claim(run_id)
+            except OperationalError:
+                self.unanswered.append(run_id)
+                raise
+
+        told = partial(insist, for_seconds=PATIENCE_SECONDS)
+
         def execute() -> None:
-            job = scene.claim(some(Status.QUEUED))
+            job = claim(some(Status.QUEUED))
             if job is None:
                 return
-            scene.port.heartbeat(job.run_id, job.fencing_token, "planning")
+            told("heartbeat", lambda: scene.port.heartbeat(job.run_id, job.fencing_token, "planning"))
             if job.kind != "apply":
-                scene.settle(job)
-            elif scene.verify(job).may_apply:
+                told("settle", lambda: scene.settle(job))
+            elif told("verify", lambda: scene.verify(job)).may_apply:
                 with unit_of_work() as session:
                     newest = state.current(session, scene.workspace.id)
                 serial = newest.serial + 1 if newest is not None else 1
-                scene.finish(job, scene.put_state(job, serial).state_version_id)
-            scene.quiesce(job)
+                kept = told("put_state", lambda: scene.put_state(job, serial))
+                told("finish", lambda: scene.finish(job, kept.state_version_id))
+            told("quiesce", lambda: scene.quiesce(job))
 
         def push() -> None:
             with unit_of_work() as session:
@@ -73,8 +95,8 @@ class Crowd:
         def change_a_right() -> None:
             approver = dice.choice(scene.approvers)
             for is_disabled in (True, False):
-                with unit_of_work() as session:
-                    identity.update_user(session, scene.admin, approver.id, UserChange(is_disabled=is_disabled))
+                change = UserChange(is_disabled=is_disabled)
+                told("update_user", partial(_change_user, scene, approver.id, change))
 
         def halt_and_resume() -> None:
             scope = dice.choice(["workspace", "organization", "everything"])
@@ -107,7 +129,7 @@ class Crowd:
 
     def work(self, seed: int, until: float) -> None:
         dice = random.Random(seed)
-        while time.monotonic() < until and not self.broken:
+        while not self.broken and (time.monotonic() < until or not self._has_done_enough(until)):
             steps = self.steps(dice.choice(self.scenes), dice)
             [name] = dice.choices(list(steps), [OFTEN.get(step, 1) for step in steps])
             step = steps[name]
@@ -123,6 +145,23 @@ class Crowd:
                 return
             self.done[name] += 1
 
+    def _has_done_enough(self, until: float) -> bool:
+        return self.done.keys() >= ENOUGH or time.monotonic() > until + PATIENCE_SECONDS
+
+    def presume_the_unanswered(self) -> None:
+        """Let the leases run out of runs whose claim a halt ended in its commit: whoever claimed them never knew."""
+        lost = TerraformRun.id.in_(self.unanswered), TerraformRun.quiesced_at.is_(None)
+        with unit_of_work() as session:
+            session.execute(
+                update(TerraformRun)
+                .where(*lost, TerraformRun.claimed_at.is_not(None))
+                .values(lease_expires_at=clock.now() - timedelta(hours=1))
+            )
+        tasks.sweep()
+        for scene in self.scenes:
+            with unit_of_work() as session:
+                state.release_orphaned(session, scene.admin, scene.workspace.id)
+
 
 def test_everything_at_once_never_deadlocks_and_leaves_no_run_behind(  # noqa: C901 - one storm, many truths
     real_database: str, sent_jobs: Any
@@ -134,10 +173,11 @@ def test_everything_at_once_never_deadlocks_and_leaves_no_run_behind(  # noqa: C
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(SECONDS + 30)
+        thread.join(SECONDS + 2 * PATIENCE_SECONDS)
     if crowd.broken:
         raise crowd.broken[0]
     assert not any(thread.is_alive() for thread in threads)
+    crowd.presume_the_unanswered()
 
     with unit_of_work() as session:
         runs = session.scalars(select(TerraformRun)).all()
@@ -158,9 +198,14 @@ def test_everything_at_once_never_deadlocks_and_leaves_no_run_behind(  # noqa: C
                 assert child.status == Status.QUEUED
         for scene in crowd.scenes:
             assert state.held_lock(session, scene.workspace.id) is None
-    assert {"execute", "approve", "request"} <= set(crowd.done), (crowd.done, crowd.refused)
+    assert crowd.done.keys() >= ENOUGH, (crowd.done, crowd.refused)
     for scene in crowd.scenes:
         _still_works(scene)
+
+
+def _change_user(scene: Scene, user_id: str, change: UserChange) -> None:
+    with unit_of_work() as session:
+        identity.update_user(session, scene.admin, user_id, change)
 
 
 def _still_works(scene: Scene) -> None:

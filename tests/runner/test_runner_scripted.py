@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.core.errors import Unavailable
+from app.executor.watched import Watched
 from app.runner.port import Failure, HeartbeatAnswer, JobVariable, Phase, ProgressRecord, StateAnswer
 from tests.runner.conftest import Bench, BenchMaker, Thing, configuration
-from tests.runner.memory import apply_job
+from tests.runner.memory import MemoryPort, apply_job
 from tests.runner.test_runner_contract import leftovers, when
 
 pytestmark = pytest.mark.processes
@@ -59,15 +60,36 @@ def test_engine_that_writes_too_much_is_ended_with_its_own_error(make_bench: Ben
     assert "after 1 MiB of output" in bench.port.failure.message
 
 
+def heard_of_stop(port: MemoryPort, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return what is set once a heartbeat was answered with an order to stop."""
+    heard = threading.Event()
+    beat = port.heartbeat
+
+    def heartbeat(run_id: str, token: int, phase: Phase | None) -> HeartbeatAnswer:
+        answer = beat(run_id, token, phase)
+        if answer.stop is not None:
+            heard.set()
+        return answer
+
+    monkeypatch.setattr(port, "heartbeat", heartbeat)
+    return heard
+
+
 def test_lease_that_is_lost_while_an_engine_over_its_limit_is_ended_does_not_hide_the_limit(
-    make_bench: BenchMaker,
+    make_bench: BenchMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = make_bench(output_bytes=1_000_000, grace_seconds=1.5)
-    order = threading.Timer(0.5, lambda: setattr(bench.port, "stop", "lease_lost"))
-    bench.port.on_record = lambda record: None if order.is_alive() or record.text[:1] != "y" else order.start()
+    exceed = Watched._exceed
+
+    def exceed_and_lose(process: Watched, limit: Any) -> None:
+        exceed(process, limit)
+        bench.port.stop = "lease_lost"
+
+    monkeypatch.setattr(Watched, "_exceed", exceed_and_lose)
+    heard = heard_of_stop(bench.port, monkeypatch)
     job = bench.plan(configuration(script={"plan": [{"ignore_sigint": True}, {"flood": 5_000_000}, {"sleep": 30}]}))
     assert bench.run(job) == "errored"
-    assert order.finished.is_set()
+    assert heard.is_set()
     assert bench.port.failure is not None
     assert bench.port.failure.code == "output_limit_exceeded"
 
@@ -77,19 +99,13 @@ def test_end_by_the_output_limit_is_not_told_as_a_lost_lease_while_the_lines_are
 ) -> None:
     bench = make_bench(output_bytes=1_000_000, grace_seconds=0.3)
     port = bench.port
-    heard = threading.Event()
-    tell, beat, append = port.fail, port.heartbeat, port.append
+    heard = heard_of_stop(port, monkeypatch)
+    tell, append = port.fail, port.append
 
     def fail(run_id: str, token: int, failure: Failure) -> None:
         tell(run_id, token, failure)
         # As the control plane answers of every run that has failed.
         port.stop = "lease_lost"
-
-    def heartbeat(run_id: str, token: int, phase: Phase | None) -> HeartbeatAnswer:
-        answer = beat(run_id, token, phase)
-        if answer.stop is not None:
-            heard.set()
-        return answer
 
     def slowly(run_id: str, token: int, records: list[ProgressRecord]) -> None:
         if port.end == "failed":
@@ -97,7 +113,7 @@ def test_end_by_the_output_limit_is_not_told_as_a_lost_lease_while_the_lines_are
         append(run_id, token, records)
 
     monkeypatch.setattr("app.runner.supervisor._FLUSH_SECONDS", 0.0)
-    for name, does in {"fail": fail, "heartbeat": heartbeat, "append": slowly}.items():
+    for name, does in {"fail": fail, "append": slowly}.items():
         monkeypatch.setattr(port, name, does)
     assert bench.run(bench.plan(configuration(script={"plan": [{"flood": 5_000_000}]}))) == "errored"
     assert heard.is_set()
