@@ -24,7 +24,9 @@ class WorkspaceRow(WorkspaceOut):
 class Overview(BaseModel):
     """The installation at a glance, for one organization."""
 
-    runs_by_status: dict[str, int] = Field(description="Live runs, and those that ended within a day, by status; an apply that has ended counts with its run")
+    runs_by_status: dict[str, int] = Field(
+        description="Live runs, and those that ended within a day, by status; an ended apply counts with its run"
+    )
     runs_by_phase: dict[str, int] = Field(description="Runs at work, by phase")
     queue_depth: int
     oldest_queued_seconds: float | None

@@ -4152,7 +4152,7 @@ export interface components {
             };
             /**
              * Runs By Status
-             * @description Live runs, and those that ended within a day, by status; an apply that has ended counts with its run
+             * @description Live runs, and those that ended within a day, by status; an ended apply counts with its run
              */
             runs_by_status: {
                 [key: string]: number;
