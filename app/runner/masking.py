@@ -22,7 +22,7 @@ _ENCODED_LENGTH = 4
 _BASE64_CORE_LENGTH = 6
 # A terminal sequence whose end is in the next piece, and what may be half of a line end.
 _UNFINISHED = re.compile(r"(?:(?:\x1b[\[\]PX^_(]?|\x9b)[^\x1b\x07a-zA-Z\n]{0,80}|(?<!\r)\r+)\Z")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("?)')
+_QUOTE = re.compile(r'\\.|"', re.DOTALL)
 
 
 class Masker:
@@ -157,14 +157,12 @@ def sensitive_texts(value: str, *, is_hcl: bool) -> list[str]:
 
 
 def _quoted(expression: str) -> Iterator[str]:
-    """Yield what stands between quotes, also where strings are in strings."""
-    at = 0
-    while (found := _QUOTED.search(expression, at)) is not None:
-        is_closed, is_long = bool(found[2]), len(found[1]) >= _ENCODED_LENGTH
-        if is_closed and is_long:
-            yield found[1]
-        # The end of a short one may begin another. Within one that never closes no other does.
-        at = found.start() + 1 if is_closed and not is_long else found.end()
+    """Yield what stands between quotes; where strings may be in strings, what stands between any two quotes."""
+    quotes = [found.start() for found in _QUOTE.finditer(expression) if found[0] == '"']
+    step = 1 if any(nests in expression for nests in ("${", "%{", "<<")) else 2
+    for start, end in zip(quotes[::step], quotes[1::step], strict=False):
+        if end - start > _ENCODED_LENGTH:
+            yield expression[start + 1 : end]
 
 
 def _forms(value: str) -> set[str]:

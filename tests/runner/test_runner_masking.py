@@ -91,6 +91,21 @@ def test_strings_inside_an_expression_are_masked() -> None:
     assert masker.text('admin-1 p"w-9876') == f"{MASK} {MASK}"
 
 
+@pytest.mark.parametrize(
+    ("expression", "texts"),
+    [
+        ('{ user = "bob", password = "hunter22" }', ["hunter22"]),
+        ('["a", "", "b", "hunter22", "c"]', ["hunter22"]),
+        ('{ "k" = ["x\\"y", "z"], "password" : "hunter22" }', ['x\\"y', 'x"y', "password", "hunter22"]),
+        ('"abc${"in a string"}"', ["in a string"]),
+    ],
+)
+def test_strings_inside_an_expression_are_found_behind_short_ones(expression: str, texts: list[str]) -> None:
+    assert set(texts) <= set(sensitive_texts(expression, is_hcl=True))
+    if "${" not in expression:
+        assert set(sensitive_texts(expression, is_hcl=True)) == {expression, *texts}
+
+
 def test_json_values_and_keys_are_masked_and_others_kept() -> None:
     masker = Masker(["hunter2", "4711"])
     assert masker.value({"hunter2": ["x hunter2", 4711, 4712, True, None]}) == {
