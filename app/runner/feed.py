@@ -48,7 +48,7 @@ class Feed:
         self._is_closed = False
         self._is_lost = False
         self._is_urgent = False
-        self._is_hurried = False
+        self._hurried = 0
         self._deadline: float | None = None
         self._held_since: float | None = None
         self._condition = threading.Condition()
@@ -69,9 +69,8 @@ class Feed:
     def hurry(self) -> None:
         """Append what was taken so far at once: the process that wrote it has ended. Does not wait for that."""
         with self._condition:
-            if len(self._waiting):
-                self._is_hurried = True
-                self._condition.notify_all()
+            self._hurried = len(self._waiting)
+            self._condition.notify_all()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until everything taken so far was appended. Returns whether it was."""
@@ -121,8 +120,7 @@ class Feed:
             pause = 0.05
             with self._condition:
                 self._waiting.drop(len(batch))
-                if not len(self._waiting):
-                    self._is_hurried = False
+                self._hurried = max(0, self._hurried - len(batch))
                 self._condition.notify_all()
                 if len(self._waiting) < self._batch_records:
                     self._condition.wait_for(self._waits_no_longer, self._batch_seconds)
@@ -150,7 +148,7 @@ class Feed:
             return []
 
     def _waits_no_longer(self) -> bool:
-        return self._is_closed or self._is_urgent or self._is_hurried
+        return self._is_closed or self._is_urgent or self._hurried > 0
 
     def _lose(self) -> None:
         with self._condition:

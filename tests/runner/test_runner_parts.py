@@ -1,7 +1,6 @@
 """The lease, the feed, the persistence of calls, and the choice of an engine."""
 
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from app.core.settings import Settings, get_settings
 from app.executor import discovery
 from app.executor.cancel import StopOrder
 from app.executor.errors import EngineMissing, EngineRefused
-from app.runner import engines
+from app.runner import engines, lease
 from app.runner.feed import Feed
 from app.runner.lease import LeaseKeeper
 from app.runner.port import EngineRequest, HeartbeatAnswer, LeaseLost, Phase, ProgressRecord
@@ -55,7 +54,7 @@ def test_lease_tells_a_phase_with_the_next_beat() -> None:
     beats = Beats()
     keeper = beats.keeper(heartbeat=0.05)
     keeper.enter("planning")
-    assert until(lambda: "planning" in beats.phases, 0.5)
+    assert until(lambda: "planning" in beats.phases)
     keeper.close()
 
 
@@ -80,10 +79,14 @@ def test_lease_that_is_refused_stops_at_once() -> None:
 
 def test_lease_survives_a_short_silence_and_stops_after_a_long_one() -> None:
     beats = Beats()
-    keeper = beats.keeper(lease=0.3)
+    keeper = beats.keeper(lease=600)
     assert until(lambda: len(beats.phases) > 1)
     beats.answer = ConnectionRefusedError("away")
-    assert not until(lambda: bool(beats.orders), 0.1)
+    told = len(beats.phases)
+    assert until(lambda: len(beats.phases) > told + 3)
+    keeper.close()
+    assert beats.orders == []
+    keeper = beats.keeper(lease=0.1)
     assert until(lambda: beats.orders == [StopOrder.LEASE_LOST])
     keeper.close()
 
@@ -93,7 +96,7 @@ def test_lease_notices_a_heartbeat_that_hangs() -> None:
     release = threading.Event()
 
     def hang(phase: Phase | None) -> HeartbeatAnswer:
-        release.wait(10)
+        release.wait(60)
         return alive()
 
     keeper = LeaseKeeper(hang, beats.stop, heartbeat_seconds=0.01, lease_seconds=0.1)
@@ -102,28 +105,31 @@ def test_lease_notices_a_heartbeat_that_hangs() -> None:
     keeper.close()
 
 
-def test_who_computes_waits_for_a_heartbeat_but_not_for_one_that_hangs() -> None:
+def test_who_computes_waits_for_a_heartbeat_but_not_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     beats, begun, release = Beats(), threading.Event(), threading.Event()
 
     def hang(phase: Phase | None) -> HeartbeatAnswer:
         begun.set()
-        release.wait(10)
+        release.wait(60)
         return beats.beat(phase)
 
-    keeper = LeaseKeeper(hang, beats.stop, heartbeat_seconds=0.05, lease_seconds=30)
+    monkeypatch.setattr(lease, "_GIVE_WAY_SECONDS", 60.0)
+    keeper = LeaseKeeper(hang, beats.stop, heartbeat_seconds=0.05, lease_seconds=600)
     keeper.give_way()
-    assert begun.wait(5)
+    assert begun.wait(60)
     threading.Timer(0.1, release.set).start()
     keeper.give_way()
     assert release.is_set(), "the heartbeat went first"
-    assert until(lambda: len(beats.phases) > 1)
+    keeper.close()
     release.clear()
     begun.clear()
-    assert begun.wait(5)
-    started = time.monotonic()
+    monkeypatch.setattr(lease, "_GIVE_WAY_SECONDS", 0.1)
+    keeper = LeaseKeeper(hang, beats.stop, heartbeat_seconds=0.05, lease_seconds=600)
+    assert begun.wait(60)
+    told = len(beats.phases)
     keeper.give_way()
     keeper.give_way()
-    assert 0.2 < time.monotonic() - started < 2, "once, and no longer than a moment"
+    assert len(beats.phases) == told, "it still hangs"
     release.set()
     keeper.close()
 
@@ -142,28 +148,28 @@ def test_lease_whose_run_has_told_its_end_beats_on_and_hands_on_no_order() -> No
 
 def test_feed_keeps_order_in_batches() -> None:
     batches: list[list[str]] = []
-    feed = Feed(lambda records: batches.append([found.text for found in records]), lambda _: None)
+    feed = Feed(lambda records: batches.append([found.text for found in records]), lambda _: None, batch_seconds=600)
     for number in range(500):
         feed.add(record(str(number)))
-    feed.close(5)
+    feed.close(60)
     assert [text for batch in batches for text in batch] == [str(number) for number in range(500)]
     assert len(batches) < 50
 
 
 def test_feed_flush_does_not_wait_for_the_next_batch() -> None:
     sent: list[str] = []
-    feed = Feed(lambda records: sent.extend(found.text for found in records), lambda _: None, batch_seconds=30)
+    feed = Feed(lambda records: sent.extend(found.text for found in records), lambda _: None, batch_seconds=600)
     feed.add(record("a"))
     assert until(lambda: sent == ["a"])
     feed.add(record("b"))
-    assert feed.flush(5)
+    assert feed.flush(60)
     assert sent == ["a", "b"]
-    feed.close(5)
+    feed.close(60)
 
 
 def test_feed_hurried_does_not_wait_for_the_next_batch_and_only_once() -> None:
     sent: list[str] = []
-    feed = Feed(lambda records: sent.extend(found.text for found in records), lambda _: None, batch_seconds=30)
+    feed = Feed(lambda records: sent.extend(found.text for found in records), lambda _: None, batch_seconds=600)
     feed.hurry()
     feed.add(record("a"))
     assert until(lambda: sent == ["a"])
@@ -172,7 +178,7 @@ def test_feed_hurried_does_not_wait_for_the_next_batch_and_only_once() -> None:
     assert until(lambda: sent == ["a", "b"])
     feed.add(record("c"))
     assert not until(lambda: len(sent) > 2, seconds=0.2)
-    feed.close(5)
+    feed.close(60)
     assert sent == ["a", "b", "c"]
 
 
@@ -188,9 +194,9 @@ def test_feed_keeps_records_while_the_control_plane_is_away() -> None:
     feed = Feed(append, lambda _: None)
     for number in range(10):
         feed.add(record(str(number)))
-    assert feed.flush(5)
+    assert feed.flush(60)
     assert sent == [str(number) for number in range(10)]
-    feed.close(5)
+    feed.close(60)
 
 
 @pytest.mark.parametrize("error", [LeaseLost("swept"), ValueError("a fault")])
@@ -204,7 +210,7 @@ def test_feed_hands_the_last_records_on_when_they_are_refused(error: Exception) 
     feed.add(record("a"))
     assert until(lambda: lost == ["a"])
     feed.add(record("b"))
-    feed.close(5)
+    feed.close(60)
     assert lost == ["a", "b"]
 
 
