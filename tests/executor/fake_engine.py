@@ -234,6 +234,8 @@ def apply_one(script: dict, change: dict, known: dict, have: dict, want: dict) -
     hook = {"resource": resource(name), "action": action}
     say("apply_start", f"{change['address']}: working", hook=hook)
     sleep(known.get("seconds", 0))
+    while known.get("awaits") and not Path(known["awaits"]).exists() and not interrupted:
+        time.sleep(0.01)
     if known.get("fails"):
         say("apply_errored", f"{change['address']}: failed", hook=hook)
         return False

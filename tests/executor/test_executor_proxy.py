@@ -179,20 +179,25 @@ def test_proxy_backend_by_name_is_reached_wherever_it_is(server: int, monkeypatc
 
 def test_proxy_closes_connections_beyond_its_limit_and_serves_again_afterwards(server: int) -> None:
     code = """
-import socket, time
+import socket, time, urllib.request
+until = time.monotonic() + 20
 held = [socket.create_connection(('127.0.0.1', 3128), 5) for _ in range(140)]
-time.sleep(1)
-closed = 0
-for s in held:
+def is_closed(s):
     s.setblocking(False)
-    try: closed += s.recv(1) == b''
-    except BlockingIOError: pass
-    except ConnectionResetError: closed += 1
-print('closed', closed)
+    try: return s.recv(1) == b''
+    except BlockingIOError: return False
+    except ConnectionResetError: return True
+while sum(map(is_closed, held)) < 12 and time.monotonic() < until: time.sleep(0.05)
+time.sleep(0.3)
+print('closed', sum(map(is_closed, held)))
 for s in held: s.close()
-time.sleep(0.5)
+while time.monotonic() < until:
+    try: urllib.request.urlopen({url!r}, timeout=10).close()
+    except OSError: time.sleep(0.05)
+    else: break
 """
-    said = Bench(f"127.0.0.1:{server}").run(code + fetch(f"http://127.0.0.1:{server}/after"))
+    url = f"http://127.0.0.1:{server}/after"
+    said = Bench(f"127.0.0.1:{server}").run(code.replace("{url!r}", repr(url)) + fetch(url))
     assert "closed 12\n" in said
     assert "200 GET /after" in said
 

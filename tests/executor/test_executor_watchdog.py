@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from app.executor import endings, gateway, sandbox, tree
+from app.executor import endings, gateway, sandbox, tree, watchdog
 from app.executor.errors import ProcessFailed
 from app.executor.launch import Limits
 from app.executor.probe import probe
-from app.executor.watchdog import Excess, Tree, TreeLimits, Watchdog, of_namespace, of_session
-from tests.executor.test_executor_gateway import confinement, launch  # noqa: F401 - a fixture
+from app.executor.watchdog import LOOK_SECONDS, Excess, Tree, TreeLimits, Watchdog, of_namespace, of_session
+from tests.executor.test_executor_gateway import confinement, launch, until_limited  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.processes
 MEBIBYTE = 1024 * 1024
@@ -43,7 +43,6 @@ def test_memory_over_the_limit_ends_the_tree(
     assert ended.exceeded == "memory"
     assert ended.seen is not None
     assert 100 * MEBIBYTE < ended.seen < 200 * MEBIBYTE
-    assert ended.seconds < 10
     assert ended.proof is not None
 
 
@@ -51,9 +50,9 @@ def test_memory_far_over_the_limit_is_killed_without_grace(
     confinement: sandbox.Confinement | None,  # noqa: F811
 ) -> None:
     code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); " + GREEDY.format(size=300 * MEBIBYTE)
-    ended = gateway.run(launch(code, confinement), limits=limits(memory_bytes=100 * MEBIBYTE))
+    patient = replace(limits(memory_bytes=100 * MEBIBYTE), grace_seconds=600)
+    ended = gateway.run(launch(code, confinement), limits=patient)
     assert (ended.exceeded, "SIGKILL" in ended.signals_sent) == ("memory", True)
-    assert ended.seconds < 4
 
 
 def test_memory_that_processes_share_counts_once(confinement: sandbox.Confinement | None) -> None:  # noqa: F811
@@ -79,10 +78,12 @@ def test_too_many_processes_are_refused_by_the_kernel_and_end_the_tree() -> None
     tools = probe().tools
     if tools is None:
         pytest.skip(probe().reason)
+    # The watchdog may interrupt it before the kernel refuses it anything.
     code = (
-        "import os, time\nn = 0\ntry:\n"
-        "  while n < 400:\n    if os.fork() == 0: time.sleep(20); os._exit(0)\n    n += 1\n"
-        "except BlockingIOError as error: print('refused after', n, flush=True)\ntime.sleep(20)"
+        "import os, signal, time\nn, of = 0, {signal.SIGINT}\nsignal.pthread_sigmask(signal.SIG_BLOCK, of)\ntry:\n"
+        "  while n < 400:\n    if os.fork() == 0: time.sleep(60); os._exit(0)\n    n += 1\n"
+        "except BlockingIOError as error: print('refused after', n, flush=True)\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, of)\ntime.sleep(60)"
     )
     if tools.owner_id is not None:
         tools = replace(tools, user_id=61303)
@@ -119,12 +120,14 @@ def test_two_trees_have_their_processes_each() -> None:
 
 
 def test_too_many_processes_without_a_sandbox_are_counted() -> None:
-    code = "import os, time\nfor _ in range(80):\n  if os.fork() == 0: time.sleep(20); os._exit(0)\ntime.sleep(20)"
+    code = "import os, time\nfor _ in range(69):\n  if os.fork() == 0: time.sleep(20); os._exit(0)\ntime.sleep(20)"
     ended = gateway.run(launch(code), limits=limits(processes=70))
-    assert (ended.exceeded, ended.seen) == ("processes", 81)
+    assert (ended.exceeded, ended.seen) == ("processes", 70)
 
 
-def test_directories_over_the_limit_end_the_tree(tmp_path: Path) -> None:
+def test_directories_over_the_limit_end_the_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Others free and fill the same disk.
+    monkeypatch.setattr(watchdog, "_used_bytes", lambda _: sum(path.stat().st_size for path in tmp_path.iterdir()))
     code = f"import time\nfor n in range(8): open(f'{tmp_path}/{{n}}', 'wb').write(bytes(8_000_000))\ntime.sleep(20)"
     started = gateway.Launch(**{**vars(launch(code)), "writable": (tmp_path,)})
     ended = gateway.run(started, limits=limits(disk_bytes=40_000_000))
@@ -137,7 +140,8 @@ def test_one_file_over_the_limit_is_refused_by_the_kernel(
     confinement: sandbox.Confinement | None,  # noqa: F811
 ) -> None:
     code = (
-        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); open('/tmp/large', 'wb').write(bytes(3_000_000))"
+        f"{until_limited('FSIZE')}; import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "open('/tmp/large', 'wb').write(bytes(3_000_000))"
     )
     ended = gateway.run(launch(code, confinement), limits=limits(disk_bytes=1_000_000))
     Path("/tmp/large").unlink(missing_ok=True)
@@ -145,7 +149,8 @@ def test_one_file_over_the_limit_is_refused_by_the_kernel(
 
 
 def test_core_dumps_are_off(confinement: sandbox.Confinement | None) -> None:  # noqa: F811
-    code = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE))"
+    limit = "resource.getrlimit(resource.RLIMIT_CORE)"
+    code = f"import resource, time\nwhile {limit} != (0, 0): time.sleep(0.01)\nprint({limit})"
     ended = gateway.run(launch(code, confinement), limits=limits(), capture_stdout=True)
     assert ended.stdout.strip() == b"(0, 0)"
 
@@ -153,28 +158,32 @@ def test_core_dumps_are_off(confinement: sandbox.Confinement | None) -> None:  #
 def test_what_runs_out_of_memory_dies_before_the_servers(
     confinement: sandbox.Confinement | None,  # noqa: F811
 ) -> None:
-    code = "print(open('/proc/self/oom_score_adj').read())"
+    score = "open('/proc/self/oom_score_adj').read().strip()"
+    code = f"import time\nwhile {score} != '500': time.sleep(0.01)\nprint({score})"
     ended = gateway.run(launch(code, confinement), limits=limits(), capture_stdout=True)
     assert ended.stdout.strip() == b"500"
 
 
 def test_engine_lets_the_servers_go_first(confinement: sandbox.Confinement | None) -> None:  # noqa: F811
-    code = (
-        "import os, time; print(os.getpriority(os.PRIO_PROCESS, 0), flush=True); time.sleep(0.5)\n"
-        "print(open('/proc/self/autogroup').read() if os.path.exists('/proc/self/autogroup') else 'nice 10')"
-    )
+    own = os.getpriority(os.PRIO_PROCESS, 0) + 5
+    code = f"""
+import os, time
+while os.getpriority(os.PRIO_PROCESS, 0) != {own}:
+    time.sleep(0.01)
+while os.path.exists('/proc/self/autogroup') and not open('/proc/self/autogroup').read().strip().endswith('nice 10'):
+    time.sleep(0.01)
+print('others go first')
+"""
     ended = gateway.run(launch(code, confinement), limits=limits(), capture_stdout=True)
-    own, group = ended.stdout.decode().strip().splitlines()
-    assert int(own) == os.getpriority(os.PRIO_PROCESS, 0) + 5
-    assert group.endswith("nice 10")
+    assert (ended.exceeded, ended.stdout) == (None, b"others go first\n")
 
 
 def test_look_is_cheap() -> None:
     watchdog = Watchdog(TreeLimits(10**12, 10**6, 10**12), of_session(os.getsid(0)), directories=(Path("/tmp"),))
-    started = time.thread_time()
+    began, started = time.monotonic(), time.thread_time()
     assert watchdog.look() is None
     assert time.thread_time() - started < 0.1
-    assert watchdog.due > time.monotonic()
+    assert watchdog.due >= began + LOOK_SECONDS
 
 
 @pytest.fixture
@@ -210,12 +219,12 @@ def test_run_whose_supervisor_can_open_nothing_is_ended(
     confinement: sandbox.Confinement | None,  # noqa: F811
     no_descriptors: Callable[[], None],
 ) -> None:
-    waiting = threading.Timer(1.5, no_descriptors)
-    waiting.start()
     within = Limits(timeout_seconds=25, grace_seconds=1, tree=TreeLimits(memory_bytes=10**12))
-    ended = gateway.run(launch("import time; time.sleep(20)", confinement), limits=within)
+    code = "import time; print('up', flush=True); time.sleep(60)"
+    ended = gateway.run(
+        launch(code, confinement), limits=within, on_line=lambda line: no_descriptors() if line.text == "up" else None
+    )
     assert ended.exceeded == "descriptors"
-    assert ended.seconds < 15
     with pytest.raises(ProcessFailed, match="could open no more files"):
         endings.check(ended, within, [])
 

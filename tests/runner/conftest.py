@@ -25,12 +25,13 @@ FAKE = Path(__file__).parents[1] / "executor" / "fake_engine.py"
 
 @dataclass(frozen=True)
 class Thing:
-    """One resource, in the words of every engine."""
+    """One resource, in the words of every engine; the scripted one alone can await a file in its directory."""
 
     name: str
     input: str = "x"
     seconds: float = 0
     fails: bool = False
+    awaits: str = ""
 
 
 def configuration(*things: Thing, outputs: dict[str, str] | None = None, **script: Any) -> dict[str, str]:
@@ -90,7 +91,7 @@ def make_bench(tmp_path: Path) -> BenchMaker:
         options = ExecutorOptions(
             tools=sandbox_tools(settings.sandbox),
             cli_config=compose(None, None),
-            limits=Limits(**{"timeout_seconds": 60, "grace_seconds": 10, **limits}),
+            limits=Limits(**{"timeout_seconds": 120, "grace_seconds": 60, **limits}),
             retry=RetryPolicy(attempts=3, first_seconds=0.01),
         )
         return Bench(tool or discovery.find_engine(settings), settings, options, MemoryPort())

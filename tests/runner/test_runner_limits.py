@@ -26,7 +26,7 @@ Applied = Callable[..., MemoryPort]
 def applied(request: pytest.FixtureRequest, engine_tool: Tool, tmp_path: Path) -> Applied:
     def run(code: str, **limits: Any) -> MemoryPort:
         settings: Settings = get_settings().model_copy(
-            update={"sandbox": request.param, "work_dir": tmp_path / "runs", "grace_seconds": 5} | limits
+            update={"sandbox": request.param, "work_dir": tmp_path / "runs"} | limits
         )
         command = json.dumps(f'exec /usr/bin/python3 -c "import os, time; {code}"')
         second = (

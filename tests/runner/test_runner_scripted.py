@@ -78,15 +78,16 @@ def heard_of_stop(port: MemoryPort, monkeypatch: pytest.MonkeyPatch) -> threadin
 def test_lease_that_is_lost_while_an_engine_over_its_limit_is_ended_does_not_hide_the_limit(
     make_bench: BenchMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = make_bench(output_bytes=1_000_000, grace_seconds=1.5)
+    bench = make_bench(output_bytes=1_000_000, grace_seconds=0.5)
     exceed = Watched._exceed
+    heard = heard_of_stop(bench.port, monkeypatch)
 
     def exceed_and_lose(process: Watched, limit: Any) -> None:
         exceed(process, limit)
         bench.port.stop = "lease_lost"
+        assert heard.wait(60)
 
     monkeypatch.setattr(Watched, "_exceed", exceed_and_lose)
-    heard = heard_of_stop(bench.port, monkeypatch)
     job = bench.plan(configuration(script={"plan": [{"ignore_sigint": True}, {"flood": 5_000_000}, {"sleep": 30}]}))
     assert bench.run(job) == "errored"
     assert heard.is_set()
@@ -109,7 +110,7 @@ def test_end_by_the_output_limit_is_not_told_as_a_lost_lease_while_the_lines_are
 
     def slowly(run_id: str, token: int, records: list[ProgressRecord]) -> None:
         if port.end == "failed":
-            assert heard.wait(5), "the lease is kept while lines are sent"
+            assert heard.wait(60), "the lease is kept while lines are sent"
         append(run_id, token, records)
 
     monkeypatch.setattr("app.runner.supervisor._FLUSH_SECONDS", 0.0)
