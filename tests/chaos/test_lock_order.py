@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.races, pytest.mark.slow]
 
 SECONDS = 5.0
 THREADS = 8
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 45.0
 """How long a supervisor insists: a halt ends who holds it up, and what was ended is told again."""
 OFTEN = {"request": 8, "execute": 40, "approve": 30, "halt": 0.5, "variable": 0.5, "right": 0.3, "push": 0.5}
 """How often a step is taken, against one of each other: else what disturbs would leave nothing to disturb."""

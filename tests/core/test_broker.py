@@ -4,6 +4,7 @@ import pytest
 from kombu import Connection, Consumer, Message, Queue
 
 from app.core import broker, jobs
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def test_message_of_a_lost_connection_is_a_connection_error_and_no_fault_that_ends_the_worker(redis_url: str) -> None:
@@ -12,7 +13,7 @@ def test_message_of_a_lost_connection_is_a_connection_error_and_no_fault_that_en
     with broker.celery_app().connection_for_read() as connection:
         channel = connection.default_channel
         Consumer(channel, [Queue("control")], callbacks=[lambda _, message: got.append(message)]).consume()
-        connection.drain_events(timeout=5)
+        connection.drain_events(timeout=PATIENCE_SECONDS)
         [message] = got
         lose(connection)
         with pytest.raises(connection.connection_errors):
@@ -61,6 +62,7 @@ def test_broker_that_is_away_is_tried_every_second_and_not_ever_less_often(monke
 
 
 def test_broker_is_reachable_only_where_one_answers(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "_PING_SECONDS", PATIENCE_SECONDS)
     assert broker.is_reachable()
     monkeypatch.setattr(broker, "redis_url", lambda: "redis://127.0.0.1:1/0")
     assert not broker.is_reachable()

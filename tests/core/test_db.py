@@ -1,6 +1,6 @@
 """Connections: one that died while nobody used it is replaced, and a busy one is not asked whether it lives."""
 
-import time
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -51,15 +51,19 @@ def test_work_that_may_be_done_twice_is_done_again_when_its_connection_was_lost(
         _pid()
 
 
-def test_work_is_tried_for_as_long_as_it_is_told_while_the_database_is_away() -> None:
-    tries = list[float]()
+def test_work_is_tried_for_as_long_as_it_is_told_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed, tries = [0.0], list[float]()
+
+    def pause(seconds: float) -> None:
+        passed[0] += seconds
 
     def away() -> int:
-        tries.append(time.monotonic())
+        tries.append(passed[0])
         if len(tries) < 4:
             raise OperationalError("select", {}, psycopg.OperationalError("the database system is starting up"))
         return len(tries)
 
+    monkeypatch.setattr(db, "time", SimpleNamespace(monotonic=lambda: passed[0], sleep=pause))
     with pytest.raises(OperationalError):
         db.persistently(away)
     assert len(tries) == 1

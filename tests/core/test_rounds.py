@@ -8,6 +8,7 @@ import pytest
 
 from app.core.errors import Unavailable
 from app.core.rounds import Rounds
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_round_that_raises_is_logged_and_the_next_one_comes(
 
     rounds = Rounds("test", work, seconds=0.01, on_failure="nothing is looked at now")
     rounds.start()
-    assert done.wait(5), "one bad round ends no watch"
+    assert done.wait(PATIENCE_SECONDS), "one bad round ends no watch"
     rounds.stop()
     [said] = [record for record in caplog.records if record.message == "nothing is looked at now"]
     assert said.levelname == level

@@ -8,8 +8,9 @@ from typing import Any
 from app.executor.nursery import ChildEnd
 from app.runner.port import RunnerJob
 from tests.factories.scene import Scene
+from tests.support.waiting import PATIENCE_SECONDS
 
-SECONDS = 20
+SECONDS = PATIENCE_SECONDS
 
 
 class Supervisor:

@@ -2,23 +2,24 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 
 @dataclass
 class Sibling:
-    """One system: ``statuses`` are its answers in turn, the last for ever; 0 says nothing for ``hangs_seconds``.
+    """One system: ``statuses`` are its answers in turn, the last for ever; 0 says nothing until the test is over.
 
-    ``body`` goes with each answer, bytes as they are.
+    ``body`` goes with each answer, bytes as they are. ``timeout_seconds`` is how long it is waited for.
     """
 
     statuses: list[int]
-    hangs_seconds: float = 30.0
+    timeout_seconds: float = 60.0
     body: dict[str, Any] | bytes = field(default_factory=dict)
     calls: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     url: str = ""
@@ -46,10 +47,10 @@ def running(*siblings: Sibling) -> Iterator[None]:
 
 
 def endpoints(**siblings: Sibling) -> str:
-    """Return the setting that names them, with a token each and a short time-out."""
+    """Return the setting that names them, with a token each."""
     return json.dumps(
         [
-            {"name": name, "url": found.url, "token": f"secret-{name}", "timeout_seconds": 0.5}
+            {"name": name, "url": found.url, "token": f"secret-{name}", "timeout_seconds": found.timeout_seconds}
             for name, found in siblings.items()
         ]
     )
@@ -62,7 +63,7 @@ def _handler(sibling: Sibling) -> type[BaseHTTPRequestHandler]:
             sibling.calls.append((dict(self.headers), body))
             status = sibling.statuses[min(len(sibling.calls), len(sibling.statuses)) - 1]
             if status == 0:
-                sibling.over.wait(sibling.hangs_seconds)
+                sibling.over.wait(PATIENCE_SECONDS)
                 return
             text = sibling.body if isinstance(sibling.body, bytes) else json.dumps(sibling.body).encode()
             self.send_response(status)
@@ -74,14 +75,3 @@ def _handler(sibling: Sibling) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
-
-
-def until(done: Any, seconds: float = 20.0) -> Any:
-    """Ask until the answer is true, and return it."""
-    end = time.monotonic() + seconds
-    while True:
-        found = done()
-        if found:
-            return found
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.02)

@@ -20,9 +20,10 @@ from app.halt.models import HaltCall, HaltDrill
 from app.identity import service as identity
 from app.identity.schemas import TokenIn
 from tests.factories.scene import Scene, new_scene, second_workspace
-from tests.halt.siblings import Sibling, endpoints, running, until
+from tests.halt.siblings import Sibling, endpoints, running
 from tests.support.parts import Part, Parts, running_parts
 from tests.support.server import SLUICE
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = [pytest.mark.races, pytest.mark.processes, pytest.mark.slow]
 
@@ -40,7 +41,11 @@ def posted(parts: Parts, scene: Scene, path: str, body: dict[str, Any]) -> dict[
     with unit_of_work() as session:
         token = identity.issue_token(session, scene.admin, TokenIn(name=path)).token
     answer = httpx.post(
-        f"{parts.url}{path}", json=body, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=20
+        f"{parts.url}{path}",
+        json=body,
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert answer.is_success, answer.text
     found: dict[str, Any] = answer.json()

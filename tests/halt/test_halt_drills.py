@@ -15,7 +15,7 @@ from app.halt import drill_repository, drill_steps, drilling, service
 from app.halt.drill_schemas import DrillOut
 from app.runner.port import RunnerJob
 from tests.factories.scene import Scene, new_scene
-from tests.halt.siblings import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.races
 
@@ -50,7 +50,7 @@ def drilled(scene: Scene) -> Iterator[str]:
     try:
         yield drill_id
     finally:
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
 
 
@@ -100,13 +100,13 @@ def test_halt_before_the_drill_s_own_outlasts_the_drill(scene: Scene, monkeypatc
 
     def held(drill: drill_steps.Drill) -> str:
         at_halt.set()
-        go_on.wait(20)
+        go_on.wait(PATIENCE_SECONDS)
         return halt(drill)
 
     monkeypatch.setattr(drill_steps.Drill, "_halt", held)
     with drilled(scene) as drill_id:
         job = claimed(scene)
-        assert at_halt.wait(20)
+        assert at_halt.wait(PATIENCE_SECONDS)
         real = scene.halt()
         go_on.set()
         until(lambda: seen(scene, drill_id).status == "failed")

@@ -19,7 +19,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.chaos.storm.desk import Answers, Desk
+from tests.chaos.storm.desk import ANSWER_SECONDS, PATIENCE_SECONDS, Answers, Desk
 from tests.chaos.storm.parts import GRACE_SECONDS, LEASE_SECONDS, NURSERY, Installation, installed
 from tests.runner.conftest import FAKE
 from tests.support.archives import archive
@@ -30,7 +30,7 @@ SEED = int(os.environ.get("SLUICE_TEST_SEED", "20261121"))
 VICTIMS = ("api", "worker", "supervisor", "nursery", "redis", "engine", "api and worker", "supervisor and worker")
 WORKSPACES = 6
 BOUND_SECONDS = 3 * LEASE_SECONDS + GRACE_SECONDS + 10
-START_SECONDS = 30
+START_SECONDS = 60
 _LIVE = """
 select count(*) from terraform_runs where status in
 ('queued', 'running', 'awaiting_approval', 'policy_blocked', 'approved')
@@ -186,7 +186,7 @@ def _round(site: Site, victim: str, number: int) -> str:
     story = f"round {number}: {victim}, of which {hit} was there"
     time.sleep(site.rng.uniform(0, 0.5))
     site.start_again()
-    halting.join(60)
+    halting.join(PATIENCE_SECONDS + ANSWER_SECONDS)
     assert answers, story
     halt = answers[0]
     assert site.one(_LIVE) == 0, story
@@ -206,7 +206,7 @@ def _round(site: Site, victim: str, number: int) -> str:
     assert site.one("select count(*) from terraform_runs where claimed_at > %s", halt["created_at"]) == 0, story
     site.free_orphaned()
     assert site.one(_LOCKS) == 0, story
-    assert site.one(_OPEN) == 0, story
+    site.await_none(f"{story}: a transaction is left open", _OPEN, BOUND_SECONDS)
     site.desk.post("/terraform/resume", {"reason": "next round"})
     again = site.request(site.names[number % WORKSPACES])
     until = time.monotonic() + START_SECONDS

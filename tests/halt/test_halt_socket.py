@@ -18,9 +18,10 @@ from app.identity.roles import Role
 from app.identity.schemas import UserChange
 from tests.progress.conftest import Streams, served, streams  # noqa: F401 - fixtures
 from tests.support import people
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.races
-SECONDS = 20
+SECONDS = PATIENCE_SECONDS
 
 
 @pytest.fixture(autouse=True)

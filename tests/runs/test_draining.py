@@ -1,5 +1,6 @@
 """How a worker ends: by the clock, hurried, or without those that don't end; with real processes for supervisors."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -11,18 +12,21 @@ import pytest
 from app.runs import draining
 from app.runs.draining import Drain, Limits
 from tests.support.guards import spawning
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.processes
 
 SUPERVISOR = """
 import signal, sys, time
 def told(*_):
-    print("told", flush=True)
     if sys.argv[1] != "deaf":
         raise SystemExit(0)
+def done(*_):
+    raise SystemExit(0)
 signal.signal(signal.SIGTERM, told)
+signal.signal(signal.SIGUSR1, done)
 print("ready", flush=True)
-time.sleep(float(sys.argv[2]))
+time.sleep(600)
 """
 
 
@@ -30,9 +34,9 @@ class Supervisors:
     def __init__(self) -> None:
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *, seconds: float = 600, kind: str = "obedient") -> "subprocess.Popen[bytes]":
+    def start(self, kind: str = "obedient") -> "subprocess.Popen[bytes]":
         with spawning("a supervisor's part"):
-            process = subprocess.Popen([sys.executable, "-c", SUPERVISOR, kind, str(seconds)], stdout=subprocess.PIPE)
+            process = subprocess.Popen([sys.executable, "-c", SUPERVISOR, kind], stdout=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         self.started.append(process)
@@ -48,7 +52,7 @@ class Supervisors:
                 process.wait()
 
         threading.Thread(target=wait, daemon=True).start()
-        assert is_watched.wait(5)
+        assert is_watched.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -75,10 +79,11 @@ def drain(gave_up: threading.Event, drain_seconds: float, grace_seconds: float =
 
 
 def until_none_is_left(drained: Drain) -> None:
-    until = time.monotonic() + 10
-    while drained.left():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: not drained.left())
+
+
+def until_said(caplog: pytest.LogCaptureFixture, message: str) -> None:
+    until(lambda: message in [found.message for found in caplog.records], f"said: {message}")
 
 
 def facts(caplog: pytest.LogCaptureFixture, message: str) -> dict[str, float]:
@@ -89,18 +94,24 @@ def facts(caplog: pytest.LogCaptureFixture, message: str) -> dict[str, float]:
 def test_drain_waits_for_what_runs_and_says_how_long(
     supervisors: Supervisors, gave_up: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    drained = drain(gave_up, 60)
-    ended = supervisors.start(seconds=0.5)
+    drained = drain(gave_up, 600)
+    ended = supervisors.start()
     supervisors.watch(drained, ended)
     assert not drained.is_begun
+    before = time.monotonic()
     drained.begin()
     assert drained.is_begun
+    begun = time.monotonic()
+    until_said(caplog, "draining")
+    assert drained.left() == 1
+    ended.send_signal(signal.SIGUSR1)
     until_none_is_left(drained)
+    over = time.monotonic()
     drained.finish()
     assert ended.returncode == 0
     said = facts(caplog, "drained")
     assert (said["runs"], said["stopped"], said["left"]) == (1, 0, 0)
-    assert 0.2 < said["seconds"] < 10
+    assert over - begun - 0.01 <= said["seconds"] <= time.monotonic() - before + 0.01
     assert not gave_up.is_set()
 
 
@@ -116,23 +127,26 @@ def test_drain_at_its_deadline_stops_what_still_runs(
     assert facts(caplog, "drained")["stopped"] == 2
 
 
-def test_drain_asked_again_stops_at_once(supervisors: Supervisors, gave_up: threading.Event) -> None:
+def test_drain_asked_again_stops_at_once(
+    supervisors: Supervisors, gave_up: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
     drained = drain(gave_up, 600)
     supervisors.watch(drained, supervisors.start())
     drained.begin()
-    time.sleep(0.3)
+    until_said(caplog, "draining")
     assert drained.left() == 1
-    begun = time.monotonic()
     drained.begin()
     until_none_is_left(drained)
-    assert time.monotonic() - begun < 5
     drained.finish()
+    assert facts(caplog, "drained")["stopped"] == 1
 
 
-def test_drain_stops_also_a_run_that_was_just_being_started(supervisors: Supervisors, gave_up: threading.Event) -> None:
+def test_drain_stops_also_a_run_that_was_just_being_started(
+    supervisors: Supervisors, gave_up: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
     drained = drain(gave_up, 0)
     drained.begin()
-    time.sleep(0.5)
+    until_said(caplog, "stopping what still runs")
     supervisors.watch(drained, supervisors.start())
     until_none_is_left(drained)
     drained.finish()
@@ -146,10 +160,10 @@ def test_drain_gives_up_on_a_supervisor_that_does_not_end(
 ) -> None:
     monkeypatch.setattr(draining, "STORING_SECONDS", 0.5)
     drained = drain(gave_up, 0.1, grace_seconds=0.1)
-    deaf = supervisors.start(kind="deaf")
+    deaf = supervisors.start("deaf")
     supervisors.watch(drained, deaf)
     drained.begin()
-    assert gave_up.wait(10)
+    assert gave_up.wait(PATIENCE_SECONDS)
     assert deaf.poll() is None
     assert facts(caplog, "drained")["left"] == 1
 
@@ -159,7 +173,7 @@ def test_drain_without_runs_is_over_when_the_worker_is(
 ) -> None:
     drained = drain(gave_up, 600)
     drained.begin()
-    time.sleep(0.3)
+    until_said(caplog, "draining")
     drained.finish()
     assert facts(caplog, "drained")["runs"] == 0
 
@@ -172,7 +186,8 @@ def test_drain_never_begun_says_nothing(gave_up: threading.Event, caplog: pytest
 def test_drain_signals_the_process_and_no_later_one_of_its_id(
     supervisors: Supervisors, gave_up: threading.Event
 ) -> None:
-    ended = supervisors.start(seconds=0)
+    ended = supervisors.start()
+    ended.kill()
     ended.wait()
     drained = drain(gave_up, 0)
     supervisors.watch(drained, ended)

@@ -12,6 +12,8 @@ from app.core import clock
 from app.core.db import unit_of_work
 from app.runs.retention import remove_due, remove_uploads
 from tests.factories.scene import Scene, new_scene
+from tests.support.races import waiting_for_locks
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.races
 
@@ -60,8 +62,7 @@ def test_request_that_comes_second_is_told_that_the_upload_is_removed(scene: Sce
             [found] = configurations.lock_old_uploads(session, moment - timedelta(days=90), "", 10)
             thread = threading.Thread(target=request)
             thread.start()
-            thread.join(1)
-            assert thread.is_alive(), "it waits for the sweep's transaction"
+            until(waiting_for_locks, "that it waits for the sweep's transaction")
             configurations.remove(session, found)
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
     assert len(told) == 1

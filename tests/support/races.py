@@ -1,19 +1,22 @@
 """Doing things at the same moment, each in its own thread with its own connection and commit."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.core.db import Pool, unit_of_work
+from app.core.db import Pool, engine, unit_of_work
 from app.core.errors import AppError
+from tests.support.waiting import PATIENCE_SECONDS, until
 
-SECONDS = 30
+SECONDS = PATIENCE_SECONDS
 
 
 class EndedByHalt(AppError):
@@ -83,12 +86,12 @@ class Holder:
 
     def __init__(self, hold: Callable[[Session], object], then: Callable[[Session], object], pool: Pool = "default"):
         self.error: Exception | None = None
-        self.let_go = threading.Event()
+        self.let_go: Callable[[], object] = lambda: None
         self._holds = threading.Event()
         self._work = (hold, then, pool)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._holds.wait(10)
+        assert self._holds.wait(SECONDS)
 
     def _run(self) -> None:
         hold, then, pool = self._work
@@ -101,15 +104,58 @@ class Holder:
         except OperationalError as error:
             self.error = error
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it has neither committed nor been told that it was ended."""
+        return self._thread.is_alive()
+
     def end(self) -> Exception | None:
         """Let it go on to its commit; return what it raised."""
-        self.let_go.set()
-        self._thread.join(20)
+        self.let_go()
+        self._thread.join(SECONDS)
+        assert not self.is_there, "a holder never ended"
         return self.error
 
 
 def idle_holder(hold: Callable[[Session], object], pool: Pool = "default") -> Holder:
+    """Return one that does nothing until it is let go, as a process that is frozen; for a while, then it commits."""
     go = threading.Event()
-    holder = Holder(hold, lambda _: go.wait(20), pool)
-    holder.let_go = go
+    holder = Holder(hold, lambda _: go.wait(SECONDS), pool)
+    holder.let_go = go.set
     return holder
+
+
+def working_holder(hold: Callable[[Session], object]) -> Holder:
+    """Return one that is in the middle of a statement until it is let go."""
+    door = Door()
+    holder = Holder(hold, lambda session: session.execute(text(f"select {door.passing}")))
+    holder.let_go = door.open
+    until(waiting_for_locks)
+    return holder
+
+
+class Door:
+    """What a statement waits at, at work, until it is opened. ``passing`` is what the statement calls."""
+
+    def __init__(self) -> None:
+        key = secrets.randbelow(2**31)
+        self.passing = f"pg_advisory_xact_lock({key})"
+        self._connection = psycopg.connect(address("psql"), autocommit=True)
+        self._connection.execute("select pg_advisory_lock(%s)", [key])
+
+    def open(self) -> None:
+        """Let everybody pass."""
+        self._connection.close()
+
+
+def address(application: str) -> str:
+    """Return the database's address for a connection that calls itself ``application``."""
+    url = engine().url.set(drivername="postgresql").update_query_dict({"application_name": application})
+    return url.render_as_string(hide_password=False)
+
+
+def waiting_for_locks() -> int:
+    """Return how many connections to the database wait for a lock."""
+    query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    with engine("watch").connect() as connection:
+        return int(connection.scalar(text(query)) or 0)
