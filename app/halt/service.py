@@ -118,7 +118,7 @@ def warm_up(session: Session) -> None:
 def resume(session: Session, actor: Actor, wanted: ResumeRequest) -> HaltOut:
     """Lower the fence of the scope; runs may start again. The answer shows who is still dying.
 
-    Raises ``NotHalted`` when none is raised there.
+    Raises ``NotHalted`` when none is raised there, ``ScopeForbidden`` and ``WorkspaceNotFound``.
     """
     place = _place(session, actor, wanted.scope, wanted.workspace)
     with impatient(session):

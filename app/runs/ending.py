@@ -158,9 +158,10 @@ def _fail(session: Session, run: TerraformRun, parent: TerraformRun | None, fail
     end_parent(session, parent, run)
 
 
-def _failure_where_it_was(run: TerraformRun, code: str, message: str) -> Failure:
+def _fail_where_it_was(session: Session, run: TerraformRun, parent: TerraformRun | None, code: str, text: str) -> None:
     phase = run.phase or "preparing"
-    return Failure(phase=phase, code=code, message=message)  # type: ignore[arg-type]  # the column holds a Phase
+    failure = Failure(phase=phase, code=code, message=text)  # type: ignore[arg-type]  # the column holds a Phase
+    _fail(session, run, parent, failure)
 
 
 def acknowledge(session: Session, run_id: str, token: int, failure: Failure | None) -> None:
@@ -196,15 +197,11 @@ def quiesce(session: Session, run_id: str, token: int, proof: ProofOfDeath) -> N
     if run.status == Status.RUNNING and run.cancel_requested_at is not None:
         _acknowledge(session, run, parent)
     elif run.status == Status.RUNNING:
-        failure = Failure(
-            phase=run.phase or "preparing",  # type: ignore[arg-type]  # the column holds a Phase
-            code="end_not_told",
-            message="The run's process is gone, and its runner could not tell how it ended. The state that it stored "
-            "is kept; plan again.",
+        message = (
+            "The run's process is gone, and its runner could not tell how it ended. The state that it stored is kept; "
+            "plan again."
         )
-        keep_failure(run, failure)
-        transition(session, run, Trigger.FAIL, Facts(), reason=failure.message, evidence={"code": failure.code})
-        end_parent(session, parent, run)
+        _fail_where_it_was(session, run, parent, "end_not_told", message)
     close(session, run, proof)
     state.unlock(session, run.workspace_id, run.id)
     dispatch(session, run.workspace_id)
@@ -225,7 +222,7 @@ def expire(session: Session, run_id: str) -> None:
     if run.status == Status.RUNNING:
         run.fencing_token += 1
         message = "The runner fell silent, so the run was ended. The last state snapshot is kept; plan again."
-        _fail(session, run, parent, _failure_where_it_was(run, "lease_expired", message))
+        _fail_where_it_was(session, run, parent, "lease_expired", message)
     if run.lease_expires_at + timedelta(seconds=settings.lease_seconds + settings.grace_seconds) >= at:
         return
     close(
@@ -251,7 +248,7 @@ def report_death(session: Session, run_id: str, token: int, proof: ProofOfDeath)
         return
     if run.status == Status.RUNNING:
         message = "The run's supervisor died, and its engine with it. The last state snapshot is kept; plan again."
-        _fail(session, run, parent, _failure_where_it_was(run, "supervisor_died", message))
+        _fail_where_it_was(session, run, parent, "supervisor_died", message)
     close(session, run, proof)
     if run.parent_run_id is not None:
         state.mark_orphaned(session, run.workspace_id, run.id)

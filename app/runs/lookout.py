@@ -18,7 +18,6 @@ from app.core.db import unit_of_work
 from app.core.errors import AppError
 from app.core.rounds import Rounds
 from app.core.settings import get_settings
-from app.executor.errors import NurseryGone
 from app.runs import queue_repository
 from app.runs.tasks import Executions, sweep
 
@@ -82,5 +81,5 @@ class Lookout:
     def _execute(self) -> None:
         try:
             self._executions.execute()
-        except (SQLAlchemyError, AppError, NurseryGone) as error:
+        except (SQLAlchemyError, AppError) as error:
             _log.warning("what waits can't be taken now; trying again", extra={"error": str(error)})

@@ -31,6 +31,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.fence import service as fence
 from app.fence.schemas import EVERYTHING
+from app.runs import repository
 from app.runs.machine import Kind, Status
 from app.runs.models import AT_WORK, QueueLimit, TerraformRun
 from app.state import service as state
@@ -65,9 +66,9 @@ class Locked(NamedTuple):
     next_id: str | None
 
 
-def _is(status: Status) -> ColumnElement[bool]:
+def _is(status: Status, run: type[TerraformRun] = TerraformRun) -> ColumnElement[bool]:
     # Written out, so that the planner sees that a partial index fits, in prepared statements too.
-    return TerraformRun.status == literal(status.value, literal_execute=True)
+    return run.status == literal(status.value, literal_execute=True)
 
 
 def next_in_turn(session: Session, workspace_id: str) -> str | None:
@@ -90,13 +91,8 @@ def _next_in_turn() -> Select[bool, str | None, bool, str | None]:
     # Of a name of its own, so that it can stand within a query of runs.
     run = aliased(TerraformRun)
     own = and_(run.workspace_id == bindparam("workspace"), run.is_speculative.is_(False))
-    queued = (
-        select(run.id)
-        .where(own, run.status == literal(Status.QUEUED.value, literal_execute=True))
-        .order_by(run.id)
-        .limit(1)
-    )
-    approved = exists().where(own, run.status == literal(Status.APPROVED.value, literal_execute=True))
+    queued = select(run.id).where(own, _is(Status.QUEUED, run)).order_by(run.id).limit(1)
+    approved = exists().where(own, _is(Status.APPROVED, run))
     at_work = exists().where(own, run.claimed_at.is_not(None), run.quiesced_at.is_(None))
     return select(
         or_(at_work, bindparam("workspace", type_=String).in_(state.kept_out())),
@@ -290,7 +286,7 @@ def lock_for_claim(session: Session, candidate: Candidate) -> Locked:
     """
     parent = None
     if candidate.parent_run_id is not None:
-        parent = session.scalars(_LOCKED_PARENT, {"run": candidate.parent_run_id}).one_or_none()
+        parent = repository.lock(session, candidate.parent_run_id)
     given = {
         "run": candidate.run_id,
         "workspace": candidate.workspace_id,
@@ -301,14 +297,6 @@ def lock_for_claim(session: Session, candidate: Candidate) -> Locked:
         return Locked(None, parent, None, None)
     run, own_limit, *turn = found
     return Locked(run, parent, own_limit, _following(*turn))
-
-
-_LOCKED_PARENT = (
-    select(TerraformRun)
-    .where(TerraformRun.id == bindparam("run"))
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
 
 
 @lru_cache(maxsize=1)
