@@ -10,18 +10,12 @@ from app.core.permissions import Actor
 from app.overview.schemas import HistoryBucket, OverviewHistory, WaitingBand, Window
 from app.runs import service as runs
 from app.workspaces import service as workspaces
+from app.workspaces.schemas import WorkspaceOut
 
-MOST_WAITING = 1000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _WIDTHS: dict[Window, tuple[timedelta, int]] = {"24h": (_HOUR, 24), "14d": (_DAY, 14), "90d": (_DAY, 90)}
-_BANDS: tuple[tuple[int, int | None], ...] = (
-    (0, 15 * 60),
-    (15 * 60, 3600),
-    (3600, 4 * 3600),
-    (4 * 3600, 24 * 3600),
-    (24 * 3600, None),
-)
-"""Seconds that a plan has waited: from, and below what."""
+_EDGES = (15 * 60, 3600, 4 * 3600, 24 * 3600)
+"""Seconds that part one band of waiting plans from the next."""
 
 
 def history(session: Session, actor: Actor, window: Window) -> OverviewHistory:
@@ -55,21 +49,21 @@ def _begin(at: datetime, width: timedelta) -> datetime:
 
 
 def _bands(session: Session, actor: Actor) -> list[WaitingBand]:
-    found = runs.awaiting_approval(session, actor.organization_id, MOST_WAITING)
-    now = clock.now()
-    ages = [(now - plan.since).total_seconds() for plan in found]
-    inside = [
-        [plan for plan, age in zip(found, ages, strict=True) if low <= max(0.0, age) and (high is None or age < high)]
-        for low, high in _BANDS
-    ]
-    named = workspaces.get_many(session, sorted({plans[0].workspace_id for plans in inside if plans}))
+    found = runs.waiting_by_age(session, actor.organization_id, clock.now(), _EDGES)
+    named = workspaces.get_many(session, sorted({longest.workspace_id for longest in found.values()}))
     return [
-        WaitingBand(
-            from_seconds=low,
-            to_seconds=high,
-            plans=len(plans),
-            run_id=plans[0].run_id if plans else None,
-            workspace_name=named[plans[0].workspace_id].name if plans else None,
-        )
-        for (low, high), plans in zip(_BANDS, inside, strict=True)
+        _band(low, high, found.get(number), named)
+        for number, (low, high) in enumerate(zip((0, *_EDGES), (*_EDGES, None), strict=True))
     ]
+
+
+def _band(low: int, high: int | None, found: runs.Waiting | None, named: dict[str, WorkspaceOut]) -> WaitingBand:
+    if found is None:
+        return WaitingBand(from_seconds=low, to_seconds=high, plans=0, run_id=None, workspace_name=None)
+    return WaitingBand(
+        from_seconds=low,
+        to_seconds=high,
+        plans=found.plans,
+        run_id=found.run_id,
+        workspace_name=named[found.workspace_id].name,
+    )

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Interval, Label, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Interval, Label, Numeric, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.runs.machine import Kind, Status
@@ -28,9 +29,9 @@ class Lead(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A plan that awaits approval: since when, and where."""
+    """How many plans await approval in one band of ages, and the one that waits longest: what, and where."""
 
-    since: datetime
+    plans: int
     workspace_id: str
     run_id: str
 
@@ -75,16 +76,26 @@ def lead_times(session: Session, organization_id: str, since: datetime, width: t
     return [Lead(*row) for row in rows]
 
 
-def awaiting_approval(session: Session, organization_id: str, limit: int) -> Sequence[Waiting]:
-    """Return what awaits approval, the longest first; at most ``limit``."""
+def waiting_by_age(session: Session, organization_id: str, at: datetime, edges: Sequence[int]) -> dict[int, Waiting]:
+    """Return what awaits approval at ``at``, by how many of the ``edges`` (seconds, rising) it has waited for."""
     since = func.coalesce(TerraformRun.planned_at, TerraformRun.created_at)
-    rows = session.execute(
-        select(since, TerraformRun.workspace_id, TerraformRun.id)
+    age = func.extract("epoch", literal(at) - since)
+    aged = (
+        select(
+            func.width_bucket(age, cast(list(edges), ARRAY(Numeric))).label("band"),
+            since.label("since"),
+            TerraformRun.workspace_id,
+            TerraformRun.id,
+        )
         .where(TerraformRun.organization_id == organization_id, TerraformRun.status == Status.AWAITING_APPROVAL)
-        .order_by(since, TerraformRun.id)
-        .limit(limit)
+        .subquery()
     )
-    return [Waiting(*row) for row in rows]
+    rows = session.execute(
+        select(aged.c.band, func.count().over(partition_by=aged.c.band), aged.c.workspace_id, aged.c.id)
+        .ext(distinct_on(aged.c.band))
+        .order_by(aged.c.band, aged.c.since, aged.c.id)
+    )
+    return {band: Waiting(*found) for band, *found in rows}
 
 
 def runs_by_phase(session: Session, organization_id: str) -> dict[str, int]:

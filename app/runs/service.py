@@ -35,10 +35,10 @@ from app.runs.history_repository import (
     Ended,
     Lead,
     Waiting,
-    awaiting_approval,
     ended_by_bucket,
     lead_times,
     runs_by_phase,
+    waiting_by_age,
 )
 from app.runs.models import TerraformRun
 from app.runs.policy_input import PastPlan, PlanInput, past_input, past_plans
@@ -67,7 +67,6 @@ __all__ = [
     "Recoverable",
     "Waiting",
     "apply_facts",
-    "awaiting_approval",
     "ended_by_bucket",
     "lead_times",
     "past_input",
@@ -75,6 +74,7 @@ __all__ = [
     "planned_view",
     "recoverable",
     "runs_by_phase",
+    "waiting_by_age",
 ]
 RESEND_AFTER_SECONDS = 5
 RINGS_AT_ONCE = 16

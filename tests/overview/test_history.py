@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -81,6 +81,27 @@ def test_history_tells_how_long_plans_have_waited(scene: Scene) -> None:
         assert [band.plans for band in read(scene).waiting] == expected
     band = read(scene).waiting[-1]
     assert (band.run_id, band.workspace_name, band.to_seconds) == (plan, scene.workspace.name, None)
+
+
+def test_history_counts_every_plan_that_waits_and_names_the_one_that_waits_longest(scene: Scene) -> None:
+    longest = scene.at_gate()
+    stamp(longest, planned_at=NOON - timedelta(days=3))
+    copied = ", ".join(
+        column.name for column in TerraformRun.__table__.columns if column.name not in ("id", "planned_at")
+    )
+    young = "cast(:noon as timestamptz) - interval '1 minute'"
+    with unit_of_work() as session:
+        session.execute(
+            text(
+                f"insert into terraform_runs (id, planned_at, {copied})"
+                f" select 'run-young' || n, {young}, {copied} from terraform_runs, generate_series(1, 1200) n"
+                " where id = :run"
+            ),
+            {"run": longest, "noon": NOON},
+        )
+    waiting = read(scene).waiting
+    assert [band.plans for band in waiting] == [1200, 0, 0, 0, 1]
+    assert [band.run_id for band in waiting] == ["run-young1", None, None, None, longest]
 
 
 def test_history_of_another_organization_is_its_own(scene: Scene) -> None:
