@@ -160,9 +160,10 @@ class Site:
         return f"{json.dumps(said, indent=1)}\n{self.log(run['id'])[-3000:]}\n{self.sluice.newest_log()}"
 
     def planned(self, workspace: str, files: dict[str, str] | None = None, kind: str = "plan", **more: Any) -> str:
-        """Bring a run to the gate and return its id."""
+        """Bring a run to the gate, at rest, and return its id."""
         run_id = self.request(workspace, files, kind, **more)
         self.until(run_id, "awaiting_approval")
+        self.quiet(run_id)
         return run_id
 
     def approve(self, run_id: str) -> str:

@@ -21,6 +21,8 @@ def test_killed_worker_the_rehearsal_goes_on_and_counts_each_plan_once(site: Sit
     runs = [site.request(workspace, files) for _ in range(PLANS)]
     for run_id in runs:
         site.until(run_id, "awaiting_approval")
+    for run_id in runs:
+        site.quiet(run_id)
     before = [site.run(run_id) for run_id in runs]
     body = {"draft": {"files": {"slow.rego": SLOW}}, "workspaces": [workspace]}
     asked = site.post("/terraform/rehearsals", body, code=202)
