@@ -4,6 +4,7 @@ The nursery is forked when the worker starts, before it has threads or connectio
 ``RunnerPort`` that ``runs`` implements already loaded.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -74,6 +75,10 @@ class NurseryOfWorker:
             runs_tasks.RECOVER: leftovers.target(InProcessPort),
             runs_tasks.CHECK_CACHE: upkeep.target(),
         }
+        # What is loaded lives to the end in both: a collector that leaves it alone writes to none of its pages, which
+        # stay shared.
+        gc.collect()
+        gc.freeze()
         self._nursery = Nursery.fork(
             targets, prepare=warmup.warm, ready=warmup.be_ready, most_jobs=RUNS_OF_A_SUPERVISOR
         )
