@@ -90,7 +90,7 @@ class Keeper:
             self._selector.register(self._worker, selectors.EVENT_READ, self._stop_taking)
             self._spare_due = time.monotonic() if self._ready is not None else None
             while self._is_open or self._children:
-                for key, _ in self._selector.select(self._next_timeout()):
+                for key in self._news():
                     key.data(key.fd)
                 self._keep_time()
             code = 0
@@ -98,6 +98,12 @@ class Keeper:
             _log.exception("The nursery failed.")
         finally:
             os._exit(code)
+
+    def _news(self) -> list[selectors.SelectorKey]:
+        """Wait for what happened next: children first, so that one that is ready gets what is asked for meanwhile."""
+        last = [self._control.fileno(), self._worker]
+        found = [key for key, _ in self._selector.select(self._next_timeout())]
+        return sorted(found, key=lambda key: last.index(key.fd) if key.fd in last else -1)
 
     def _next_timeout(self) -> float | None:
         moments = [child.idle_until for child in self._waiting()[1:] if child.idle_until is not None]
@@ -278,10 +284,10 @@ class _Member:
 
 
 def _say_ready(jobs: socket.socket) -> None:
-    _name("sluice-spare")
     with contextlib.suppress(OSError):
         # The nursery is gone, then; the next look for a job sees that too.
         jobs.send(_READY)
+    _name("sluice-spare")
 
 
 def _next_job(jobs: socket.socket) -> tuple[bytes, socket.socket] | None:
