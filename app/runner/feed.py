@@ -89,11 +89,11 @@ class Feed:
             self._condition.notify_all()
         self._thread.join(timeout_seconds + 5)
         with self._condition:
-            tail = self._waiting.last(_TAIL_RECORDS)
+            tail = self._waiting.last(2 * _TAIL_RECORDS)
             if not self._thread.is_alive():
                 self._waiting.close()
         if tail:
-            self._on_lost(tail)
+            self._on_lost(self._shown(tail))
 
     def _work(self) -> None:
         pause = 0.05
@@ -104,7 +104,7 @@ class Feed:
             if not batch:
                 continue
             try:
-                self._append(batch if self._seams is None else self._seams.masked(batch))
+                self._send(batch)
             except Exception as error:
                 if not may_pass(error):
                     if not isinstance(error, LeaseLost):
@@ -124,6 +124,16 @@ class Feed:
                 self._condition.notify_all()
                 if len(self._waiting) < self._batch_records:
                     self._condition.wait_for(self._waits_no_longer, self._batch_seconds)
+
+    def _send(self, batch: list[ProgressRecord]) -> None:
+        if self._seams is None:
+            self._append(batch)
+            return
+        try:
+            self._append(self._seams.masked(batch))
+        except Exception:
+            self._seams.take_back()
+            raise
 
     def _next_batch(self) -> list[ProgressRecord] | None:
         """Wait for what to append; an empty batch when only a line that may go on waits, None at the end."""
@@ -153,8 +163,12 @@ class Feed:
     def _lose(self) -> None:
         with self._condition:
             self._is_lost = True
-            tail = self._waiting.last(_TAIL_RECORDS)
+            tail = self._waiting.last(2 * _TAIL_RECORDS)
             self._waiting.close()
             self._condition.notify_all()
         with contextlib.suppress(AppError):
-            self._on_lost(tail)
+            self._on_lost(self._shown(tail))
+
+    def _shown(self, tail: list[ProgressRecord]) -> list[ProgressRecord]:
+        """Return the last of these records; those before them may hold the beginning of a value."""
+        return (tail if self._seams is None else self._seams.masked(tail))[-_TAIL_RECORDS:]

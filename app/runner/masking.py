@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from app.core.texts import neutral, neutral_value
+from app.runner import gaps
 from app.runner.spellings import longest_spelling, spelling_patterns
 
 MASK = "***"
@@ -22,6 +23,8 @@ _ENCODED_LENGTH = 4
 _BASE64_CORE_LENGTH = 6
 # A terminal sequence whose end is in the next piece, and what may be half of a line end.
 _UNFINISHED = re.compile(r"(?:(?:\x1b[\[\]PX^_(]?|\x9b)[^\x1b\x07a-zA-Z\n]{0,80}|(?<!\r)\r+)\Z")
+# Of an expression: a shorter number would be found everywhere by chance.
+_NUMBERS = re.compile(r"(?<![\w.])-?\d[\d.]{5,}(?!\w)")
 _QUOTE = re.compile(r'\\.|"', re.DOTALL)
 
 
@@ -57,9 +60,19 @@ class Masker:
                 patterns.add(rf"(?<!\w){re.escape(form)}(?!\w)")
         return re.compile(_either(patterns)) if patterns else None
 
+    @cached_property
+    def broken_forms(self) -> tuple[str, ...]:
+        """Return what is looked for in texts of several lines, which may break a value anywhere."""
+        return gaps.dense_forms(self.forms)
+
     def text(self, text: str) -> str:
-        """Return ``text`` with every sensitive value replaced."""
-        return text if self.pattern is None else self.pattern.sub(MASK, text)
+        """Return ``text`` with every sensitive value replaced, also where line ends break it."""
+        if self.pattern is None:
+            return text
+        text = self.pattern.sub(MASK, text)
+        if not gaps.has_lines(text):
+            return text
+        return gaps.cut(text, gaps.spans(text, self.broken_forms), MASK)
 
     def shown(self, text: str) -> str:
         """Return text of an engine as people may see it: control characters neutral, sensitive values replaced.
@@ -142,18 +155,24 @@ def _either(patterns: Iterable[str]) -> str:
 
 
 def sensitive_texts(value: str, *, is_hcl: bool) -> list[str]:
-    """Return the texts to mask for one variable: its value, each line of it, and the strings in an expression."""
+    """Return the texts to mask for one variable: its value, its lines, the strings and numbers of an expression."""
     texts = [value]
     if "\n" in value:
         texts += [line for line in value.splitlines() if len(line.strip()) >= _ENCODED_LENGTH]
     if is_hcl:
+        texts += _NUMBERS.findall(value)
         for quoted in _quoted(value):
-            texts.append(quoted)
+            texts += [quoted, _without_templates(quoted)]
             try:
-                texts.append(json.loads(f'"{quoted}"'))
+                texts.append(_without_templates(json.loads(f'"{quoted}"')))
             except ValueError:
                 continue
     return texts
+
+
+def _without_templates(text: str) -> str:
+    """Return what a string of HCL says, where it writes `${` and `%{` with their first character twice."""
+    return text.replace("$${", "${").replace("%%{", "%{")
 
 
 def _quoted(expression: str) -> Iterator[str]:
@@ -168,13 +187,20 @@ def _quoted(expression: str) -> Iterator[str]:
 def _forms(value: str) -> set[str]:
     forms = {value, value.strip()}
     if len(value) >= _ENCODED_LENGTH:
-        forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+        in_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
         # JSON within JSON, as in the value of an output that is itself a document.
-        forms.add(json.dumps(json.dumps(value)[1:-1])[1:-1])
+        forms |= {*in_json, json.dumps(json.dumps(value)[1:-1])[1:-1]}
         forms |= {quote(value, safe=""), quote_plus(value)}
-        forms |= _base64_forms(value.encode())
+        # A document in base64, as the keys of service accounts are. Go's encoder escapes more than others.
+        for plain in {value, *in_json, *(_as_go_writes(text) for text in in_json)}:
+            forms |= _base64_forms(plain.encode())
     forms.discard("")
     return forms
+
+
+def _as_go_writes(text: str) -> str:
+    """Return what is in a JSON string as Go's `encoding/json` writes it, which has HTML in mind."""
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
 def _base64_forms(value: bytes) -> set[str]:

@@ -5,18 +5,13 @@ one of their own, in which a value may be broken by line ends anywhere, as in ba
 is remembered, so that the rest of a value that begins in one batch is masked in the next.
 """
 
-import re
 from collections.abc import Sequence
-from functools import cached_property
 
+from app.runner import gaps
 from app.runner.masking import MASK, Masker
 from app.runner.port import ProgressRecord
 
-_LEAST = 8
-"""A shorter value is not looked for over line ends: its pieces would be found by chance."""
 _LEAST_PIECE = 4
-_GAPS = re.compile(r"(?:\s|\\[rn])+")
-"""What may stand between two characters of a value: line ends and indents, also as a JSON string spells them."""
 
 
 class Seams:
@@ -25,11 +20,11 @@ class Seams:
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
         self._carried: dict[str, str] = {}
+        self._before: dict[str, str] = {}
 
-    @cached_property
+    @property
     def _forms(self) -> tuple[str, ...]:
-        forms = {_GAPS.sub("", form) for form in self._masker.forms if "\n" not in form}
-        return tuple(sorted((form for form in forms if len(form) >= _LEAST), key=len, reverse=True))
+        return self._masker.broken_forms
 
     @property
     def _longest(self) -> int:
@@ -39,7 +34,7 @@ class Seams:
         """Whether a line ends with what may be the beginning of a value."""
         if _stream_of(record) is None or not self._forms:
             return False
-        tail = _GAPS.sub("", _said(record)[-2 * self._longest :])[-self._longest :]
+        tail = gaps.dense(_said(record)[-2 * self._longest :])[-self._longest :]
         return any(self._begins(form, tail) for form in self._forms)
 
     @staticmethod
@@ -53,7 +48,11 @@ class Seams:
         return False
 
     def masked(self, records: Sequence[ProgressRecord]) -> list[ProgressRecord]:
-        """Return the records with what is broken over their ends masked; they must be in order, and be sent."""
+        """Return the records with what is broken over their ends masked.
+
+        They must be in order, and be sent: else call ``take_back`` before they are masked again.
+        """
+        self._before = dict(self._carried)
         found = list(records)
         if not self._forms:
             return found
@@ -62,41 +61,26 @@ class Seams:
             if (stream := _stream_of(record)) is not None:
                 streams.setdefault(stream, []).append(place)
         for stream, places in streams.items():
-            self._mask_lines(found, places, stream)
+            self._carried[stream] = self._mask_lines(found, places, self._carried.get(stream, ""))
         return found
 
-    def _mask_lines(self, records: list[ProgressRecord], places: list[int], stream: str) -> None:
-        carried = self._carried.get(stream, "")
+    def take_back(self) -> None:
+        """Note that what was masked last was not sent, so that it follows what was sent before it."""
+        self._carried = dict(self._before)
+
+    def _mask_lines(self, records: list[ProgressRecord], places: list[int], carried: str) -> str:
+        """Mask the lines at these places, which follow ``carried``; return what the next ones follow."""
         lines = [carried, *(_said(records[place]) for place in places)]
         joined = "\n".join(lines)
-        spans = self._spans(joined)
+        spans = gaps.spans(joined, self._forms)
         if spans:
             begin = len(lines[0]) + 1
             for place, line in zip(places, lines[1:], strict=True):
-                text = _cut(line, [(start - begin, end - begin) for start, end in spans])
+                text = gaps.cut(line, [(start - begin, end - begin) for start, end in spans], MASK)
                 if text != line:
                     records[place] = _saying(records[place], text)
                 begin += len(line) + 1
-        self._carried[stream] = "" if spans and spans[-1][1] == len(joined) else joined[-2 * self._longest :]
-
-    def _spans(self, text: str) -> list[tuple[int, int]]:
-        """Return where values are in a text, whatever gaps they have there, in order; they may overlap."""
-        dense = _GAPS.sub("", text)
-        hits = [
-            (found.start(), found.start() + len(form))
-            for form in self._forms
-            if form in dense
-            for found in re.finditer(re.escape(form), dense)
-        ]
-        if not hits:
-            return []
-        places: list[int] = []
-        end = 0
-        for gap in _GAPS.finditer(text):
-            places.extend(range(end, gap.start()))
-            end = gap.end()
-        places.extend(range(end, len(text)))
-        return sorted((places[first], places[after - 1] + 1) for first, after in hits)
+        return "" if spans and spans[-1][1] == len(joined) else joined[-2 * self._longest :]
 
 
 def _stream_of(record: ProgressRecord) -> str | None:
@@ -118,14 +102,3 @@ def _saying(record: ProgressRecord, text: str) -> ProgressRecord:
     before = str(record.data["output"])
     told = record.text.removesuffix(before) + text if record.text.endswith(before) else text
     return record.model_copy(update={"text": told, "data": {**record.data, "output": text}})
-
-
-def _cut(line: str, spans: list[tuple[int, int]]) -> str:
-    """Return a line with each part of it that lies in a span masked."""
-    parts, at = [], 0
-    for start, end in spans:
-        if end <= 0 or start >= len(line) or end <= at:
-            continue
-        parts += [line[at : max(start, at)], MASK]
-        at = min(end, len(line))
-    return "".join([*parts, line[at:]])

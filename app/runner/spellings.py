@@ -3,7 +3,7 @@
 Encoders differ in which characters they escape, hardly in how: RFC 8259 (JSON; Go's encoder escapes <, > and & too,
 others the slash or all that is not ASCII), RFC 3986 (percent), HTML's character references. So each character has
 alternatives of its own instead of each encoder a spelling. How an alternative begins tells it from the others, so that
-no text makes a pattern slow.
+no text makes a pattern slow. HCL doubles the first character of `${` and `%{`, as in the address of an instance.
 """
 
 import json
@@ -22,6 +22,8 @@ _ENTITIES = {
     '"': "quot|#34|#x22",
     "'": "apos|#0?39|#x27",
 }
+_TEMPLATES = ("${", "%{")
+"""What opens a template in a string of HCL, unless its first character is written twice."""
 _LONGEST_SIMPLE = len("61:")
 _LONGEST_OTHER = len(r"\\\\ud83d\\\\ude00")
 
@@ -30,12 +32,23 @@ def spelling_patterns(value: str) -> set[str]:
     """Return patterns (of ``re``) of a value in hexadecimal, JSON, JSON within JSON, percent-encoding and HTML."""
     each: list[Callable[[str], str]] = [partial(_in_json, depth=depth) for depth in _DEPTHS]
     each += [_in_url, _in_html]
-    return {_in_hex(value.encode())} | {"".join(map(one, value)) for one in each}
+    return {_in_hex(value.encode())} | {_spelled(value, one) for one in each}
 
 
 def longest_spelling(value: str) -> int:
     """Return how many characters a text that matches a pattern of the value has at the most."""
-    return sum(_LONGEST_SIMPLE if _is_simple(letter) else _LONGEST_OTHER for letter in value)
+    doubled = sum(map(value.count, _TEMPLATES))
+    return _LONGEST_OTHER * doubled + sum(_LONGEST_SIMPLE if _is_simple(letter) else _LONGEST_OTHER for letter in value)
+
+
+def _spelled(value: str, one: Callable[[str], str]) -> str:
+    """Return the pattern of a value, each character of which has that of ``one``; HCL may have doubled some of them."""
+    each = []
+    for letter, following in zip(value, [*value[1:], ""], strict=True):
+        pattern = one(letter)
+        # What follows is no part of what is doubled, so a row of them is read in one way alone.
+        each.append(f"{pattern}{pattern}?" if letter + following in _TEMPLATES else pattern)
+    return "".join(each)
 
 
 def _is_simple(letter: str) -> bool:

@@ -3,6 +3,7 @@ import html
 import itertools
 import json
 import re
+import textwrap
 import time
 from urllib.parse import quote, quote_plus
 
@@ -206,3 +207,42 @@ def test_strings_of_an_expression_take_no_square_of_its_length(row: str) -> None
     began = time.process_time()
     sensitive_texts(f'"{row * 40_000}', is_hcl=True)
     assert time.process_time() - began < 5
+
+
+WRAPPED = "kJ8-very+long/secret_value=that&goes on and on 1234567890"
+
+
+@given(st.integers(0, 40), st.sampled_from([16, 60, 64, 76]), st.sampled_from(["\n", "\n    ", "\\n"]))
+def test_value_that_one_text_breaks_over_lines_is_masked(shift: int, width: int, end: str) -> None:
+    """As the diagnostic of a provisioner that failed does: all that its program printed is in it."""
+    encoded = base64.b64encode(b"p" * shift + WRAPPED.encode() + b"more").decode()
+    shown = Masker([WRAPPED]).shown(f"Error running command. Output: {end.join(textwrap.wrap(encoded, width))}{end}end")
+    core = base64.b64encode(b"p" * shift + WRAPPED.encode()).decode().rstrip("=")[(shift * 8 + 5) // 6 : -2]
+    flat = shown.replace(end, "")
+    assert not any(core[at : at + 12] in flat for at in range(len(core) - 12))
+    assert shown.startswith("Error running command. Output: ")
+    assert shown.endswith("end")
+
+
+@pytest.mark.parametrize("value", ["pa${ss}w%{rd}9", "a$${b}c%%{d}", "${only}", "x%{ for y }"])
+def test_value_is_masked_where_hcl_doubles_what_would_open_a_template(value: str) -> None:
+    doubled = value.replace("${", "$${").replace("%{", "%%{")
+    assert Masker([value]).text(f'null_resource.a["{doubled}"]: "{value}"') == f'null_resource.a["{MASK}"]: "{MASK}"'
+
+
+def test_what_an_expression_means_is_masked_beside_how_it_is_written() -> None:
+    masker = Masker(sensitive_texts('{ password = "a$${b}c%%{d}", pin = 73012845, port = 22 }', is_hcl=True))
+    assert masker.text("said a${b}c%{d} and 73012845 on 22") == f"said {MASK} and {MASK} on 22"
+
+
+@pytest.mark.parametrize("go", [False, True])
+def test_value_is_masked_in_a_document_in_base64(go: bool) -> None:
+    key = '-----BEGIN KEY-----\nab+/"<x>&\ncd\n-----END KEY-----'
+    document = json.dumps({"type": "service_account", "private_key": key})
+    if go:
+        document = document.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    shown = Masker([key]).text(base64.b64encode(document.encode()).decode())
+    assert shown.count(MASK) == 1
+    left = base64.b64decode(shown.partition(MASK)[0] + "==="[: -len(shown.partition(MASK)[0]) % 4])
+    assert left.startswith(b'{"type": "service_account"')
+    assert b"BEGIN" not in left

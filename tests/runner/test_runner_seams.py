@@ -1,13 +1,15 @@
 import base64
 import textwrap
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from app.core import clock
 from app.runner.feed import Feed
 from app.runner.masking import Masker
-from app.runner.port import ProgressRecord
+from app.runner.port import LeaseLost, ProgressRecord
 from app.runner.seams import Seams
 
 SECRET = "kJ8-very+long/secret_value=that&goes on and on 1234567890"
@@ -93,3 +95,35 @@ def test_feed_lets_a_line_go_that_only_looked_like_a_beginning() -> None:
     assert feed.flush(5)
     feed.close(5)
     assert sent == ["ends with " + SECRET[:8]]
+
+
+def test_feed_masks_the_rest_of_a_value_though_its_lines_were_sent_in_vain_before() -> None:
+    sent: list[str] = []
+    answers = iter([True, False, False, True])
+
+    def append(records: list[ProgressRecord]) -> None:
+        if not next(answers, True):
+            raise OperationalError("the control plane is away", None, Exception())
+        sent.extend(record.text for record in records)
+
+    feed = Feed(append, lambda _: None, seams=Seams(Masker([SECRET])))
+    feed.add(line("token: " + SECRET[:30]))
+    assert feed.flush(5)
+    feed.add(line(SECRET[30:]))
+    feed.add(line("after"))
+    feed.close(10)
+    assert sent[1:] == ["***", "after"]
+
+
+@pytest.mark.parametrize("error", [LeaseLost("gone"), OperationalError("away", None, Exception())])
+def test_feed_masks_over_the_ends_of_lines_that_it_hands_on_for_evidence(error: Exception) -> None:
+    kept: list[str] = []
+
+    def append(_: list[ProgressRecord]) -> None:
+        raise error
+
+    feed = Feed(append, lambda records: kept.extend(record.text for record in records), seams=Seams(Masker([SECRET])))
+    feed.add(line("token: " + SECRET[:30]))
+    feed.add(line(SECRET[30:]))
+    feed.close(0.1)
+    assert kept == ["token: ***", "***"]

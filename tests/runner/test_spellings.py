@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.runner.spellings import longest_spelling, spelling_patterns
 
 _LETTERS = st.characters(codec="utf-8", exclude_categories=["Cs"])
-_VALUES = st.text(_LETTERS | st.sampled_from("\\\"'/<>&%=+ \n\t\0é😀"), min_size=4, max_size=24)
+_VALUES = st.text(_LETTERS | st.sampled_from("\\\"'/<>&%$\x7b=+ \n\t\0é😀"), min_size=4, max_size=24)
 
 
 def _finds(value: str, text: str) -> bool:
@@ -74,8 +74,8 @@ def test_another_value_is_not_found(value: str, place: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["\\" * 400, '\\"' * 200, "%25" * 130, "&amp;" * 80, "/é" * 200, "\\/" * 200],
-    ids=["backslashes", "quotes", "percents", "references", "slashes", "escaped slashes"],
+    ["\\" * 400, '\\"' * 200, "%25" * 130, "&amp;" * 80, "/é" * 200, "\\/" * 200, "$" * 400 + "{", "${%{" * 100],
+    ids=["backslashes", "quotes", "percents", "references", "slashes", "escaped slashes", "dollars", "templates"],
 )
 def test_value_that_is_all_escapes_is_found_in_time_that_grows_with_the_text(value: str) -> None:
     # A pattern that tried every way to read a run of escapes would not come to an end here.
