@@ -55,3 +55,18 @@ class LineSplitter:
 
     def _hand_on(self, content: bytes, *, is_partial: bool) -> None:
         self._sink(Line(self._stream, content.decode("utf-8", "replace"), is_partial))
+
+
+def last_lines(text: str, most: int) -> str:
+    """Return the end of a text, at most ``most`` characters, from where a line begins.
+
+    Who masks it looks for whole values, and a cut would leave the rest of one. Of a line that is longer words are left
+    out, and a word that is longer is left out whole.
+    """
+    if len(text) <= most:
+        return text
+    end = text[-most - 1 :]
+    for begin in ("\n", " "):
+        if (found := end.find(begin)) >= 0 and end[found:].strip():
+            return end[found + 1 :]
+    return ""

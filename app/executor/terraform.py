@@ -29,7 +29,7 @@ from app.executor.errors import (
 from app.executor.events import Diagnostic, ResourceStep, parse
 from app.executor.initializing import LOCK_FILE, Initializer
 from app.executor.launch import Ended, Limits
-from app.executor.lines import Line
+from app.executor.lines import Line, last_lines
 from app.executor.options import ExecutorOptions
 from app.executor.shared_providers import Hear, Seat, SharedProviders
 from app.executor.state_commands import StateCommands
@@ -51,6 +51,7 @@ RESERVED_FILES = (
     VARIABLES_HCL,
 )
 _FILE_LIMIT = 512 * 1024 * 1024
+_SAID_CHARACTERS = 2000
 _ASKS_FOR_INIT = re.compile(r"\b(tofu|terraform) init\b")
 _JSON_INIT_SINCE = {"terraform": Version("1.9"), "tofu": Version("1.9")}
 
@@ -384,7 +385,7 @@ class TerraformExecutor:
             detail = errors[0].text()
         else:
             how = f"exit code {ended.exit_code}" if ended.signal is None else f"signal {ended.signal}"
-            said = ended.stderr.decode(errors="replace").strip()[-2000:]
+            said = last_lines(ended.stderr.decode(errors="replace").strip(), _SAID_CHARACTERS)
             detail = f"`{ended.command}` ended with {how}" + (f": {said}" if said else ".")
         return EngineFailed(
             detail + endings.hint(ended, self._options.limits, detail),

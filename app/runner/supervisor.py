@@ -25,7 +25,7 @@ from app.executor.errors import EngineStopped, ProcessFailed
 from app.executor.nursery import Target, retire
 from app.executor.options import ExecutorOptions
 from app.executor.terraform import TerraformExecutor
-from app.runner import engines, fitting, leftovers, moving, proof, steps, workdir
+from app.runner import engines, failing, fitting, leftovers, moving, proof, steps, workdir
 from app.runner.context import Context
 from app.runner.feed import Feed
 from app.runner.lease import LeaseKeeper
@@ -278,11 +278,12 @@ class Supervisor:
         return "cancelled"
 
     def _fail(self, error: AppError) -> str:
+        said = failing.words(error, self._masker)
         self._feed.add(
             ProgressRecord(
                 at=clock.now(),
                 kind="event",
-                text=self._masker.shown(error.detail if error.detail.startswith("Error") else f"Error: {error.detail}"),
+                text=said if said.startswith("Error") else f"Error: {said}",
                 data={"type": "run.error", "level": "error", "code": error.code},
             )
         )
@@ -302,18 +303,16 @@ class Supervisor:
             _log.exception("The end of a run could not be told.", extra={"run_id": self._job.run_id, "call": what})
 
     def _failure(self, error: AppError) -> Failure:
-        found = error.fields
         # Not the present phase: a failed apply's state is stored in a phase of its own before the end is told.
         phase = next((name for raised, name in self._raised_in if raised is error), self._phase)
-        return Failure(
-            phase=phase,
-            code=error.code,
-            message=self._masker.shown(error.detail),
-            exit_code=found.get("exit_code"),
-            diagnostics=tuple(self._masker.shown_value(list(found.get("diagnostics", ())))),
-            resources_applied=self._reporter.resources_applied if self._job.kind == "apply" else None,
-            resources_total=self._reporter.resources_total if self._job.kind == "apply" else None,
+        is_apply = self._job.kind == "apply"
+        return failing.failure(
+            error,
+            phase,
+            self._masker,
             timings=self.timings,
+            resources_applied=self._reporter.resources_applied if is_apply else None,
+            resources_total=self._reporter.resources_total if is_apply else None,
         )
 
     def _hand_in_steps(self) -> None:
