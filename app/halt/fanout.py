@@ -5,6 +5,7 @@ thread each, without broker: so they work with Redis down, and a system that han
 other systems. Each attempt claims its row by compare-and-swap, and what a dead process left is taken over.
 """
 
+import asyncio
 import json
 import logging
 import threading
@@ -162,18 +163,37 @@ def _call(endpoint: HaltEndpoint, claimed: Claimed) -> _Outcome:
         headers["Authorization"] = f"Bearer {token}"
     said = f"{claimed.reason} (halted in Sluice by {claimed.actor_name})"
     body = {"scope": endpoint.scope, "reason": said[:REASON_CHARACTERS]}
-    limits = httpx.Timeout(endpoint.timeout_seconds, connect=min(CONNECT_SECONDS, endpoint.timeout_seconds))
-    is_local = httpx.URL(endpoint.url).host in _LOOPBACK
     try:
-        with (
-            httpx.Client(timeout=limits, follow_redirects=False, trust_env=not is_local) as client,
-            client.stream("POST", endpoint.url, json=body, headers=headers) as answer,
-        ):
-            return _judged(answer.status_code, _text(answer, endpoint.timeout_seconds, token))
-    except httpx.TimeoutException:
+        return asyncio.run(_ask(endpoint, token, headers, body))
+    except (httpx.TimeoutException, TimeoutError):
         return _Outcome("timed_out", None, f"Not known: no answer within {endpoint.timeout_seconds:g} s.", False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return _Outcome("failed", None, f"Not known: it can't be reached ({type(error).__name__}).", False)
+
+
+async def _ask(endpoint: HaltEndpoint, token: str | None, headers: dict[str, str], body: dict[str, str]) -> _Outcome:
+    """Send one request, and return what the answer says.
+
+    Raises ``TimeoutError`` also where a system says something all the time and never comes to an answer: httpx counts
+    from one byte to the next.
+    """
+    connect_seconds = min(CONNECT_SECONDS, endpoint.timeout_seconds)
+    limits = httpx.Timeout(endpoint.timeout_seconds, connect=connect_seconds)
+    is_local = httpx.URL(endpoint.url).host in _LOOPBACK
+    judged: _Outcome | None = None
+    try:
+        async with (
+            asyncio.timeout(connect_seconds + endpoint.timeout_seconds),
+            httpx.AsyncClient(timeout=limits, follow_redirects=False, trust_env=not is_local) as client,
+            client.stream("POST", endpoint.url, json=body, headers=headers) as answer,
+        ):
+            # What it says beside its status, which is the answer, may never end.
+            judged = _judged(answer.status_code, "")
+            judged = _judged(answer.status_code, await _text(answer, endpoint.timeout_seconds / 2, token))
+    except TimeoutError:
+        if judged is None:
+            raise
+    return judged
 
 
 def _judged(http_status: int, text: str) -> _Outcome:
@@ -186,19 +206,19 @@ def _judged(http_status: int, text: str) -> _Outcome:
     return _Outcome("failed", http_status, f"{what}: HTTP {http_status}.{said}", True)
 
 
-def _text(answer: httpx.Response, seconds: float, token: str | None) -> str:
+async def _text(answer: httpx.Response, seconds: float, token: str | None) -> str:
     """Return what an answer says, for people: the sentence of a problem document, else its beginning."""
-    until = time.monotonic() + seconds
     body = b""
     is_cut = False
     try:
-        # As it came: a small answer must not unpack into a large one.
-        for part in answer.iter_raw():
-            body += part
-            is_cut = len(body) > _ANSWER_BYTES or time.monotonic() > until
-            if is_cut:
-                break
-    except httpx.HTTPError:
+        async with asyncio.timeout(seconds):
+            # As it came: a small answer must not unpack into a large one.
+            async for part in answer.aiter_raw():
+                body += part
+                is_cut = len(body) > _ANSWER_BYTES
+                if is_cut:
+                    break
+    except (httpx.HTTPError, TimeoutError):
         # The status has come, and that is the answer.
         is_cut = True
     text = body[:_ANSWER_BYTES].decode(errors="replace")

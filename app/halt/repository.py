@@ -33,11 +33,14 @@ def knows(session: Session, given_id: str, organization_id: str) -> bool:
 
 
 def lifted_since(session: Session, organization_id: str, since: datetime) -> Sequence[Halt]:
-    """Return the halts over an organization that were raised after ``since`` and stand no more, oldest first."""
+    """Return the halts over an organization that were raised or lifted after ``since`` and stand no more, oldest first.
+
+    One that stood for days may have been lifted while some run of it could not be proven dead.
+    """
     return session.scalars(
         select(Halt)
         .where(
-            Halt.created_at > since,
+            or_(Halt.created_at > since, Halt.resumed_at > since),
             Halt.resumed_at.is_not(None),
             or_(Halt.organization_id == organization_id, Halt.scope == "everything"),
         )

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import logging
 import time
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from app.core.connections import CLOSE_COMPLETE, until_gone
 from app.core.db import unit_of_work
+from app.core.errors import AppError
 from app.core.permissions import Actor, Permission
 from app.halt import service
 from app.identity import service as identity
@@ -19,24 +22,39 @@ router = APIRouter(prefix="/terraform", tags=["halt"])
 
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
+_log = logging.getLogger(__name__)
+
+
+class _View(NamedTuple):
+    """What was read, when that began, and when it was asked for last; both of the monotonic clock."""
+
+    begun: float
+    asked: float
+    text: str
 
 
 class Views:
     """What each organization sees, read once for all of its watchers in this process."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[float, str]] = {}
+        self._seen: dict[str, _View] = {}
 
-    async def text(self, actor: Actor) -> str:
-        """Return the halts as JSON, at most half a second old."""
-        at, known = self._seen.get(actor.organization_id, (0.0, ""))
-        if time.monotonic() - at < LOOK_SECONDS:
-            return known
-        # Noted before it is read, so that watchers who come meanwhile take what there is.
-        if known:
-            self._seen[actor.organization_id] = (time.monotonic(), known)
+    async def text(self, actor: Actor, since: float) -> str:
+        """Return the halts as JSON: at most half a second old, and not as they were before ``since`` (monotonic).
+
+        Who comes after a halt must not be shown what was read before it, and take that for the end of it.
+        """
+        now = time.monotonic()
+        known = self._seen.get(actor.organization_id)
+        if known is not None and known.begun >= since:
+            if now - known.asked < LOOK_SECONDS:
+                return known.text
+            # Noted before it is read, so that watchers who come meanwhile take what there is.
+            self._seen[actor.organization_id] = known._replace(asked=now)
         text = await run_in_threadpool(_read, actor)
-        self._seen[actor.organization_id] = (time.monotonic(), text)
+        latest = self._seen.get(actor.organization_id)
+        if latest is None or latest.begun < now:
+            self._seen[actor.organization_id] = _View(now, time.monotonic(), text)
         return text
 
 
@@ -48,8 +66,8 @@ async def follow_halts(socket: WebSocket, until_dead: Annotated[bool, Query()] =
     """Send the halts as `GET /terraform/halt` gives them, whenever they change; twice a second while runs die.
 
     Frames: ``halts`` (``active`` and ``ending``) and, in silence, ``ping`` every 15 s. With ``until_dead`` it closes
-    with 1000 once no run is dying. Closes with 4401 (no valid credential, also when it is revoked later) and 4403 (no
-    ``halt:read``, or a foreign origin).
+    with 1000 once no run is dying. Closes with 4401 (no valid credential, also when it is revoked later), 4403 (no
+    ``halt:read``, or a foreign origin), and 1013 (try again later) when nothing can be asked for a minute.
     """
     actor = await identity.admit(socket, Permission.HALT_READ)
     if actor is None:
@@ -68,22 +86,32 @@ async def _follow(socket: WebSocket, actor: Actor, reader: "asyncio.Task[None]",
     sent = time.monotonic()
     guard = identity.Guard(socket, actor.organization_id, Permission.HALT_READ)
     last = ""
+    begun = time.monotonic()
     while not reader.done():
-        text = await _views.text(actor)
+        text = await _text(actor, begun)
         moment = time.monotonic()
-        if text != last:
+        if text is not None and text != last:
             await socket.send_text('{"type":"halts",' + text[1:])
             last, sent = text, moment
         elif moment - sent >= HEARTBEAT_SECONDS:
             await socket.send_text('{"type":"ping"}')
             sent = moment
-        if until_dead and _dying(text) == 0:
+        if until_dead and text is not None and _dying(text) == 0:
             await socket.close(CLOSE_COMPLETE, "all dead")
             return
         if (denied := await guard.denies()) is not None:
             await socket.close(denied.close_code, denied.detail)
             return
         await asyncio.wait({reader}, timeout=LOOK_SECONDS)
+
+
+async def _text(actor: Actor, since: float) -> str | None:
+    """Return the halts as JSON; None while the database can't be asked, as while it starts again."""
+    try:
+        return await _views.text(actor, since)
+    except (SQLAlchemyError, AppError) as error:
+        _log.warning("halts can't be read now; trying again", extra={"error": str(error)})
+        return None
 
 
 def _dying(text: str) -> int:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,12 +15,14 @@ from tests.support.waiting import PATIENCE_SECONDS
 class Sibling:
     """One system: ``statuses`` are its answers in turn, the last for ever; 0 says nothing until the test is over.
 
-    ``body`` goes with each answer, bytes as they are. ``timeout_seconds`` is how long it is waited for.
+    ``body`` goes with each answer, bytes as they are. ``timeout_seconds`` is how long it is waited for. With ``drips``
+    it sends headers, one after another, without end.
     """
 
     statuses: list[int]
     timeout_seconds: float = 60.0
     body: dict[str, Any] | bytes = field(default_factory=dict)
+    drips: bool = False
     calls: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     url: str = ""
     over: threading.Event = field(default_factory=threading.Event)
@@ -64,6 +66,12 @@ def _handler(sibling: Sibling) -> type[BaseHTTPRequestHandler]:
             status = sibling.statuses[min(len(sibling.calls), len(sibling.statuses)) - 1]
             if status == 0:
                 sibling.over.wait(PATIENCE_SECONDS)
+                return
+            if sibling.drips:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                with suppress(OSError):
+                    while not sibling.over.wait(0.05):
+                        self.wfile.write(b"X-More: x\r\n")
                 return
             text = sibling.body if isinstance(sibling.body, bytes) else json.dumps(sibling.body).encode()
             self.send_response(status)

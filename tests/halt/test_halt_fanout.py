@@ -289,3 +289,14 @@ def test_resume_ends_what_is_still_tried_as_not_known(operator: Scene, named: Na
         call = seen(operator, halt)["silent"]
     assert call.status == "timed_out"
     assert "lifted" in call.detail
+
+
+def test_sibling_that_never_comes_to_its_answer_is_given_up_in_time(operator: Scene, named: Named) -> None:
+    bots = Sibling([200], drips=True, timeout_seconds=0.5)
+    with running(bots):
+        named(bots=bots)
+        halt = halted(operator)
+        call = ended(operator, halt)["bots"]
+        nobody_calls()
+    assert (call.status, call.attempts) == ("timed_out", fanout.ATTEMPTS)
+    assert call.detail.startswith("Not known: no answer within 0.5 s")

@@ -1,10 +1,12 @@
 """Halt and resume: scopes, latches, tenants, and what is counted."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.db import undone, unit_of_work
 from app.fence.errors import Halted
 from app.halt import service
@@ -160,3 +162,16 @@ def test_resume_leaves_what_was_halted_cancelled(scene: Scene) -> None:
     resumed = scene.resume()
     assert resumed.resume_reason == "out"
     assert scene.status(run_id) == "cancelled"
+
+
+def test_halt_that_stood_for_hours_is_shown_after_resume_while_a_run_of_it_is_not_proven_dead(scene: Scene) -> None:
+    """Every worker was gone with the run's own, so that nobody found out what became of it."""
+    run_id = scene.claimed(scene.request()).run_id
+    hours_ago = clock.now() - timedelta(hours=3)
+    with clock.using(lambda: hours_ago):
+        halt = scene.halt()
+    scene.resume()
+    with unit_of_work() as session:
+        seen = service.standing(session, scene.admin)
+    assert seen.active == []
+    assert [(item.id, item.runs.dying, item.runs.items[0].run_id) for item in seen.ending] == [(halt.id, 1, run_id)]

@@ -4,18 +4,21 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from app.core.connections import CLOSE_FORBIDDEN, CLOSE_UNAUTHENTICATED
 from app.core.db import unit_of_work
 from app.core.pages import PageParams
+from app.core.permissions import Actor
 from app.halt import service, watching
 from app.halt.schemas import HaltRequest
 from app.identity import guarding
 from app.identity import service as identity
 from app.identity.roles import Role
 from app.identity.schemas import UserChange
+from tests.factories.scene import new_scene
 from tests.progress.conftest import Streams, served, streams  # noqa: F401 - fixtures
 from tests.support import people
 from tests.support.waiting import PATIENCE_SECONDS
@@ -30,10 +33,17 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarding, "AUTHORIZATION_SECONDS", 0.2)
 
 
-def watch(served: Streams, token: str | None = None, **headers: str) -> ClientConnection:  # noqa: F811
+def watch(
+    served: Streams,  # noqa: F811
+    token: str | None = None,
+    *,
+    until_dead: bool = False,
+    **headers: str,
+) -> ClientConnection:
     token = served.viewer.token if token is None else token
     credential = {"Authorization": f"Bearer {token}"} if token else {}
-    return connect(f"ws://{served.address}/terraform/ws/halt", additional_headers={**credential, **headers}, proxy=None)
+    url = f"ws://{served.address}/terraform/ws/halt?until_dead={str(until_dead).lower()}"
+    return connect(url, additional_headers={**credential, **headers}, proxy=None)
 
 
 def first(socket: ClientConnection) -> dict[str, Any]:
@@ -108,3 +118,37 @@ def test_watcher_is_cut_off_when_its_person_is_disabled(served: Streams) -> None
         with unit_of_work() as session:
             identity.update_user(session, admin.actor, served.viewer.actor.id, UserChange(is_disabled=True))
         assert code_of(socket) == (0, CLOSE_UNAUTHENTICATED)
+
+
+def test_who_waits_for_the_end_of_a_halt_is_not_shown_what_was_before_it(
+    served: Streams,  # noqa: F811
+    sent_jobs: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody watched a moment ago, and what they saw is kept for whoever comes next."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 60)
+    scene = new_scene()
+    with unit_of_work() as session:
+        admin = people.person(session, scene.organization_id, Role.ADMIN)
+    scene.claimed(scene.request())
+    with watch(served, admin.token) as before:
+        assert first(before)["active"] == []
+        scene.halt()
+        with watch(served, admin.token, until_dead=True) as after:
+            assert first(after)["active"][0]["runs"]["dying"] == 1
+
+
+def test_watcher_outlives_a_database_that_can_not_be_asked(
+    served: Streams,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, failures = watching._read, iter([True, True])
+
+    def fails_twice(actor: Actor) -> str:
+        if next(failures, False):
+            raise OperationalError("the database starts again", None, Exception())
+        return read(actor)
+
+    monkeypatch.setattr(watching, "_read", fails_twice)
+    with watch(served) as socket:
+        assert first(socket) == {"type": "halts", "active": [], "ending": []}
