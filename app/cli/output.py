@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from app.core.texts import neutral
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -40,8 +42,11 @@ def print_json(document: Any) -> None:
 
 
 def clean(text: str) -> str:
-    """Return text without terminal control: what an engine or a person wrote must not move the cursor."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Return text without terminal control: what an engine or a person wrote must not move the cursor.
+
+    What turns the direction of text, or is not seen at all, is shown by its number.
+    """
+    return neutral(_CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def console(*, stderr: bool = False) -> "Console":

@@ -148,6 +148,10 @@ def test_clean_text_can_not_move_the_cursor() -> None:
     assert output.clean("a\x1b[2Jb\x1b]0;title\x07c\rd\te\n") == "ab]0;titlec\nd\te\n"
 
 
+def test_clean_text_shows_what_would_turn_its_direction_or_be_invisible() -> None:
+    assert output.clean("ok \u202egnp.evil\u2066\u200f") == "ok <U+202E>gnp.evil<U+2066><U+200F>"
+
+
 def test_access_environment_wins_and_a_stored_token_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     file = access.store("https://sluice.example.org", "slc_stored")
     assert file.stat().st_mode & 0o777 == 0o600
