@@ -10,7 +10,7 @@ from app.core.canonical import sha256_hex
 from app.core.idempotency import once
 from app.core.permissions import Actor
 from app.fence import service as fence
-from app.state import parsing, repository, versions
+from app.state import repository, versions
 from app.state.errors import StateElsewhere, StateExists, StateLocked
 from app.state.events import StateMoved
 from app.state.schemas import StateLocking, StateVersionOut
@@ -36,7 +36,7 @@ def bring_in(session: Session, actor: Actor, workspace: str, data: bytes, source
     while a run is at work or another holds the lock; ``StateExists``.
     """
     found = workspaces.get(session, actor.organization_id, workspace)
-    parsed = parsing.parse(data)
+    prepared = versions.prepare(data)
     fence.hold_shared(session, actor.organization_id, found.id)
     workspaces.lock_exclusive(session, found.id)
     found = workspaces.get(session, actor.organization_id, found.id)
@@ -46,7 +46,7 @@ def bring_in(session: Session, actor: Actor, workspace: str, data: bytes, source
             "have Sluice keep it, import into a workspace with the backend managed."
         )
     newest = repository.current(session, found.id)
-    if newest is not None and newest.digest == sha256_hex(data):
+    if newest is not None and newest.digest == prepared.digest:
         return StateVersionOut.model_validate(newest)
     events.publish(session, StateLocking(actor.organization_id, found.id))
     held = repository.lock(session, found.id)
@@ -65,8 +65,10 @@ def bring_in(session: Session, actor: Actor, workspace: str, data: bytes, source
         kind="imported",
         data=data,
         created_by=actor.describe(),
+        prepared=prepared,
     )
-    evidence = {"state_version_id": made.id, "serial": parsed.serial, "lineage": parsed.lineage, "digest": made.digest}
+    found_in = {"serial": prepared.parsed.serial, "lineage": prepared.parsed.lineage}
+    evidence = {"state_version_id": made.id, **found_in, "digest": made.digest}
     audit.record(session, actor, "state.imported", ("workspace", found.id), {**evidence, "source": source})
     events.publish(session, StateMoved(actor.organization_id, found.id))
     return made

@@ -7,6 +7,7 @@ may be stored as the difference to it; bases are never differences themselves, s
 import hashlib
 import secrets
 from dataclasses import dataclass
+from itertools import islice
 
 import zstandard
 from sqlalchemy.orm import Session
@@ -19,6 +20,8 @@ from app.state import chunking, pieces_repository, repository
 from app.state.manifest import ID_BYTES, Manifest, Part, bases, decode
 
 _LEVEL = 6
+_PIECES_AT_ONCE = 64
+"""Of 40 KB each, as a rule: a tenth of a second of work."""
 _WORTH_A_DIFFERENCE = 0.5
 
 
@@ -64,9 +67,11 @@ class Vault:
         # A difference to a difference would be a chain: its base is taken instead.
         roots = {piece: known[likely[piece]] or likely[piece] for piece in new if likely.get(piece) in known}
         base_contents = self._contents(session, set(roots.values()))
-        pieces_repository.add(
-            session, [self._row(piece, data, roots.get(piece), base_contents) for piece, data in new.items()]
-        )
+        # A batch after the other: whose transaction does nothing for seconds while others wait is taken for frozen.
+        waiting = iter(new.items())
+        while batch := list(islice(waiting, _PIECES_AT_ONCE)):
+            rows = [self._row(piece, data, roots.get(piece), base_contents) for piece, data in batch]
+            pieces_repository.add(session, rows)
         manifest = Manifest({part: tuple(ids) for part, ids in named.items()})
         return key_ring().seal(manifest.encode(), self.manifest_binding(owner, digest))
 

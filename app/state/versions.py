@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,7 @@ from app.state.models import TerraformStateVersion
 from app.state.schemas import (
     CurrentState,
     Output,
+    ParsedState,
     StateKind,
     StateResource,
     StateVersionDetail,
@@ -67,6 +68,28 @@ def _current(row: TerraformStateVersion) -> CurrentState:
     )
 
 
+class Prepared(NamedTuple):
+    """A state that was read, and what of it is stored."""
+
+    parsed: ParsedState
+    digest: str
+    parts: dict[Part, bytes]
+
+
+def prepare(data: bytes) -> Prepared:
+    """Read a state: what takes long for a large one, and should come before anything is held up. No locks are needed.
+
+    Raises ``StateUnreadable`` and ``StateEncrypted``.
+    """
+    parsed = parsing.parse(data)
+    parts: dict[Part, bytes] = {
+        "content": data,
+        "resources": _lines(resource.model_dump() for resource in parsed.resources),
+        "outputs": _lines(output.model_dump() for output in parsed.outputs),
+    }
+    return Prepared(parsed, sha256_hex(data), parts)
+
+
 def store_version(
     session: Session,
     *,
@@ -77,17 +100,17 @@ def store_version(
     data: bytes,
     created_by: dict[str, Any],
     replaces_lineage: bool = False,
+    prepared: Prepared | None = None,
 ) -> StateVersionOut:
-    """Store ``data`` as the workspace's next state version, and return it.
+    """Store ``data`` as the workspace's next state version, and return it; ``prepared`` is what ``prepare`` made of it.
 
     The current content again adds nothing and returns the current version. Raises ``StateUnreadable``, and
     ``StateConflict`` when the lineage is another one (unless it ``replaces_lineage``) or the serial is lower than the
     current one's; nothing was written then.
     """
-    parsed = parsing.parse(data)
+    parsed, digest, parts = prepared or prepare(data)
     repository.serialize_writers(session, workspace_id)
     newest = repository.current(session, workspace_id, with_content=True)
-    digest = sha256_hex(data)
     if newest is not None:
         if newest.digest == digest:
             return StateVersionOut.model_validate(newest)
@@ -117,11 +140,7 @@ def store_version(
         session,
         owner=row.id,
         digest=digest,
-        parts={
-            "content": data,
-            "resources": _lines(resource.model_dump() for resource in parsed.resources),
-            "outputs": _lines(output.model_dump() for output in parsed.outputs),
-        },
+        parts=parts,
         previous=_manifest(newest) if newest is not None and newest.manifest is not None else None,
     )
     session.add(row)
