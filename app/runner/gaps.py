@@ -50,7 +50,8 @@ def spans(text: str, forms: Sequence[str]) -> list[Span]:
 
 def cut(text: str, found: Iterable[Span], mask: str) -> str:
     """Return a text with ``mask`` for each part of it that lies in one of these spans, which are in order."""
-    parts, at = [], 0
+    parts: list[str] = []
+    at = 0
     for start, end in found:
         if end <= 0 or start >= len(text) or end <= at:
             continue
