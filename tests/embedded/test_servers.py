@@ -1,6 +1,5 @@
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,20 +183,6 @@ def test_redis_restarted_over_a_stale_socket_answers(home: Home) -> None:
         redis.wait_ready(server)
     finally:
         redis.stop(server)
-
-
-def test_servers_start_fast(home: Home) -> None:
-    postgres, redis = Postgres(home), Redis(home)
-    postgres.make()
-    started = time.monotonic()
-    running = (redis.start(), postgres.start())
-    try:
-        postgres.wait_ready(running[1])
-        redis.wait_ready(running[0])
-        assert time.monotonic() - started < 3
-    finally:
-        postgres.stop(running[1])
-        redis.stop(running[0])
 
 
 def test_servers_programs_are_found_without_importing_their_packages() -> None:
