@@ -261,8 +261,16 @@ class _Bounded(httpcore.NetworkStream):
         return self._inner.read(max_bytes, _left(self._deadline))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the deadline's
-        """Write all of it."""
-        self._inner.write(buffer, _left(self._deadline))
+        """Write all of it; the library's own write gives each bit that the peer takes all of the time anew."""
+        connection, rest = self._inner.get_extra_info("socket"), memoryview(buffer)
+        try:
+            while rest:
+                connection.settimeout(_left(self._deadline))
+                rest = rest[connection.send(rest) :]
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
 
     def close(self) -> None:
         """Close the connection."""

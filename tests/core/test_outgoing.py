@@ -1,27 +1,26 @@
 """Outgoing HTTP against real servers on loopback, with the resolver as the one thing that is scripted."""
 
-import datetime as dt
 import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from app.core import outgoing
 from app.core.outgoing import OutgoingFailed, OutgoingRefused, check_url, send
 from app.core.outgoing_addresses import Allowed, is_public
+from tests.support.certificates import serving, write_certificate
+from tests.support.peers import drip, dripping_headers, read_head, running_peer
 from tests.support.receiver import running_receiver
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 NOTHING = Allowed()
 LOOPBACK = Allowed.parse(["127.0.0.0/8"])
+LARGE = 64 * 1024 * 1024
 
 
 def resolving(*answers: Sequence[str]) -> Callable[[str, int], Sequence[str]]:
@@ -201,32 +200,52 @@ def test_send_to_nobody_says_so() -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A certificate for hooks.example.org, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.org")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.org")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "tls.pem"
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file.write_bytes(made.public_bytes(pem) + private)
-    return file
+    return write_certificate(tmp_path / "tls.pem", "hooks.example.org")
+
+
+def dripping_handshake(connection: socket.socket) -> None:
+    connection.recv(65536)
+    drip(connection, b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + b"a" * 150)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_send_ends_at_its_time_though_the_headers_drip(certificate: Path, scheme: str) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with running_peer(dripping_headers, serving(certificate) if scheme == "https" else None) as port:
+        url = f"{scheme}://hooks.example.org:{port}/"
+        with pytest.raises(OutgoingFailed, match=r"within 0\.5 s"):
+            send("POST", url, allowed=LOOPBACK, seconds=0.5, resolve=resolving(["127.0.0.1"]), tls=trusting)
+
+
+def test_send_ends_at_its_time_though_the_peer_takes_little_by_little() -> None:
+    taken: list[int] = []
+
+    def talk(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        read_head(connection)
+        size = 0
+        while came := connection.recv(65536):
+            size += len(came)
+            if size >= LARGE // 2:
+                break
+            time.sleep(0.005)
+        taken.append(size)
+
+    with running_peer(talk) as port:
+        with pytest.raises(OutgoingFailed, match=r"within 0\.5 s"):
+            send("POST", f"http://127.0.0.1:{port}/", body=b"x" * LARGE, allowed=LOOPBACK, seconds=0.5)
+        until(lambda: taken)
+    assert taken[0] < LARGE // 2, "it was sent on and on beyond its time"
+
+
+def test_send_ends_at_its_time_though_the_handshake_drips() -> None:
+    with running_peer(dripping_handshake) as port, pytest.raises(OutgoingFailed, match=r"within 0\.5 s"):
+        send("POST", f"https://127.0.0.1:{port}/", allowed=LOOPBACK, seconds=0.5)
 
 
 def test_tls_verifies_the_name_though_the_address_is_pinned(certificate: Path) -> None:
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(certificate)
     trusting = ssl.create_default_context(cafile=str(certificate))
-    with running_receiver(tls=serving) as receiver:
+    with running_receiver(tls=serving(certificate)) as receiver:
 
         def get(host: str, tls: ssl.SSLContext | None) -> outgoing.Answer:
             url = f"https://{host}:{receiver.port}/"
