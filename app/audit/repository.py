@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.audit.models import AuditCheckpoint, AuditEvent
 from app.audit.schemas import AuditFilter, ExportFilter
 from app.core.chain import ChainedEvent
+from app.core.frozen import end_frozen_holder
 from app.core.pages import PageParams, fetch_page
 
 _SEQUENCER = 0x41554454
@@ -35,9 +36,14 @@ def page(
 
 
 def become_sequencer(session: Session, organization_id: str) -> bool:
-    """Become the organization's one sequencer until the transaction ends; the loser gets False and goes home."""
-    won = session.scalar(select(func.pg_try_advisory_xact_lock(_SEQUENCER, func.hashtext(organization_id))))
-    return bool(won)
+    """Become the organization's one sequencer until the transaction ends; the loser gets False and goes home.
+
+    One that is frozen loses to whoever comes: its transaction is ended.
+    """
+    lock = select(func.pg_try_advisory_xact_lock(_SEQUENCER, func.hashtext(organization_id)))
+    if session.scalar(lock):
+        return True
+    return end_frozen_holder(session.connection(), _SEQUENCER, organization_id) and bool(session.scalar(lock))
 
 
 def unchained_organizations(session: Session) -> Sequence[str]:

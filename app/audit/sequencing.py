@@ -179,15 +179,17 @@ def adopt_checkpoints(organization_id: str) -> int:
     stored = found_in_store(organization_id)
     trust = Trust(SigningKeys(key_ring()).public)
     newest_valid(stored, trust)
+    known = _last_sequence(organization_id)
+    # Read before the transaction: one that waits for the store is taken for frozen.
+    younger = [(one, one.read().checkpoint) for one in stored if one.sequence > known]
     adopted = 0
     with unit_of_work() as session:
-        if not repository.become_sequencer(session, organization_id):
+        if not younger or not repository.become_sequencer(session, organization_id):
             return 0
         last = repository.last_checkpoint(session, organization_id)
-        for one in stored:
+        for one, document in younger:
             if last is not None and one.sequence <= last.sequence:
                 continue
-            document = one.read().checkpoint
             if document is not None and one.names(document) and trust.accepts(document):
                 _index(session, document, is_stored=True)
                 adopted += 1
@@ -197,6 +199,12 @@ def adopt_checkpoints(organization_id: str) -> int:
             extra={"organization": organization_id, "checkpoints": adopted},
         )
     return adopted
+
+
+def _last_sequence(organization_id: str) -> int:
+    with unit_of_work() as session:
+        last = repository.last_checkpoint(session, organization_id)
+    return last.sequence if last is not None else -1
 
 
 def sign_under_present_key() -> int:

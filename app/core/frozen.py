@@ -7,6 +7,7 @@ second whether anybody waits for such a one, however long the line between them.
 
 import logging
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -19,19 +20,33 @@ UNREAD_SECONDS = 15.0
 """So is one that has not read an answer for so long: the database counts it as at work, and no time-out ends it."""
 LOOK_SECONDS = 1.0
 # Only our own processes': who holds a lock by hand, or migrates, does so knowingly.
+_FROZEN = """
+    holder.application_name in (:own, :halts) and holder.usename = current_user
+    and holder.datname = current_database()
+    and (holder.state like 'idle in transaction%'
+           and clock_timestamp() - holder.state_change > make_interval(secs => :idle)
+         or holder.state = 'active' and holder.wait_event = 'ClientWrite'
+           and clock_timestamp() - holder.query_start > make_interval(secs => :unread))
+"""
 _END = text(
-    """
+    f"""
     select pg_terminate_backend(holder.pid), holder.application_name from pg_stat_activity holder
-    where holder.application_name in (:own, :halts) and holder.usename = current_user
-      and holder.datname = current_database()
-      and (holder.state like 'idle in transaction%'
-             and clock_timestamp() - holder.state_change > make_interval(secs => :idle)
-           or holder.state = 'active' and holder.wait_event = 'ClientWrite'
-             and clock_timestamp() - holder.query_start > make_interval(secs => :unread))
+    where {_FROZEN}
       and exists (select from pg_stat_activity waiting
                   where waiting.wait_event_type = 'Lock' and holder.pid = any(pg_blocking_pids(waiting.pid)))
-    """
+    """  # noqa: S608 - put together of constants
 )
+_END_HOLDER = text(
+    f"""
+    select pg_terminate_backend(holder.pid, :gone_within)
+    from pg_locks held join pg_stat_activity holder on holder.pid = held.pid
+    where held.locktype = 'advisory' and held.granted and held.objsubid = 2
+      and held.database = (select oid from pg_database where datname = current_database())
+      and held.classid = cast(:lock_class as integer)::oid and held.objid = hashtext(:key)::oid
+      and {_FROZEN}
+    """  # noqa: S608 - put together of constants
+)
+_GONE_WITHIN_MILLISECONDS = 2000
 _log = logging.getLogger(__name__)
 
 
@@ -42,11 +57,27 @@ def end_frozen(
 
     What they did is rolled back: it has not happened, and whoever wakes is told so.
     """
-    facts = {"own": APPLICATION, "halts": HALT_APPLICATION, "idle": idle_seconds, "unread": unread_seconds}
-    ended = len(connection.execute(_END, facts).all())
+    ended = len(connection.execute(_END, _facts(idle_seconds, unread_seconds)).all())
     if ended:
         _log.warning("transactions of frozen processes were ended: others waited for them", extra={"count": ended})
     return ended
+
+
+def end_frozen_holder(connection: Connection, lock_class: int, key: str) -> bool:
+    """End who holds the advisory lock of a class and a text's hash and is frozen; return whether anybody was ended.
+
+    For locks that are tried and not waited for, whose frozen holder ``end_frozen`` does not find. Returns once the lock
+    is free.
+    """
+    facts = {"lock_class": lock_class, "key": key, "gone_within": _GONE_WITHIN_MILLISECONDS}
+    ended = connection.execute(_END_HOLDER, facts | _facts(IDLE_SECONDS, UNREAD_SECONDS)).all()
+    if ended:
+        _log.warning("a frozen process that held a lock was ended", extra={"lock_class": lock_class, "key": key})
+    return bool(ended)
+
+
+def _facts(idle_seconds: float, unread_seconds: float) -> dict[str, Any]:
+    return {"own": APPLICATION, "halts": HALT_APPLICATION, "idle": idle_seconds, "unread": unread_seconds}
 
 
 class FrozenWatch(Rounds):
