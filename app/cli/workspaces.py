@@ -1,49 +1,23 @@
 """`sluice workspace create|list|show|set|delete`."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any
 
 import typer
 
 from app.cli.access import connect
-from app.cli.backend_options import Backend, Settings, backend_fields, describe_backend
-from app.cli.gate_options import (
-    Approvals,
-    AutoApply,
-    AutoDestroy,
-    MaxAge,
-    MoreApprovals,
-    NoMoreApprovals,
-    Requester,
-    Teams,
-    Validity,
-    describe_gate,
-    gate_fields,
-)
+from app.cli.backend_options import describe_backend
+from app.cli.gate_options import NoMoreApprovals, describe_gate
 from app.cli.listing import print_listing
 from app.cli.options import AsJson, Limit
 from app.cli.program import FAILED, group, register
+from app.cli.spreading import spread
+from app.cli.workspace_settings import WorkspaceSettings
 from app.client.errors import LocalProblem
-
-if TYPE_CHECKING:
-    from app.client import SluiceClient
 
 commands = group("Workspaces: where a stack is planned and applied, with its rules and its state.")
 Name = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Name or id of the workspace.", show_default=False)]
-Description = Annotated[str | None, typer.Option("--description", help="What it is for.", show_default=False)]
-Tags = Annotated[
-    list[str] | None, typer.Option("--tag", help="A tag; may be repeated. All tags are replaced.", show_default=False)
-]
-Engine = Annotated[
-    Literal["tofu", "terraform", "any"] | None, typer.Option("--engine", help="Engine to use.", show_default=False)
-]
-
-EngineVersion = Annotated[
-    str | None,
-    typer.Option(
-        "--engine-version", help="Version of it: 1.12.6, or a constraint like '~> 1.12'; any.", show_default=False
-    ),
-]
 
 
 def _refuse_both(takes_away: str, sets: str, are_both: object) -> None:
@@ -51,46 +25,11 @@ def _refuse_both(takes_away: str, sets: str, are_both: object) -> None:
         raise LocalProblem(f"{takes_away} and {sets} contradict each other: name one of them.", "usage")
 
 
-def _settings(client: "SluiceClient", given: dict[str, Any]) -> dict[str, Any]:
-    """Return the API's settings for the options that were given."""
-    settings = {name: value for name, value in given.items() if value is not None}
-    if "approver_teams" in settings:
-        settings["approver_team_ids"] = _team_ids(client, settings.pop("approver_teams"))
-    if settings.get("engine_kind") == "any":
-        settings["engine_kind"] = None
-    if settings.get("engine_version") == "any":
-        settings["engine_version"] = None
-    return settings
-
-
-def _team_ids(client: "SluiceClient", wanted: list[str]) -> list[str]:
-    from app.client import calls
-
-    known = list(client.items(lambda cursor: calls.listing("/teams", cursor=cursor)))
-    by_name = {team["name"]: team["id"] for team in known} | {team["id"]: team["id"] for team in known}
-    missing = [name for name in wanted if name not in by_name]
-    if missing:
-        raise LocalProblem(f"There is no team {', '.join(missing)}. `sluice team list` shows them.", "team_not_found")
-    return [by_name[name] for name in wanted]
-
-
+@spread
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new workspace.", show_default=False)],
     stack: Annotated[str, typer.Option("--stack", help="Name or id of its stack.", show_default=False)],
-    description: Description = None,
-    tags: Tags = None,
-    required_approvals: Approvals = None,
-    approver_teams: Teams = None,
-    requester_may_approve: Requester = None,
-    approval_validity: Validity = None,
-    more_approvals: MoreApprovals = None,
-    auto_apply: AutoApply = None,
-    auto_apply_destroys: AutoDestroy = None,
-    plan_max_age: MaxAge = None,
-    engine: Engine = None,
-    engine_version: EngineVersion = None,
-    state_backend: Backend = None,
-    setting: Settings = None,
+    given: WorkspaceSettings,
     as_json: AsJson = False,
 ) -> None:
     r"""Create a workspace of a stack.
@@ -107,28 +46,7 @@ def create(
     from app.client import calls
 
     with connect() as client:
-        settings = _settings(
-            client,
-            {
-                "description": description,
-                "tags": tags,
-                "required_approvals": required_approvals,
-                "approver_teams": approver_teams,
-                "requester_may_approve": requester_may_approve,
-                "auto_apply": auto_apply,
-                "auto_apply_allows_destroy": auto_apply_destroys,
-                "engine_kind": engine,
-                "engine_version": engine_version,
-            },
-        )
-        settings |= gate_fields(
-            validity=approval_validity,
-            max_age=plan_max_age,
-            more=more_approvals,
-            team_ids=lambda names: _team_ids(client, names),
-        )
-        settings |= backend_fields(state_backend, setting)
-        made = client.send(calls.create_workspace(name, stack, **settings)).document
+        made = client.send(calls.create_workspace(name, stack, **given.fields(client))).document
     if as_json:
         print_json(made)
     else:
@@ -184,28 +102,16 @@ def show(workspace: Name, as_json: AsJson = False) -> None:
         _print(found)
 
 
+@spread
 def change(
     workspace: Name,
+    given: WorkspaceSettings,
     rename: Annotated[str | None, typer.Option("--rename", help="New name.", show_default=False)] = None,
-    description: Description = None,
-    tags: Tags = None,
     no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all tags away.")] = False,
-    required_approvals: Approvals = None,
-    approver_teams: Teams = None,
     any_approver: Annotated[
         bool, typer.Option("--any-approver", help="Let everyone with the right approve, whatever team.")
     ] = False,
-    requester_may_approve: Requester = None,
-    approval_validity: Validity = None,
-    more_approvals: MoreApprovals = None,
     no_more_approvals: NoMoreApprovals = False,
-    auto_apply: AutoApply = None,
-    auto_apply_destroys: AutoDestroy = None,
-    plan_max_age: MaxAge = None,
-    engine: Engine = None,
-    engine_version: EngineVersion = None,
-    state_backend: Backend = None,
-    setting: Settings = None,
     pin: Annotated[str | None, typer.Option("--pin", help="Spec version (id) to stay at.", show_default=False)] = None,
     unpin: Annotated[bool, typer.Option("--unpin", help="Follow the stack's latest version again.")] = False,
     as_json: AsJson = False,
@@ -226,36 +132,22 @@ def change(
     from app.cli.output import print_json
     from app.client import calls
 
-    _refuse_both("--no-tags", "--tag", no_tags and tags)
-    _refuse_both("--any-approver", "--approver-team", any_approver and approver_teams)
-    _refuse_both("--no-more-approvals", "--more-approvals", no_more_approvals and more_approvals)
+    _refuse_both("--no-tags", "--tag", no_tags and given.tags)
+    _refuse_both("--any-approver", "--approver-team", any_approver and given.approver_teams)
+    _refuse_both("--no-more-approvals", "--more-approvals", no_more_approvals and given.more_approvals)
     _refuse_both("--unpin", "--pin", unpin and pin)
+    given = replace(
+        given,
+        tags=[] if no_tags else given.tags,
+        approver_teams=[] if any_approver else given.approver_teams,
+        more_approvals=[] if no_more_approvals else given.more_approvals,
+    )
     with connect() as client:
-        settings = _settings(
-            client,
-            {
-                "name": rename,
-                "description": description,
-                "tags": [] if no_tags else tags,
-                "required_approvals": required_approvals,
-                "approver_teams": [] if any_approver else approver_teams,
-                "requester_may_approve": requester_may_approve,
-                "auto_apply": auto_apply,
-                "auto_apply_allows_destroy": auto_apply_destroys,
-                "engine_kind": engine,
-                "engine_version": engine_version,
-                "pinned_version_id": pin,
-            },
-        )
-        settings |= gate_fields(
-            validity=approval_validity,
-            max_age=plan_max_age,
-            more=[] if no_more_approvals else more_approvals,
-            team_ids=lambda names: _team_ids(client, names),
-        )
-        settings |= backend_fields(state_backend, setting)
-        if unpin:
-            settings["pinned_version_id"] = None
+        settings = given.fields(client)
+        if rename is not None:
+            settings["name"] = rename
+        if pin is not None or unpin:
+            settings["pinned_version_id"] = pin
         if not settings:
             raise LocalProblem(
                 "Nothing to change was named. `sluice workspace set --help` lists the settings.", "usage"
