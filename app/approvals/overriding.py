@@ -149,11 +149,8 @@ def _refusal(session: Session, actor: Actor, organization_id: str, requested_by_
         and actor.id in identity.people_with(session, organization_id, [actor.id], right)
     )
     if not has_right:
-        return Forbidden(
-            f"{actor.name} may not override policies here. Ask an admin for the role approver, or use a token that has "
-            f"{right.value}.",
-            permission=right.value,
-        )
+        ask = actor.why_not([right], otherwise="Ask an admin of the organization for the role approver.")
+        return Forbidden(f"{actor.name} may not override policies here. {ask}", permission=right.value)
     if actor.id == requested_by_id:
         return SelfOverrideForbidden(
             f"{actor.name} requested this run. Overriding its policies takes a second person, whatever the "

@@ -263,12 +263,10 @@ def _refusal(
         return ApproverMustBePerson(
             f"{actor.name} is no person. Service accounts, AI agents and rules never {decision}; ask someone who may.",
         )
-    may_not = NotAnApprover(
-        f"{actor.name} may not approve runs here. Ask an admin for the role approver, or use a token that has "
-        f"{Permission.RUNS_APPROVE.value}.",
-        reason="right",
-    )
-    if actor.organization_id != organization_id or not actor.may(Permission.RUNS_APPROVE):
+    right = Permission.RUNS_APPROVE
+    ask = actor.why_not([right], otherwise="Ask an admin of the organization for the role approver.")
+    may_not = NotAnApprover(f"{actor.name} may not approve runs here. {ask}", reason="right")
+    if actor.organization_id != organization_id or not actor.may(right):
         return may_not
     rights = identity.approvers_with_right(session, organization_id, [actor.id])
     reason = quorums.why_not_eligible(rules, decision, actor.id, rights, requested_by_id)

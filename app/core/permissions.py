@@ -4,7 +4,7 @@ Deny by default. Every route declares its permission with ``requires(…)`` (or 
 ``main`` plugs in identity's resolver.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -92,19 +92,35 @@ class Actor:
         """Whether the actor holds ``permission``."""
         return permission in self.permissions and (self.kind == "person" or permission not in PERSON_ONLY)
 
-    def require(self, permission: Permission) -> None:
-        """Raise ``Forbidden``, naming the permission, unless the actor holds it."""
+    def require(self, permission: Permission, refusal: type[Forbidden] | None = None) -> None:
+        """Raise unless the actor holds ``permission``, naming it and what lacks it: the token or the roles.
+
+        ``refusal`` is raised; by default ``TokenTooNarrow`` or ``Forbidden``.
+        """
         if self.may(permission):
             return
-        if permission in self.withheld:
-            raise TokenTooNarrow(
-                f"This token of {self.name} was narrowed and leaves {permission.value} out. Use one that has it.",
-                permission=permission.value,
-            )
-        raise Forbidden(
-            f"{self.name} lacks the permission {permission.value}. Ask an admin of the organization for a role or "
-            "token that has it.",
-            permission=permission.value,
+        usual = TokenTooNarrow if self.lacks_by_token([permission]) else Forbidden
+        raise (refusal or usual)(self.why_not([permission]), permission=permission.value)
+
+    def lacks_by_token(self, missing: Collection[Permission]) -> bool:
+        """Whether the token alone is why the actor lacks ``missing``: the roles give all of it."""
+        return bool(missing) and self.withheld.issuperset(missing)
+
+    def why_not(self, missing: Collection[Permission], *, otherwise: str | None = None) -> str:
+        """Return what lacks ``missing``, the token or the roles, and what to do about it, in sentences.
+
+        ``otherwise`` is said where it is not the token alone.
+        """
+        names = ", ".join(sorted(permission.value for permission in missing))
+        them = "it" if len(missing) == 1 else "them"
+        if self.lacks_by_token(missing):
+            return f"This token of {self.name} was narrowed and leaves {names} out. Use one that has {them}."
+        if otherwise is not None:
+            return otherwise
+        plural = "" if len(missing) == 1 else "s"
+        return (
+            f"{self.name} lacks the permission{plural} {names}. Ask an admin of the organization for a role that has "
+            f"{them}."
         )
 
     def describe(self) -> dict[str, Any]:

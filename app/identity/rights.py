@@ -48,17 +48,19 @@ def require_covers(actor: Actor, roles: Iterable[str], kind: ActorKind) -> None:
         return
     beyond = sorted(permission for permission in permissions_of(roles, kind) if not actor.may(permission))
     if beyond:
+        ask = actor.why_not(beyond, otherwise="Ask someone who holds them.")
         raise BeyondOwnRights(
-            f"{actor.name} may not give or change rights beyond their own: {', '.join(beyond)}. Ask someone who holds "
-            "them.",
+            f"{actor.name} may not give or change rights beyond their own: {', '.join(beyond)}. {ask}",
             permissions=beyond,
         )
 
 
 def require_may_shape_teams(actor: Actor) -> None:
     """Raise ``BeyondOwnRights`` unless the actor could approve: teams decide whose approval counts."""
-    if actor.kind != "system" and not all(actor.may(permission) for permission in PERSON_ONLY):
-        raise BeyondOwnRights(f"{actor.name} may not approve, so may not decide who does: ask an admin, a person.")
+    missing = [permission for permission in PERSON_ONLY if not actor.may(permission)]
+    if actor.kind != "system" and missing:
+        ask = actor.why_not(missing, otherwise="Ask an admin, a person.")
+        raise BeyondOwnRights(f"{actor.name} may not approve, so may not decide who does. {ask}")
 
 
 def assign(session: Session, actor: Actor, subject_id: str, kind: ActorKind, roles: Iterable[str]) -> bool:

@@ -38,7 +38,7 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[Terrafo
     workspace = workspaces.get(session, actor.organization_id, wanted.workspace)
     fence.hold_shared(session, actor.organization_id, workspace.id)
     if wanted.kind == "destroy":
-        _require_destroy(actor)
+        actor.require(Permission.RUNS_DESTROY, DestroyNotPermitted)
     experiments.check_reference(session, actor.organization_id, wanted.experiment_id, wanted.test_id)
     version, configuration, follows_head = _what_to_plan(session, actor, workspace, wanted)
     decision = decide(Kind(wanted.kind), None, Trigger.REQUEST, Facts(fence_is_clear=True, inputs_exist=True))
@@ -62,16 +62,6 @@ def request(session: Session, actor: Actor, wanted: RunRequest) -> tuple[Terrafo
     )
     insert(session, run, actor)
     return run, workspace, version
-
-
-def _require_destroy(actor: Actor) -> None:
-    right = Permission.RUNS_DESTROY
-    if not actor.may(right):
-        raise DestroyNotPermitted(
-            f"{actor.name} lacks the permission {right.value}. Ask an admin of the organization for a role or token "
-            "that has it.",
-            permission=right.value,
-        )
 
 
 def insert(session: Session, run: TerraformRun, actor: Actor) -> None:

@@ -323,8 +323,8 @@ def _require_rules(actor: Actor, fields: set[str]) -> None:
         )
     if fields == {"tags"}:
         raise TagsAreRules(
-            f"tags: policies may bind a workspace by a tag, so taking one away takes {right.value}, which "
-            f"{actor.name} lacks. Ask an admin.",
+            f"tags: policies may bind a workspace by a tag, so taking one away takes {right.value}. "
+            f"{actor.why_not([right])}",
             permission=right.value,
         )
     actor.require(right)

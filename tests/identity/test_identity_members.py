@@ -67,6 +67,7 @@ def test_create_user_beyond_own_rights_refused(session: Session, org: str, admin
     with pytest.raises(BeyondOwnRights) as caught:
         service.create_user(session, narrow, UserIn(email="x@example.org", name="X", roles=[Role.APPROVER]))
     assert "runs:approve" in caught.value.fields["permissions"]
+    assert "This token of" in caught.value.detail, "a wider token is what helps"
     made = service.create_user(session, narrow, UserIn(email="y@example.org", name="Y", roles=[Role.VIEWER]))
     with pytest.raises(BeyondOwnRights):
         service.assign_roles(session, narrow, made.id, [Role.ADMIN])

@@ -1,17 +1,26 @@
 """Decisions at the gate, one by one: what is stale is never approved, and what is refused says why."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from app.approvals.errors import AlreadyDecided, ApproverMustBePerson, FingerprintMismatch, SelfApprovalForbidden
+from app.approvals.errors import (
+    AlreadyDecided,
+    ApproverMustBePerson,
+    FingerprintMismatch,
+    NotAnApprover,
+    SelfApprovalForbidden,
+)
 from app.core.db import unit_of_work
+from app.core.permissions import Permission
 from app.policy import service as policy
 from app.policy.schemas import PolicyAttachmentIn
 from app.runs import service, settling
 from app.runs.errors import (
     ApprovalRequired,
+    DestroyNotPermitted,
     IllegalTransition,
     PlanMoved,
     PolicyBlocked,
@@ -178,6 +187,30 @@ def test_blocked_and_speculative_plans_are_never_approved_or_applied(scene: Scen
             scene.approve(run_id)
         with unit_of_work() as session, pytest.raises(error):
             service.apply(session, scene.admin, run_id)
+
+
+@pytest.mark.parametrize(
+    ("withheld", "said"),
+    [(frozenset({Permission.RUNS_DESTROY}), "This token of .* Use one that has it"), (frozenset(), "for a role that")],
+    ids=["token", "role"],
+)
+def test_destroy_without_the_right_says_whether_token_or_role_lacks_it(
+    scene: Scene, withheld: frozenset[Permission], said: str
+) -> None:
+    held = scene.planner.permissions - {Permission.RUNS_DESTROY}
+    scene.planner = replace(scene.planner, permissions=held, withheld=withheld)
+    with pytest.raises(DestroyNotPermitted, match=said):
+        scene.request("destroy")
+
+
+def test_approval_by_a_narrow_token_says_that_the_token_lacks_the_right(scene: Scene) -> None:
+    run_id = scene.at_gate()
+    approver = scene.approvers[0]
+    right = frozenset({Permission.RUNS_APPROVE})
+    narrow = replace(approver, permissions=approver.permissions - right, withheld=right)
+    with pytest.raises(NotAnApprover, match="This token of .* leaves runs:approve out"):
+        scene.approve(run_id, narrow)
+    scene.approve(run_id, approver)
 
 
 def test_auto_apply_applies_what_passes_and_leaves_a_destroy_to_people(scene: Scene) -> None:
