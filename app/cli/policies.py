@@ -100,7 +100,8 @@ def attach(
         try:
             made = client.send(call)
         except ApiError as error:
-            if error.code == "policy_set_uri_refused" and Path(policy_set).exists():
+            is_unknown = error.code in {"policy_set_uri_refused", "policy_set_not_found"}
+            if is_unknown and Path(policy_set).exists():
                 remedy = (
                     f"Upload it first, and attach the address that is printed: `sluice policy upload {policy_set}`."
                 )

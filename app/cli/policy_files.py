@@ -1,8 +1,47 @@
-"""Policy sets that lie on this machine: which files of a directory belong, as the server reads them."""
+"""Policy sets as commands name them: of this machine, which files of a directory belong; and of the server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any
 
-from app.client.errors import LocalProblem
+import typer
+
+from app.cli.program import with_remedy
+from app.client.errors import ApiError, LocalProblem
+
+PolicyName = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATH|URI",
+        help="A .rego file or a directory of yours; or a policy set of the server's, as `attach` takes it.",
+        show_default=False,
+    ),
+]
+_OF_THE_SERVER = ("policies/", "upload:", "git+")
+"""How the address of a policy set of the server's begins; a directory of that name here is ./policies/…."""
+
+
+def draft_or_set(policy: str) -> dict[str, Any]:
+    """Return what calls take of a policy: ``files`` and ``data`` of this machine's, or ``policy_set_uri``.
+
+    Raises ``LocalProblem``.
+    """
+    if policy.startswith(_OF_THE_SERVER):
+        return {"policy_set_uri": policy}
+    files, data = read_policy(Path(policy))
+    return {"files": files, "data": data}
+
+
+@contextmanager
+def set_of_the_server(policy: str) -> Iterator[None]:
+    """Say how to name what lies here, where the server has no policy set of that name."""
+    try:
+        yield
+    except ApiError as error:
+        if error.code == "policy_set_not_found" and Path(policy).exists():
+            raise with_remedy(error, f"What lies here is ./{policy}.") from None
+        raise
 
 
 def read_policy(path: Path) -> tuple[dict[str, str], str | None]:
@@ -15,7 +54,11 @@ def read_policy(path: Path) -> tuple[dict[str, str], str | None]:
             raise LocalProblem(f"{path} is not a .rego file.", "policy_unreadable")
         return {path.name: _text(path)}, None
     if not path.is_dir():
-        raise LocalProblem(f"There is no policy at {path}: name a .rego file or a directory of them.", "policy_missing")
+        raise LocalProblem(
+            f"There is no policy at {path}: name a .rego file or a directory of them, or a policy set of the server's "
+            "by policies/NAME, as `sluice policy sets` lists them.",
+            "policy_missing",
+        )
     found = [file for file in sorted(path.rglob("*.rego")) if not file.name.endswith("_test.rego")]
     if not found:
         raise LocalProblem(f"{path} holds no .rego file other than tests.", "policy_missing")

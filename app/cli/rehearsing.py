@@ -9,7 +9,7 @@ import typer
 
 from app.cli.access import connect
 from app.cli.options import AsJson, RunId
-from app.cli.policy_files import read_policy
+from app.cli.policy_files import PolicyName, draft_or_set, set_of_the_server
 from app.cli.polling import wait_until
 from app.cli.program import BLOCKED, FAILED
 from app.client.errors import ApiError, LocalProblem
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Level = Literal["advisory", "soft-mandatory", "hard-mandatory"]
 POLL_SECONDS = 0.3
-_OF_THE_SERVER = ("policies/", "upload:", "git+")
-"""How the address of a policy set of the server's begins; a directory of that name here is ./policies/…."""
 _WORDS = {
     "newly_blocks": ("would block", "bold red"),
     "blocks": ("blocks, as then", "red"),
@@ -32,14 +30,7 @@ _WORDS = {
 
 
 def rehearse(
-    policy: Annotated[
-        str,
-        typer.Argument(
-            metavar="PATH|URI",
-            help="A .rego file or a directory of yours; or a policy set of the server's, as `attach` takes it.",
-            show_default=False,
-        ),
-    ],
+    policy: PolicyName,
     workspace: Annotated[
         list[str] | None,
         typer.Option("--workspace", "-w", help="Plans of this workspace; may be repeated.", show_default=False),
@@ -66,19 +57,12 @@ def rehearse(
     """
     from app.client import rehearsal_calls
 
-    files, data = (None, None) if policy.startswith(_OF_THE_SERVER) else read_policy(Path(policy))
+    call = rehearsal_calls.request_rehearsal(
+        **draft_or_set(policy), enforcement_level=level, workspaces=workspace or [], tag=tag, last=last
+    )
     with connect() as client:
-        asked = client.send(
-            rehearsal_calls.request_rehearsal(
-                files=files,
-                data=data,
-                policy_set_uri=policy if files is None else None,
-                enforcement_level=level,
-                workspaces=workspace or [],
-                tag=tag,
-                last=last,
-            )
-        )
+        with set_of_the_server(policy):
+            asked = client.send(call)
         if not wait:
             _say_asked(asked, as_json=as_json)
             return
@@ -205,9 +189,7 @@ def _summary(done: "Rehearsal") -> str:
 
 
 def try_policy(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A .rego file or a directory of them.", show_default=False)
-    ],
+    policy: PolicyName,
     run: Annotated[
         str | None, typer.Option("--run", help="Run whose stored plan is the input.", show_default=False)
     ] = None,
@@ -216,10 +198,14 @@ def try_policy(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate a draft policy over one input. Exits 3 when it denies or can't be evaluated.
+    """Evaluate a policy over one input. Exits 3 when it denies or can't be evaluated. Nothing is changed by it.
+
+    policies/NAME is the server's; a directory of that name here is ./policies/NAME.
 
     Examples:
       sluice policy try ./blast_radius --run run-01k…
+
+      sluice policy try policies/required_tags --run run-01k…
 
       sluice policy try policy.rego --input input.json
     """
@@ -228,10 +214,10 @@ def try_policy(
 
     if (run is None) == (input_file is None):
         raise LocalProblem("Name a run with --run, or a file with --input.", "usage")
-    files, data = read_policy(path)
     document = _document(input_file) if input_file is not None else None
-    with connect() as client:
-        said = client.send(rehearsal_calls.evaluate_policy(files, data, run_id=run, input_document=document))
+    call = rehearsal_calls.evaluate_policy(**draft_or_set(policy), run_id=run, input_document=document)
+    with connect() as client, set_of_the_server(policy):
+        said = client.send(call)
     if as_json:
         print_json(said.document)
     else:

@@ -293,7 +293,7 @@ class RehearsalResult(Document):
 
 
 class Evaluation(Document):
-    """What a draft policy says about one input."""
+    """What a policy set says about one input."""
 
     outcome: str
     findings: list[Finding] = []

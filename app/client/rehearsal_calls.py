@@ -70,10 +70,24 @@ def cancel_rehearsal(rehearsal_id: str) -> Call[Rehearsal]:
 
 
 def evaluate_policy(
-    files: Mapping[str, str], data: str | None = None, *, run_id: str | None = None, input_document: Json | None = None
+    files: Mapping[str, str] | None = None,
+    data: str | None = None,
+    *,
+    policy_set_uri: str | None = None,
+    run_id: str | None = None,
+    input_document: Json | None = None,
 ) -> Call[Evaluation]:
-    """Try a draft on a run's stored plan, or on an input of one's own. Nothing is stored."""
-    body: Json = {"files": dict(files), "data": data, "run_id": run_id, "input": input_document}
+    """Try a draft (``files`` and ``data``), or the policy set at ``policy_set_uri``, on one input. Nothing is stored.
+
+    The input is a run's stored plan, or a document of one's own.
+    """
+    body: Json = {
+        "files": dict(files) if files is not None else None,
+        "data": data,
+        "policy_set_uri": policy_set_uri,
+        "run_id": run_id,
+        "input": input_document,
+    }
     return Call(
         "POST",
         "/terraform/policies/evaluate",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from app.core.permissions import Actor, Permission
 from app.policy import service as policy
 from app.policy.errors import PolicySetInvalid
 from app.policy.schemas import PolicyBundle
@@ -38,6 +39,18 @@ def compiled(files: Mapping[str, str], data: str | None, field: str) -> PolicyBu
                 for item in found
             ],
         ) from None
+
+
+def fetched(actor: Actor, uri: str | None) -> PolicyBundle | None:
+    """Return the set at an address of git, fetched and compiled; None for any other, which the server has.
+
+    Raises ``Forbidden`` without the right to attach it, and what a set that can't be used raises.
+    """
+    if uri is None or not policy.is_fetched(uri):
+        return None
+    # From wherever is named, with the server's own key: as attaching it would.
+    actor.require(Permission.POLICIES_WRITE)
+    return policy.compiled_set(actor.organization_id, uri)
 
 
 def problems(reason: str, files: Mapping[str, str]) -> list[DraftProblem]:

@@ -9,7 +9,7 @@ from app.core.http import error_responses
 from app.core.idempotency import IdempotencyKey, IdempotencyKeyReused
 from app.core.pages import Page, PageDep
 from app.core.permissions import Actor, Permission, requires
-from app.policy.errors import SET_REFUSALS
+from app.policy.errors import SET_REFUSALS, PolicySetInvalid
 from app.policy.schemas import PolicyDocument
 from app.rehearsal import playground, service
 from app.rehearsal.errors import (
@@ -32,6 +32,7 @@ from app.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/terraform", tags=["rehearsal"])
 Reader = Annotated[Actor, requires(Permission.POLICIES_READ)]
+_NOT_FOR_ITS_TEXT = tuple(error for error in SET_REFUSALS if error is not PolicySetInvalid)
 
 
 @router.post(
@@ -111,14 +112,14 @@ def cancel_rehearsal(rehearsal_id: str, session: SessionDep, actor: Reader) -> R
 @router.post(
     "/policies/evaluate",
     operation_id="evaluate_policy",
-    summary="Try a draft policy",
-    responses=error_responses(RehearsalInvalid, RunNotFound, PlanRemoved, PlaygroundBusy),
+    summary="Try a policy",
+    responses=error_responses(RehearsalInvalid, *_NOT_FOR_ITS_TEXT, RunNotFound, PlanRemoved, PlaygroundBusy),
 )
 def evaluate_policy(wanted: EvaluationIn, actor: Reader) -> EvaluationOut:
-    """Evaluate a draft over one stored plan (which needs `runs:read`), or over an input of one's own.
+    """Evaluate a policy set over one stored plan (which needs `runs:read`), or over an input of one's own.
 
-    Nothing is stored. What is wrong with the draft is in the answer: `outcome` is `error`, `problems` name file and
-    line.
+    Nothing is stored. What is wrong with the text of a draft is in the answer: `outcome` is `error`, `problems` name
+    file and line. A set of git takes `policies:write`, since the server fetches it.
     """
     return playground.evaluate(actor, wanted)
 

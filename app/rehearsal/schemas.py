@@ -106,12 +106,20 @@ class RehearsalResultOut(BaseModel):
 
 
 class EvaluationIn(BaseModel):
-    """A draft, and the input to evaluate it over: of `run_id` and `input` name one."""
+    """A policy set, and the input to evaluate it over.
+
+    Of `files` (a draft) and `policy_set_uri` name one, and of `run_id` and `input`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    files: dict[FileName, str] = Field(min_length=1, description="Rego files, name to text.", repr=False)
-    data: str | None = Field(None, description="The set's `data.json`, as text.", repr=False)
+    files: dict[FileName, str] | None = Field(
+        None, min_length=1, description="Rego files of a draft, name to text.", repr=False
+    )
+    data: str | None = Field(None, description="The draft's `data.json`, as text.", repr=False)
+    policy_set_uri: str | None = Field(
+        None, min_length=1, max_length=500, description="A policy set as attachments name it, read as it is now."
+    )
     run_id: str | None = Field(None, max_length=200, description="A run whose stored plan is the input.")
     input: dict[str, Any] | None = Field(None, description="An input document of one's own.", repr=False)
 
@@ -125,7 +133,7 @@ class DraftProblem(BaseModel):
 
 
 class EvaluationOut(BaseModel):
-    """What a draft says about one input. `problems` takes `error` apart, by file and line."""
+    """What a policy set says about one input. `problems` takes `error` apart, by file and line."""
 
     outcome: Outcome
     findings: list[Finding]

@@ -57,15 +57,13 @@ def _check(wanted: RehearsalIn) -> None:
 
 
 def _bundle(actor: Actor, wanted: RehearsalIn) -> PolicyBundle:
-    uri = wanted.policy_set_uri or ""
-    if policy.is_fetched(uri):
-        # From wherever is named, with the server's own key: as attaching it would.
-        actor.require(Permission.POLICIES_WRITE)
-        return policy.compiled_set(actor.organization_id, uri)
+    fetched = drafts.fetched(actor, wanted.policy_set_uri)
+    if fetched is not None:
+        return fetched
     with playground.place():
         if wanted.draft is not None:
             return drafts.compiled(wanted.draft.files, wanted.draft.data, "draft")
-        return policy.compiled_set(actor.organization_id, uri)
+        return policy.compiled_set(actor.organization_id, wanted.policy_set_uri or "")
 
 
 def _queue(session: Session, actor: Actor, wanted: RehearsalIn, bundle: PolicyBundle) -> Rehearsal:

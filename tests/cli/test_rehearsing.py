@@ -74,6 +74,28 @@ def test_set_of_the_server_is_rehearsed_by_its_address(sluice: RunningSluice, tm
     assert (done["total"], done["policy_set_uri"], done["results"]) == (0, "policies/no_local_exec", [])
 
 
+def test_set_of_the_server_is_tried_by_its_address(sluice: RunningSluice, directory: Path, tmp_path: Path) -> None:
+    run = sluice.ask("plan", directory, "--workspace", "tried", "--create", "--wait", code=2)
+    assert sluice.ask("policy", "try", "policies/no_local_exec", "--run", run["id"])["outcome"] == "passed"
+    program = {"address": "data.external.x", "mode": "data", "type": "external", "name": "x"}
+    document = {"plan": {"configuration": {"root_module": {"resources": [program]}}}}
+    (tmp_path / "input.json").write_text(json.dumps(document))
+    said = sluice.run("policy", "try", "policies/no_local_exec", "--input", tmp_path / "input.json")
+    assert (said.code, "The plan is denied" in said.err) == (3, True)
+
+
+@pytest.mark.parametrize("command", ["rehearse", "try", "attach"])
+def test_set_that_the_server_has_not_is_said_with_what_to_do(
+    sluice: RunningSluice, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "input.json").write_text("{}")
+    more = ("--input", tmp_path / "input.json") if command == "try" else ()
+    said = sluice.run("policy", command, "policies/nowhere", *more)
+    assert (said.code, "sluice policy sets" in said.err) == (1, True)
+    asked = sluice.ask("policy", command, "policies/nowhere", *more, code=1)
+    assert asked["code"] == "policy_set_not_found"
+
+
 def test_draft_that_is_wrong_is_told_by_file_and_line(sluice: RunningSluice, policy: Path) -> None:
     (policy / "policy.rego").write_text("package draft\n\ndeny contains x if x := nope(1)\n")
     refused = sluice.run("policy", "rehearse", policy)

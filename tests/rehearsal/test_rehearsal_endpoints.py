@@ -1,5 +1,6 @@
 """Rehearsals and the playground over the API: who may, what is refused, and how it is said."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +149,43 @@ def test_playground_evaluates_a_draft_with_data_over_an_input_of_ones_own(api: A
     body = {"files": {"draft.rego": text}, "data": '{"limit": 2}'}
     assert api.post(TRY, json={**body, "input": {"count": 3}}).json()["outcome"] == "failed"
     assert api.post(TRY, json={**body, "input": {"count": 2}}).json()["outcome"] == "passed"
+
+
+def test_playground_evaluates_a_set_by_its_address(api: ActingClient, scene: Scene) -> None:
+    said = api.post(TRY, json={"policy_set_uri": "policies/no_local_exec", "run_id": scene.at_gate()}).json()
+    assert (said["outcome"], said["error"]) == ("failed", None)
+    assert "holds no configuration" in said["findings"][0]["message"]
+    assert code_of(api.post(TRY, json={"policy_set_uri": "policies/nowhere", "input": {}})) == (
+        404,
+        "policy_set_not_found",
+    )
+
+
+def test_playground_tells_what_is_wrong_with_a_set_by_its_address(
+    api: ActingClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_POLICIES_DIR", str(tmp_path))
+    get_settings.cache_clear()
+    (tmp_path / "loose.rego").write_text("package loose\n\ndeny contains x if x := lower(input.count)\n")
+    said = api.post(TRY, json={"policy_set_uri": "policies/loose.rego", "input": {"count": 1}}).json()
+    assert (said["outcome"], said["problems"][0]["file"], said["problems"][0]["line"]) == ("error", "loose.rego", 3)
+
+
+def test_playground_does_not_have_the_server_fetch_for_who_may_only_read(
+    api: ActingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configurations, "fetch_git", lambda *_, **__: pytest.fail("it was fetched"))
+    refused = api.post(TRY, json={"policy_set_uri": "git+ssh://git@git.example/own.git//set?ref=main", "input": {}})
+    assert (refused.status_code, refused.json()["permission"]) == (403, "policies:write")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"files": FILES, "policy_set_uri": "policies/x"}, {"policy_set_uri": "policies/x", "data": "{}"}],
+    ids=["none", "two", "data of neither"],
+)
+def test_playground_without_a_policy_or_with_two_is_refused(api: ActingClient, given: dict[str, Any]) -> None:
+    assert code_of(api.post(TRY, json={**given, "input": {}})) == (422, "rehearsal_invalid")
 
 
 def test_playground_tells_what_is_wrong_with_a_draft(api: ActingClient) -> None:

@@ -771,11 +771,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Try a draft policy
-         * @description Evaluate a draft over one stored plan (which needs `runs:read`), or over an input of one's own.
+         * Try a policy
+         * @description Evaluate a policy set over one stored plan (which needs `runs:read`), or over an input of one's own.
          *
-         *     Nothing is stored. What is wrong with the draft is in the answer: `outcome` is `error`, `problems` name file and
-         *     line.
+         *     Nothing is stored. What is wrong with the text of a draft is in the answer: `outcome` is `error`, `problems` name
+         *     file and line. A set of git takes `policies:write`, since the server fetches it.
          */
         post: operations["evaluate_policy"];
         delete?: never;
@@ -3161,21 +3161,23 @@ export interface components {
         };
         /**
          * EvaluationIn
-         * @description A draft, and the input to evaluate it over: of `run_id` and `input` name one.
+         * @description A policy set, and the input to evaluate it over.
+         *
+         *     Of `files` (a draft) and `policy_set_uri` name one, and of `run_id` and `input`.
          */
         EvaluationIn: {
             /**
              * Data
-             * @description The set's `data.json`, as text.
+             * @description The draft's `data.json`, as text.
              */
             data?: string | null;
             /**
              * Files
-             * @description Rego files, name to text.
+             * @description Rego files of a draft, name to text.
              */
-            files: {
+            files?: {
                 [key: string]: string;
-            };
+            } | null;
             /**
              * Input
              * @description An input document of one's own.
@@ -3184,6 +3186,11 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Policy Set Uri
+             * @description A policy set as attachments name it, read as it is now.
+             */
+            policy_set_uri?: string | null;
+            /**
              * Run Id
              * @description A run whose stored plan is the input.
              */
@@ -3191,7 +3198,7 @@ export interface components {
         };
         /**
          * EvaluationOut
-         * @description What a draft says about one input. `problems` takes `error` apart, by file and line.
+         * @description What a policy set says about one input. `problems` takes `error` apart, by file and line.
          */
         EvaluationOut: {
             /**
@@ -9873,7 +9880,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such run (`run_not_found`) */
+            /** @description There is no such policy set (`policy_set_not_found`); No such run (`run_not_found`) */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9900,7 +9907,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The rehearsal is not valid (`rehearsal_invalid`); The request is not valid (`invalid`) */
+            /** @description The rehearsal is not valid (`rehearsal_invalid`); This policy set address can't be used (`policy_set_uri_refused`); This git source can't be used (`git_source_refused`); The address is not permitted (`outgoing_refused`); The request is not valid (`invalid`) */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9909,7 +9916,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many drafts are tried at once (`playground_busy`); Not available now (`unavailable`) */
+            /** @description The git source could not be fetched (`git_fetch_failed`); The other side can't be reached (`outgoing_failed`) */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A program is missing (`tool_missing`); Too many drafts are tried at once (`playground_busy`); Not available now (`unavailable`) */
             503: {
                 headers: {
                     [name: string]: unknown;
