@@ -1,7 +1,6 @@
 """A sequencer that is frozen in the middle of its work holds the chain up no longer than it takes to see that."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -14,6 +13,7 @@ from app.core.blobs import MemoryBlobStore
 from app.core.db import unit_of_work
 from tests.audit.conftest import ALICE, ORGANIZATION
 from tests.support.races import Holder, idle_holder
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.races
 
@@ -38,13 +38,6 @@ def sequencing(organization_id: str) -> Holder:
 def is_chained() -> bool:
     with unit_of_work() as session:
         return not repository.unchained_organizations(session)
-
-
-def until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 15
-    while not done():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.05)
 
 
 def test_chain_goes_on_past_a_sequencer_that_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
