@@ -15,6 +15,7 @@ from app.core.connections import CLOSE_COMPLETE, until_gone
 from app.core.db import unit_of_work
 from app.core.errors import AppError
 from app.core.permissions import Actor, Permission
+from app.core.websocket import channel_of
 from app.halt import service
 from app.identity import service as identity
 
@@ -22,6 +23,8 @@ router = APIRouter(prefix="/terraform", tags=["halt"])
 
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
+SEND_SECONDS = 60.0
+"""A watcher that takes nothing for so long is dropped."""
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +79,9 @@ async def follow_halts(socket: WebSocket, until_dead: Annotated[bool, Query()] =
     reader = asyncio.create_task(_drain(socket))
     try:
         await _follow(socket, actor, reader, until_dead=until_dead)
+    except TimeoutError:
+        if (channel := channel_of(socket.scope)) is not None:
+            channel.abort()
     except (WebSocketDisconnect, RuntimeError):
         return
     finally:
@@ -91,18 +97,22 @@ async def _follow(socket: WebSocket, actor: Actor, reader: "asyncio.Task[None]",
         text = await _text(actor, begun)
         moment = time.monotonic()
         if text is not None and text != last:
-            await socket.send_text('{"type":"halts",' + text[1:])
+            await _send(socket, '{"type":"halts",' + text[1:])
             last, sent = text, moment
         elif moment - sent >= HEARTBEAT_SECONDS:
-            await socket.send_text('{"type":"ping"}')
+            await _send(socket, '{"type":"ping"}')
             sent = moment
         if until_dead and text is not None and _dying(text) == 0:
-            await socket.close(CLOSE_COMPLETE, "all dead")
+            await asyncio.wait_for(socket.close(CLOSE_COMPLETE, "all dead"), SEND_SECONDS)
             return
         if (denied := await guard.denies()) is not None:
-            await socket.close(denied.close_code, denied.detail)
+            await asyncio.wait_for(socket.close(denied.close_code, denied.detail), SEND_SECONDS)
             return
         await asyncio.wait({reader}, timeout=LOOK_SECONDS)
+
+
+async def _send(socket: WebSocket, text: str) -> None:
+    await asyncio.wait_for(socket.send_text(text), SEND_SECONDS)
 
 
 async def _text(actor: Actor, since: float) -> str | None:

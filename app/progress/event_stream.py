@@ -6,6 +6,7 @@ browsers send back as ``Last-Event-ID``.
 
 import asyncio
 import json
+from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,8 @@ from app.progress.watching import End, Watcher
 MEDIA_TYPE = "text/event-stream"
 _BEGIN = b": open\nretry: 1000\n\n"
 """Sent at once: a client that does not get it knows that a proxy keeps answers back."""
+LAST_SECONDS = 10.0
+"""For so long the end of an answer is waited for."""
 
 
 class _Events:
@@ -84,10 +87,16 @@ class EventStream(Response):
                 ended = await watcher.follow(follower, self._guard)
         finally:
             leaving.cancel()
+        # Who takes nothing takes no end either: the answer is broken off, rather than kept for as long as they like.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._end(ended, events, send), LAST_SECONDS)
+
+    @staticmethod
+    async def _end(ended: End | Denied, events: _Events, send: Send) -> None:
         if isinstance(ended, Denied):
             body = json.dumps({"code": ended.code, "detail": ended.detail})
             await events.write(f"event: denied\ndata: {body}\n\n".encode())
-        if ended is not End.GONE:
+        if ended not in {End.GONE, End.STUCK}:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.crypto import Binding, key_ring
-from app.core.errors import IntegrityError
+from app.core.errors import IntegrityError, NotFound
 from app.core.settings import get_settings
 from app.progress import repository
 from app.progress.errors import LogRemoved, StreamNotFound
@@ -131,12 +131,13 @@ def _batches(session: Session, stream: ProgressStream, after: int, first: Sequen
                 cursor = chunk.last_offset + 1
             continue
         segment = repository.segment_at(session, stream.run_id, cursor)
-        if segment is None:
+        content = _content(segment) if segment is not None else None
+        if segment is None or content is None:
             # Removed since the stream was read, else damaged.
             require(session, stream.run_id, stream.organization_id)
             raise IntegrityError(f"Records of {stream.run_id} from {cursor} on are missing.")
         # Its blocks begin elsewhere than the chunks that were read before it took the rest.
-        yield from (_from(cursor, batch) for batch in _blocks(segment, cursor))
+        yield from (_from(cursor, batch) for batch in _blocks(segment, content, cursor))
         cursor = segment.last_offset + 1
 
 
@@ -145,8 +146,15 @@ def _from(offset: int, batch: Batch) -> Batch:
     return batch if batch.first >= offset else Batch(offset, batch.items[offset - batch.first :])
 
 
-def _blocks(segment: ProgressSegment, offset: int) -> Iterator[Batch]:
-    content = _segments.get(ArtifactRef.model_validate(segment.artifact))
+def _content(segment: ProgressSegment) -> bytes | None:
+    """Return what a segment holds; None when the artifact store has it no more."""
+    try:
+        return _segments.get(ArtifactRef.model_validate(segment.artifact))
+    except NotFound:
+        return None
+
+
+def _blocks(segment: ProgressSegment, content: bytes, offset: int) -> Iterator[Batch]:
     firsts = [first for first, _ in segment.blocks]
     starts = [*(start for _, start in segment.blocks), len(content)]
     for number in range(bisect.bisect_right(firsts, offset) - 1, len(firsts)):

@@ -1,10 +1,12 @@
 """Who may watch halts over the WebSocket, and for how long."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -152,3 +154,15 @@ def test_watcher_outlives_a_database_that_can_not_be_asked(
     monkeypatch.setattr(watching, "_read", fails_twice)
     with watch(served) as socket:
         assert first(socket) == {"type": "halts", "active": [], "ending": []}
+
+
+def test_watcher_that_takes_nothing_is_dropped(served: Streams, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    held = asyncio.Event()
+
+    async def is_full(_: WebSocket, __: str) -> None:
+        await held.wait()
+
+    monkeypatch.setattr(watching, "SEND_SECONDS", 0.1)
+    monkeypatch.setattr(WebSocket, "send_text", is_full)
+    with watch(served) as socket:
+        assert code_of(socket) == (0, 0)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from app.core import clock
 from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.db import unit_of_work
-from app.core.errors import NotFound
+from app.core.errors import IntegrityError, NotFound
 from app.progress import compacting, reading, service, tasks
 from app.progress.errors import LogRemoved
 from app.progress.models import ProgressChunk, ProgressSegment, ProgressStream
@@ -188,6 +188,36 @@ def test_read_that_compaction_overtakes_doubles_nothing(
     monkeypatch.setattr(reading.repository, "chunks_from", look_too_late)
     assert texts(streams, run_id, 5) == expected[5:]
     assert is_compacted == [True]
+
+
+def test_read_that_retention_overtakes_says_that_the_log_was_removed(
+    streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, _ = written(streams, 100)
+    streams.close(run_id)
+    service.compact(run_id)
+    look = reading.repository.segment_at
+
+    def look_too_early(*given: Any) -> Any:
+        found = look(*given)
+        with unit_of_work() as session:
+            service.remove(session, run_id)
+        return found
+
+    monkeypatch.setattr(reading.repository, "segment_at", look_too_early)
+    with unit_of_work() as session, pytest.raises(LogRemoved):
+        service.read(session, run_id, organization_id=streams.organization_id, after=0)
+
+
+def test_log_whose_artifact_is_lost_is_damaged_and_not_unknown(streams: Streams) -> None:
+    run_id, _ = written(streams, 100)
+    streams.close(run_id)
+    service.compact(run_id)
+    with unit_of_work() as session:
+        [segment] = session.scalars(select(ProgressSegment).filter_by(run_id=run_id)).all()
+        artifact_store().delete(ArtifactRef.model_validate(segment.artifact))
+        with pytest.raises(IntegrityError, match="missing"):
+            service.read(session, run_id, organization_id=streams.organization_id, after=0)
 
 
 def test_what_is_appended_after_compaction_is_read_behind_it(streams: Streams) -> None:

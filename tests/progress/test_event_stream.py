@@ -1,14 +1,21 @@
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
 from app.core.db import unit_of_work
 from app.identity import guarding
 from app.identity import service as identity
 from app.identity.roles import Role
+from app.identity.service import Denied
+from app.progress import event_stream, watching
+from app.progress.hub import Hub
 from tests.progress.conftest import Streams
 from tests.support import people
 
@@ -110,3 +117,35 @@ def test_event_stream_is_cut_when_the_token_is_revoked(served: Streams, monkeypa
             identity.revoke_token(session, served.viewer.actor, token_id)
         denied = next(item for item, _ in arriving if item.get("event") == "denied")
     assert json.loads(denied["data"])["code"] == "unauthenticated"
+
+
+@pytest.mark.parametrize("is_revoked", [False, True])
+def test_answer_to_a_client_that_takes_nothing_is_broken_off(
+    streams: Streams, monkeypatch: pytest.MonkeyPatch, is_revoked: bool
+) -> None:
+    run_id = streams.new()
+    streams.append(run_id, "one")
+    monkeypatch.setattr(watching, "SEND_SECONDS", 60 if is_revoked else 0.1)
+    monkeypatch.setattr(event_stream, "LAST_SECONDS", 0.1)
+    if is_revoked:
+        monkeypatch.setattr(
+            event_stream.Guard, "denies", AsyncMock(return_value=Denied("unauthenticated", "not any more"))
+        )
+    sent: list[str] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+        if len(sent) > 2:
+            await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("the client stays")
+
+    async def serve() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        answer = event_stream.EventStream(Request(scope), Hub(), run_id, streams.organization_id, 0, 1, 15)
+        await asyncio.wait_for(answer(scope, receive, send), 60)
+
+    asyncio.run(serve())
+    assert sent == ["http.response.start", *["http.response.body"] * 2]
