@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -65,10 +65,14 @@ class Excess:
 
 @dataclass(frozen=True)
 class Tree:
-    """``members`` gives the directory below `/proc` of each process; ``spared`` names those of the engine itself."""
+    """``members`` gives the directory below `/proc` of each process; ``spared`` names those of the engine itself.
+
+    ``engine`` is the one of them that starts providers and provisioners.
+    """
 
     members: Callable[[], Iterator[Path]]
     spared: frozenset[str]
+    engine: str = ""
 
 
 def of_namespace(first: int) -> Tree:
@@ -76,12 +80,13 @@ def of_namespace(first: int) -> Tree:
 
     The sandbox's own `/proc` lists those alone, so a look costs the same on a busy machine.
     """
-    return Tree(lambda: _processes(Path(f"/proc/{first}/root/proc")), frozenset({"1", "2"}))
+    return Tree(lambda: _processes(Path(f"/proc/{first}/root/proc")), frozenset({"1", "2"}), "2")
 
 
 def of_session(leader: int) -> Tree:
     """Return the processes of a session, and what fell to us as orphans."""
-    return Tree(lambda: (Path("/proc", str(pid)) for pid in tree.members(leader)), frozenset({str(leader)}))
+    name = str(leader)
+    return Tree(lambda: (Path("/proc", str(pid)) for pid in tree.members(leader)), frozenset({name}), name)
 
 
 class Watchdog:
@@ -126,21 +131,29 @@ class Watchdog:
 
     def kill_others(self) -> None:
         """SIGKILL every process but the engine's own, which then sees them fail, and saves what it knows."""
+        _kill(process for process in self._members() if process.name not in self._tree.spared)
+
+    def kill_offspring(self) -> bool:
+        """SIGKILL what the engine's children have started, and these children; return whether there were any.
+
+        Those that have started nothing, as providers, are left to end in order.
+        """
+        parents = {process: _parent(process) for process in self._members()}
+        at_work = set(parents.values())
+        found = [
+            process
+            for process, parent in parents.items()
+            if process.name not in self._tree.spared and (parent != self._tree.engine or process.name in at_work)
+        ]
+        _kill(found)
+        return bool(found)
+
+    def _members(self) -> list[Path]:
         try:
-            members = list(self._tree.members())
+            return list(self._tree.members())
         except OSError:
             # Without a descriptor nobody can be picked out; the next step takes the whole tree.
-            return
-        for process in members:
-            if process.name in self._tree.spared:
-                continue
-            with contextlib.suppress(OSError):
-                # The directory stands for its process, whatever number that has in which namespace.
-                descriptor = os.open(process, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                try:
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                finally:
-                    os.close(descriptor)
+            return []
 
     def _look_at_processes(self) -> Excess | None:
         memory = threads = 0
@@ -187,6 +200,25 @@ def _passing_over_what_is_gone() -> Iterator[None]:
     except OSError as error:
         if error.errno in _BLINDING:
             raise
+
+
+def _kill(processes: Iterable[Path]) -> None:
+    for process in processes:
+        with contextlib.suppress(OSError):
+            # The directory stands for its process, whatever number that has in which namespace.
+            descriptor = os.open(process, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            finally:
+                os.close(descriptor)
+
+
+def _parent(process: Path) -> str:
+    """Return the number of a process's parent; empty when it is gone."""
+    try:
+        return (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+    except (OSError, IndexError):
+        return ""
 
 
 def _processes(proc: Path) -> Iterator[Path]:

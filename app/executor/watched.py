@@ -21,6 +21,7 @@ _CHUNK = 256 * 1024
 _NAMESPACE_END_SECONDS = 10.0
 _DRAIN_SECONDS = 2.0
 _START_LOOK_SECONDS = 0.005
+_RELIEF_SECONDS, _RELIEF_LOOK_SECONDS = 2.0, 0.05
 # What runs in a sandbox before the command does.
 _HELPERS = frozenset({"bwrap", "setpriv"})
 
@@ -61,6 +62,7 @@ class Watched:
         self._group: control_group.Group | None = None
         self._detach: Callable[[], None] | None = None
         self._is_interrupt_due = False
+        self._relieved_since: float | None = None
         self._is_last_in_line = limits.tree is None
         self._init_pid: int | None = None
         self._init_descriptor: int | None = None
@@ -260,8 +262,12 @@ class Watched:
 
     def _heed(self, excess: watchdog.Excess | None) -> None:
         if excess is None:
+            if self._relieved_since is not None:
+                self._interrupt()
             return
         self._exceed(excess.kind, excess.seen)
+        if excess.kind == "processes" and self._relieve():
+            return
         self._interrupt()
         if excess.is_drastic and self._watchdog is not None:
             # Providers and provisioners first: an engine that loses them still saves its state.
@@ -270,6 +276,19 @@ class Watched:
             else:
                 self._watchdog.kill_others()
             self._is_culled = True
+
+    def _relieve(self) -> bool:
+        """Kill what others than the engine have started, and wait a moment for it to be gone; False when that is over.
+
+        An engine that can start no thread when it is told to end crashes, and what it has not written of its state is
+        lost.
+        """
+        if self._watchdog is None or self._kill_at is not None or not self._watchdog.kill_offspring():
+            return False
+        present = time.monotonic()
+        self._relieved_since = self._relieved_since or present
+        self._watchdog.due = present + _RELIEF_LOOK_SECONDS
+        return present < self._relieved_since + _RELIEF_SECONDS
 
     def _exceed(self, kind: Exceeded, seen: int | None = None) -> None:
         """Note what the process is ended for, unless it is being ended already."""

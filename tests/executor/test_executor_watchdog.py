@@ -11,20 +11,38 @@ from pathlib import Path
 
 import pytest
 
-from app.executor import endings, gateway, sandbox, tree, watchdog
+from app.executor import accounts, endings, gateway, sandbox, tree, watchdog
 from app.executor.errors import ProcessFailed
 from app.executor.launch import Limits
 from app.executor.probe import probe
+from app.executor.sandbox import SandboxTools
 from app.executor.watchdog import LOOK_SECONDS, Excess, Tree, TreeLimits, Watchdog, of_namespace, of_session
 from tests.executor.test_executor_gateway import confinement, launch, until_limited  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.processes
 MEBIBYTE = 1024 * 1024
+AsSomebody = Callable[[SandboxTools], SandboxTools]
 GREEDY = "import time; x = bytearray({size}); [x.__setitem__(i, 1) for i in range(0, len(x), 4096)]; time.sleep(30)"
 
 
 def limits(**tree: int) -> Limits:
     return Limits(timeout_seconds=25, grace_seconds=5, tree=TreeLimits(**tree))
+
+
+@pytest.fixture
+def as_somebody() -> Iterator[AsSomebody]:
+    """Give tools a uid that nobody else of this machine has, where the worker gives uids."""
+    taken: list[accounts.Account] = []
+
+    def own(tools: SandboxTools) -> SandboxTools:
+        if tools.owner_id is None:
+            return tools
+        taken.append(accounts.take())
+        return replace(tools, user_id=taken[-1].user_id)
+
+    yield own
+    for account in taken:
+        account.release()
 
 
 def in_child(code: str) -> str:
@@ -74,7 +92,7 @@ def test_files_in_memory_count_as_memory() -> None:
     assert ended.exceeded == "memory"
 
 
-def test_too_many_processes_are_refused_by_the_kernel_and_end_the_tree() -> None:
+def test_too_many_processes_are_refused_by_the_kernel_and_end_the_tree(as_somebody: AsSomebody) -> None:
     tools = probe().tools
     if tools is None:
         pytest.skip(probe().reason)
@@ -85,16 +103,56 @@ def test_too_many_processes_are_refused_by_the_kernel_and_end_the_tree() -> None
         "except BlockingIOError as error: print('refused after', n, flush=True)\n"
         "signal.pthread_sigmask(signal.SIG_UNBLOCK, of)\ntime.sleep(60)"
     )
-    if tools.owner_id is not None:
-        tools = replace(tools, user_id=61303)
-    ended = gateway.run(launch(code, sandbox.Confinement(tools)), limits=limits(processes=100), capture_stdout=True)
+    ended = gateway.run(
+        launch(code, sandbox.Confinement(as_somebody(tools))), limits=limits(processes=100), capture_stdout=True
+    )
     assert b"refused after" in ended.stdout
     assert int(ended.stdout.split()[-1]) <= 110
     assert ended.exceeded == "processes"
     assert ended.proof == "empty_pid_namespace"
 
 
-def test_two_trees_have_their_processes_each() -> None:
+def test_program_whose_child_started_too_much_can_start_threads_to_end_in_order(
+    confinement: sandbox.Confinement | None,  # noqa: F811
+    as_somebody: AsSomebody,
+) -> None:
+    code = """
+import os, signal, threading, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+provider = os.fork()
+if not provider:
+    time.sleep(60)
+    os._exit(0)
+if not os.fork():
+    while True:
+        try:
+            if not os.fork():
+                time.sleep(60)
+                os._exit(0)
+        except BlockingIOError:
+            time.sleep(0.01)
+        if PLAIN:
+            time.sleep(0.002)
+try:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    time.sleep(60)
+except KeyboardInterrupt:
+    for _ in range(20):
+        threading.Thread(target=time.sleep, args=(0.1,), daemon=True).start()
+    print('state written, provider at work' if os.waitpid(provider, os.WNOHANG) == (0, 0) else 'provider gone')
+"""
+    if confinement is not None:
+        confinement = replace(confinement, tools=as_somebody(confinement.tools))
+    ended = gateway.run(
+        launch(code.replace("PLAIN", str(confinement is None)), confinement),
+        limits=limits(processes=100),
+        capture_stdout=True,
+    )
+    said = b"state written, provider at work\n"
+    assert (ended.exceeded, ended.signals_sent, ended.stdout) == ("processes", ("SIGINT",), said), ended.stderr[-500:]
+
+
+def test_two_trees_have_their_processes_each(as_somebody: AsSomebody) -> None:
     """The kernel counts by uid: without an account of its own a run would pay for the others' processes."""
     tools = probe().tools
     if tools is None or tools.owner_id is None:
@@ -103,14 +161,11 @@ def test_two_trees_have_their_processes_each() -> None:
     ends = []
     threads = [
         threading.Thread(
-            target=lambda uid=uid: ends.append(
-                gateway.run(
-                    launch(code.format(2), sandbox.Confinement(replace(tools, user_id=uid))),
-                    limits=limits(processes=64),
-                )
+            target=lambda own=own: ends.append(
+                gateway.run(launch(code.format(2), sandbox.Confinement(own)), limits=limits(processes=64))
             )
         )
-        for uid in (61300, 61301, 61302)
+        for own in [as_somebody(tools) for _ in range(3)]
     ]
     for thread in threads:
         thread.start()

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.processes]
 
 FIRST = 'resource "terraform_data" "first" {\n  input = "kept"\n}\n'
 HUNGRY = "x = bytearray(600_000_000); [x.__setitem__(i, 1) for i in range(0, len(x), 4096)]; time.sleep(60)"
-BOMB = "[os.fork() or (time.sleep(60), os._exit(0)) for _ in range(600)]; time.sleep(60)"
+BOMB = (
+    "signal.signal(2, signal.SIG_DFL); [os.fork() or time.sleep(60) or os._exit(0) for _ in range(240)]; time.sleep(60)"
+)
 WRITER = "[open(f'big{n}', 'wb').write(bytes(9_000_000)) for n in range(9)]; time.sleep(60)"
 Applied = Callable[..., MemoryPort]
 
@@ -28,7 +30,7 @@ def applied(request: pytest.FixtureRequest, engine_tool: Tool, tmp_path: Path) -
         settings: Settings = get_settings().model_copy(
             update={"sandbox": request.param, "work_dir": tmp_path / "runs"} | limits
         )
-        command = json.dumps(f'exec /usr/bin/python3 -c "import os, time; {code}"')
+        command = json.dumps(f'exec /usr/bin/python3 -c "import os, signal, time; {code}"')
         second = (
             'resource "terraform_data" "second" {\n  depends_on = [terraform_data.first]\n'
             f'  provisioner "local-exec" {{\n    command = {command}\n  }}\n}}\n'
@@ -64,7 +66,7 @@ def test_apply_over_a_limit_is_a_typed_error_and_keeps_its_state(
 
 
 def test_apply_with_too_many_processes_says_which_setting(applied: Applied) -> None:
-    port = applied(BOMB, engine_processes=300)
+    port = applied(BOMB, engine_processes=120)
     assert port.failure is not None
     assert port.failure.phase == "applying"
     assert "SLUICE_ENGINE_PROCESSES" in port.failure.message, port.failure
