@@ -182,13 +182,17 @@ def test_put_beside_a_reader_shows_the_old_or_the_new_and_never_a_mixture(blobs:
 
     reader = threading.Thread(target=read)
     reader.start()
-    for data in versions[1:]:
-        blobs.put("a/moving", data)
-    is_over.set()
-    reader.join()
-    assert seen
+    written = 0
+    try:
+        while written < 20 or len(seen) < 20:
+            assert reader.is_alive()
+            written += 1
+            blobs.put("a/moving", versions[written % len(versions)])
+    finally:
+        is_over.set()
+        reader.join()
     assert all(data in versions for data in seen)
-    assert blobs.get("a/moving") == versions[-1]
+    assert blobs.get("a/moving") == versions[written % len(versions)]
 
 
 def test_connect_is_quiet(blobs: BlobStore) -> None:

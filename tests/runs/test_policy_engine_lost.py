@@ -27,7 +27,7 @@ def _lose(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         fake.write_text(f'#!/bin/sh\n[ "$1" = version ] && echo "Version: 9.9" && exit 0\n{FAULTS[how]}\n')
         fake.chmod(0o755)
     monkeypatch.setenv("SLUICE_OPA", str(fake))
-    monkeypatch.setenv("SLUICE_POLICY_TIMEOUT_SECONDS", "0.5")
+    monkeypatch.setenv("SLUICE_POLICY_TIMEOUT_SECONDS", "0.5" if how == "hanging" else "60")
     get_settings.cache_clear()
 
 

@@ -1,5 +1,6 @@
 """Doing things at the same moment, each in its own thread with its own connection and commit."""
 
+import math
 import secrets
 import threading
 import time
@@ -17,6 +18,7 @@ from app.core.errors import AppError
 from tests.support.waiting import PATIENCE_SECONDS, until
 
 SECONDS = PATIENCE_SECONDS
+AFTER = math.inf
 
 
 class EndedByHalt(AppError):
@@ -39,23 +41,32 @@ def told_of_halts() -> Iterator[None]:
 def together(*actions: Callable[[], Any], delays: tuple[float, ...] = ()) -> list[Any]:
     """Do all actions at once and return what each returned, or the ``AppError`` it raised.
 
-    ``delays`` (seconds after the start, by action) shift who is likely to come first. Whose connection a halt ended
-    does it again, as every caller would. Anything else that is raised, a deadlock above all, fails the test.
+    ``delays`` (seconds after the start, by action) shift who is likely to come first; ``AFTER`` is once all others have
+    ended. Whose connection a halt ended does it again, as every caller would. Anything else that is raised, a deadlock
+    above all, fails the test.
     """
     barrier = threading.Barrier(len(actions))
+    first = [number for number in range(len(actions)) if delays[number : number + 1] != (AFTER,)]
+    left, have_ended = set(first), threading.Event()
     results: list[Any] = [None] * len(actions)
     broken: list[BaseException] = []
 
     def work(number: int, action: Callable[[], Any]) -> None:
         try:
             barrier.wait(SECONDS)
-            if number < len(delays):
+            if number not in first:
+                assert have_ended.wait(SECONDS)
+            elif number < len(delays):
                 time.sleep(delays[number])
             results[number] = _insisting(action)
         except AppError as error:
             results[number] = error
         except BaseException as error:
             broken.append(error)
+        finally:
+            left.discard(number)
+            if not left:
+                have_ended.set()
 
     threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in enumerate(actions)]
     for thread in threads:
@@ -77,7 +88,7 @@ def _insisting(action: Callable[[], Any]) -> Any:
             continue
 
 
-ROUNDS = [(0.0, 0.0), (0.04, 0.0), (0.0, 0.04), (0.002, 0.0)]
+ROUNDS = [(0.0, 0.0), (AFTER, 0.0), (0.0, AFTER), (0.002, 0.0)]
 """Head starts for two racers: even, then one, then the other."""
 
 

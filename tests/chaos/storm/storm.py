@@ -18,7 +18,7 @@ from tests.chaos.storm.journal import Journal
 from tests.chaos.storm.load import STUCK_SECONDS, Driver, Ledger, Site
 from tests.chaos.storm.parts import GRACE_SECONDS, LEASE_SECONDS, Installation, installed
 
-QUIET_SECONDS = 3 * LEASE_SECONDS + GRACE_SECONDS + 30.0
+QUIET_SECONDS = 3 * LEASE_SECONDS + GRACE_SECONDS + 120.0
 Say = Callable[[str], None]
 
 
@@ -85,7 +85,7 @@ class _Storm:
 
     def _await_apis(self) -> None:
         for url in self._installation.urls:
-            until = time.monotonic() + 60
+            until = time.monotonic() + QUIET_SECONDS
             while True:
                 try:
                     if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
