@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from app.embedded.home import open_home
 from app.embedded.redis import Redis
 from tests.support.archives import archive
 from tests.support.server import RunningSluice
+from tests.support.waiting import until
 
 MARKS = [
     pytest.mark.e2e,
@@ -60,13 +60,7 @@ def stopped(process: psutil.Process) -> Iterator[None]:
 
 def wait_until(what: str, done: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Ask until the answer is true, and return it."""
-    until = time.monotonic() + seconds
-    while True:
-        answer = done()
-        if answer:
-            return answer
-        assert time.monotonic() < until, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
+    return until(done, f"within {seconds} s: {what}", seconds=seconds)
 
 
 @dataclass

@@ -123,10 +123,8 @@ def test_halt_in_an_apply_interrupts_keeps_the_state_and_holds_until_resume(site
     plan, apply = site.applying(workspace, 60)
     waiting = site.request(workspace, {"main.tf": CHAIN % 0})
     supervisor, engine = site.supervisor()
-    begun = time.monotonic()
     scope = {"scope": "workspace", "workspace": workspace}
     halt = site.post("/terraform/halt", {**scope, "reason": "fire"})
-    assert time.monotonic() - begun < 2
     assert halt["runs"]["marked"] == 3
     for run_id in (plan, apply, waiting):
         run = site.run(run_id)

@@ -8,10 +8,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import pytest
 
 from tests.support.database import TestDatabases
 from tests.support.guards import GUARDED, spawning
+from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 90
@@ -61,7 +61,7 @@ class Running:
         return self._errors.read_text()
 
     def wait_for(self, words: str) -> None:
-        until(lambda: words in self.said(), lambda: f"{words!r} was not said: {self.said()}")
+        until(lambda: words in self.said(), f"said: {words!r}", seconds=READY_SECONDS)
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -117,13 +117,6 @@ def gone(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
-def until(done: Callable[[], bool], otherwise: Callable[[], str]) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while not done():
-        assert time.monotonic() < deadline, otherwise()
-        time.sleep(0.1)
-
-
 def pss_bytes(running: Running) -> int:
     total = 0
     for process in [psutil.Process(running.process.pid), *running.family()]:
@@ -161,7 +154,7 @@ def test_up_from_nothing_to_stopped_and_again(home: Path) -> None:
     with started(home, SLUICE_URL="https://sluice.example") as again:
         assert again.ready()["url"] == "https://sluice.example"
         assert (home / "master.key").read_text() == key
-        until(lambda: pss_bytes(again) < MAX_IDLE_PSS_BYTES, lambda: f"it rests with {pss_bytes(again)} bytes")
+        until(lambda: pss_bytes(again) < MAX_IDLE_PSS_BYTES, "at rest with so little memory")
         assert again.stop(signal.SIGTERM) == 0
 
 
@@ -172,7 +165,7 @@ def test_up_a_part_that_dies_is_started_again_and_a_killed_up_leaves_nothing(hom
             running.part(name).send_signal(signal.SIGKILL)
             running.wait_for(f"{name} ended unexpectedly (SIGKILL)")
             running.wait_for(f"{name} runs again.")
-        until(lambda: status(f"{ready['url']}/readyz") == 200, running.said)
+        until(lambda: status(f"{ready['url']}/readyz") == 200, "ready again", seconds=READY_SECONDS)
         family = running.family()
         running.process.kill()
         assert gone(family) == []

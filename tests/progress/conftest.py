@@ -1,8 +1,7 @@
 """A real API server in a thread, over a database with real commits, and streams to watch."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -18,6 +17,7 @@ from app.progress import service
 from app.progress.schemas import NewRecord
 from tests.support import people
 from tests.support.application import application
+from tests.support.waiting import until
 
 
 @dataclass
@@ -77,7 +77,7 @@ def served(streams: Streams) -> Iterator[Streams]:
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    _wait(lambda: server.started)
+    until(lambda: server.started)
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     streams.address = f"{host}:{port}"
     try:
@@ -86,10 +86,3 @@ def served(streams: Streams) -> Iterator[Streams]:
         server.should_exit = True
         server.force_exit = True
         thread.join(10)
-
-
-def _wait(done: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < until
-        time.sleep(0.01)
