@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.policy.schemas import PolicyDocument
+from app.runner.masking import Masker, sensitive_texts
 
 SENSITIVE_MARKER = "(sensitive value)"
 _SHORTEST_SECRET = 4
@@ -30,8 +31,8 @@ def build_input(
 
     ``plan_json`` is the engine's plan document; it is not changed. ``sensitive_variables`` names the workspace's
     sensitive Terraform variables; where the configuration does not declare one sensitive, its value is replaced
-    wherever it occurs. ``state_summary`` tells of the state before (serial, lineage, counts), None when there is none.
-    ``time`` is the moment that policies take for now.
+    wherever it occurs, also in JSON, base64 or a URL. ``state_summary`` tells of the state before (serial, lineage,
+    counts), None when there is none. ``time`` is the moment that policies take for now.
     """
     return PolicyDocument(
         plan=redact_plan(plan_json, sensitive_variables),
@@ -69,8 +70,15 @@ def redact_plan(plan_json: Mapping[str, Any], sensitive_variables: Collection[st
     if known:
         plan = _written_out(plan, lambda value: _without(value, known))
     # Of these the configuration does not say that they are sensitive, so the engine marked nothing that they flow into.
-    needles = tuple(sorted(text for text in untold if len(text) >= _SHORTEST_SECRET))
+    needles = _spelled(untold)
     return _untold(plan, needles) if needles else plan
+
+
+def _spelled(secrets: Collection[str]) -> tuple[str, ...]:
+    """Return what to look for: the secrets and each line of them, as functions of a configuration may write them."""
+    texts = {text for secret in secrets for text in sensitive_texts(secret, is_hcl=False)}
+    forms = Masker(text for text in sorted(texts) if len(text) >= _SHORTEST_SECRET).forms
+    return tuple(form for form in forms if len(form) >= _SHORTEST_SECRET)
 
 
 def _at(parent: Any, name: str, change: Callable[[Any], Any]) -> Any:

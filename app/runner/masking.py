@@ -188,11 +188,13 @@ def _forms(value: str) -> set[str]:
     forms = {value, value.strip()}
     if len(value) >= _ENCODED_LENGTH:
         in_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+        # Go's encoder escapes more than others.
+        in_json |= {_as_go_writes(text) for text in in_json}
         # JSON within JSON, as in the value of an output that is itself a document.
         forms |= {*in_json, json.dumps(json.dumps(value)[1:-1])[1:-1]}
         forms |= {quote(value, safe=""), quote_plus(value)}
-        # A document in base64, as the keys of service accounts are. Go's encoder escapes more than others.
-        for plain in {value, *in_json, *(_as_go_writes(text) for text in in_json)}:
+        # A document in base64, as the keys of service accounts are.
+        for plain in {value, *in_json}:
             forms |= _base64_forms(plain.encode())
     forms.discard("")
     return forms

@@ -1,7 +1,11 @@
+import base64
 import copy
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
+
+import pytest
 
 from app.policy.redaction import SENSITIVE_MARKER as MARK
 from app.policy.redaction import build_input, redact_plan
@@ -61,6 +65,25 @@ def test_redact_plan_variable_that_only_the_platform_calls_sensitive_is_hidden_w
     assert redacted["resource_changes"][0]["change"]["after"] == {"url": MARK, "x": "x", "y": MARK}
     assert redacted["output_changes"]["o"]["after"] == MARK
     assert redact_plan(plan)["output_changes"]["o"]["after"] == SECRET
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_redact_plan_hides_what_functions_make_of_a_variable_that_only_the_platform_calls_sensitive(shift: int) -> None:
+    secret = 'pa"ss <w>&ord\nsecond line'
+    go = json.dumps({"password": secret}).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    made = {
+        "base64": base64.b64encode(b"#!" + b" " * shift + secret.encode() + b"\n").decode(),
+        "json": go,
+        "json_in_base64": base64.b64encode(b" " * shift + go.encode()).decode(),
+        "url": f"https://host/?p={quote(secret, safe='')}",
+        "indented": secret.replace("\n", "\n    "),
+    }
+    plan = {
+        "variables": {"key": {"value": secret}},
+        "resource_changes": [{"change": {"after": {**made, "open": "as it is"}}}],
+    }
+    after = redact_plan(plan, ["key"])["resource_changes"][0]["change"]["after"]
+    assert after == {**dict.fromkeys(made, MARK), "open": "as it is"}
 
 
 def test_redact_plan_keeps_what_is_open_and_the_shape() -> None:
