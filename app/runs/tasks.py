@@ -4,7 +4,9 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from celery import Celery
@@ -152,27 +154,42 @@ def _proof(job: RunnerJob, pid: int, exit_code: int | None, signal: int | None) 
 def sweep() -> None:
     """End runs whose lease ran out, drop plans, approvals and overrides that are too old, send lost jobs again.
 
-    Safe beside itself, and not held up by a process that was frozen while it held a lock.
+    Safe beside itself, and held up neither by a process that was frozen while it held a lock nor by a run that can't
+    be swept.
     """
     with unit_of_work() as session:
         expired = list(repository.expired(session, clock.now()))
         outdated = list(gate_repository.too_old(session, workspaces.ages(session), clock.now()))
         undecided = list(_with_expired_approvals(session))
         overridden = approvals.due_overrides(session)
-    for run_id in expired:
-        with unit_of_work() as session, past_frozen(session):
-            ending.expire(session, run_id)
-    for run_id in outdated:
-        with unit_of_work() as session, past_frozen(session):
-            deciding.supersede_outdated(session, run_id)
-    for run_id in undecided:
-        with suppress(NotFound), unit_of_work() as session, past_frozen(session):
-            deciding.void_expired(session, run_id)
-    for run_id in overridden:
-        with unit_of_work() as session, past_frozen(session):
-            overriding.end_expired(session, run_id)
-    with unit_of_work() as session, past_frozen(session):
-        service.resend_unsent(session)
+    _each(
+        [
+            *((run_id, partial(ending.expire, run_id=run_id)) for run_id in expired),
+            *((run_id, partial(deciding.supersede_outdated, run_id=run_id)) for run_id in outdated),
+            *((run_id, partial(deciding.void_expired, run_id=run_id)) for run_id in undecided),
+            *((run_id, partial(overriding.end_expired, run_id=run_id)) for run_id in overridden),
+            ("jobs", service.resend_unsent),
+        ]
+    )
+
+
+def _each(steps: Sequence[tuple[str, Callable[[Session], object]]]) -> None:
+    """Take each step in a transaction of its own; one that can't be taken keeps nobody from the others.
+
+    Raises what the first of those raised, once all were tried. Quiet about what is gone by now.
+    """
+    failed: Exception | None = None
+    for about, step in steps:
+        try:
+            with unit_of_work() as session, past_frozen(session):
+                step(session)
+        except NotFound:
+            continue
+        except Exception as error:
+            _log.warning("left to the next sweep", extra={"about": about, "error": repr(error)})
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def _with_expired_approvals(session: Session) -> list[str]:
@@ -185,10 +202,12 @@ def recheck() -> None:
     """Do for what waits at the gate what messages that were lost would have done: supersede it, evaluate it again."""
     with unit_of_work() as session:
         waiting = list(repository.workspaces_at_gate(session))
-    for workspace_id in waiting:
-        with suppress(NotFound), unit_of_work() as session, past_frozen(session):
-            deciding.supersede_moved(session, workspace_id)
-            settling.reevaluate_moved(session, workspace_id)
+    _each([(workspace_id, partial(_recheck, workspace_id=workspace_id)) for workspace_id in waiting])
+
+
+def _recheck(session: Session, workspace_id: str) -> None:
+    deciding.supersede_moved(session, workspace_id)
+    settling.reevaluate_moved(session, workspace_id)
 
 
 def supersede_moved(workspace_id: str) -> None:
@@ -218,7 +237,7 @@ def register(application: Celery, starter: Starter, drain: Drain) -> Executions:
         sweep()
 
     @application.task(name=RECHECK_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped
-    def _recheck() -> None:
+    def _recheck_gates() -> None:
         recheck()
 
     @application.task(name=deciding.SUPERSEDE_TASK, shared=False)  # type: ignore[untyped-decorator]  # Celery is untyped

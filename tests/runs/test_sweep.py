@@ -10,7 +10,7 @@ from app.core import clock
 from app.core.db import unit_of_work
 from app.policy import service as policy
 from app.policy.schemas import PolicyAttachmentIn
-from app.runs import deciding, repository, service, settling, tasks
+from app.runs import deciding, ending, repository, service, settling, tasks
 from app.runs.requesting import EXECUTE_TASK
 from tests.factories.scene import Scene, new_scene, proof, second_workspace
 
@@ -147,3 +147,24 @@ def test_supervisor_seen_dead_after_it_settled_leaves_its_plan_at_the_gate(scene
     assert (run.status, run.quiesced_at is not None) == ("awaiting_approval", True)
     scene.approve(run_id)
     assert scene.claim(scene.child(run_id)) is not None
+
+
+def test_run_that_can_not_be_swept_keeps_no_other_from_it_and_is_told_of(
+    scene: Scene, sent_jobs: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = scene.claimed(scene.request()).run_id
+    silent = scene.claimed(scene.request(speculative=True)).run_id
+    unsent = second_workspace(scene).request()
+    expire = ending.expire
+
+    def fail_one(session: Session, run_id: str) -> None:
+        if run_id == broken:
+            raise ValueError("nobody foresaw it")
+        expire(session, run_id)
+
+    monkeypatch.setattr(ending, "expire", fail_one)
+    sent_jobs.clear()
+    with later(300), pytest.raises(ValueError, match="nobody foresaw it"):
+        tasks.sweep()
+    assert scene.run(silent).quiesced_at is not None
+    assert (EXECUTE_TASK, (unsent,), "terraform") in sent_jobs
