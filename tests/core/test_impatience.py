@@ -19,7 +19,16 @@ from app.core.db import HALT_CONNECTIONS, unit_of_work
 from app.core.middleware import LastResort
 from app.fence import service as fence
 from tests.factories.scene import Scene, new_scene
-from tests.support.races import SECONDS, Door, Holder, idle_holder, together, waiting_for_locks, working_holder
+from tests.support.races import (
+    SECONDS,
+    Door,
+    Holder,
+    idle_holder,
+    noted_looks,
+    together,
+    waiting_for_locks,
+    working_holder,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.races
@@ -31,19 +40,16 @@ def scene(real_database: str, sent_jobs: Any) -> Scene:
 
 
 @pytest.fixture
-def late_looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What holds up a halt is never very late, nor frozen. Returns after how long it was looked for, once late."""
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What holds up a halt is never very late, nor frozen. Returns how long it had waited at each look at that."""
     monkeypatch.setattr(impatience, "COMMIT_SECONDS", 600.0)
     monkeypatch.setattr(impatience, "FROZEN_SECONDS", 600.0)
-    look, looks = impatience._end_blockers, list[float]()
+    return noted_looks(monkeypatch)
 
-    def noted(connection: Any, waiting: int, waited: float, *patience: Any) -> None:
-        look(connection, waiting, waited, *patience)
-        if waited >= impatience.BUSY_SECONDS:
-            looks.append(waited)
 
-    monkeypatch.setattr(impatience, "_end_blockers", noted)
-    return looks
+def until_late(looks: list[float]) -> None:
+    """Wait until it was looked for a while, and whoever may be ended by then has been."""
+    until(lambda: looks[2:] and looks[-3] >= impatience.BUSY_SECONDS)
 
 
 def starts_in(scene: Scene) -> Callable[[Session], None]:
@@ -82,7 +88,7 @@ def test_working_transaction_that_blocks_is_ended_after_a_moment(scene: Scene) -
     assert isinstance(blocker.end(), OperationalError)
 
 
-def test_transaction_that_is_committing_is_let_be(scene: Scene, late_looks: list[float]) -> None:
+def test_transaction_that_is_committing_is_let_be(scene: Scene, looks: list[float]) -> None:
     scene.request()
     door = Door()
     with unit_of_work() as session:
@@ -108,7 +114,7 @@ def test_transaction_that_is_committing_is_let_be(scene: Scene, late_looks: list
     until(waiting_for_locks)
     with ThreadPoolExecutor(1) as aside:
         halting = aside.submit(halt, scene)
-        until(lambda: len(late_looks) > 2)
+        until_late(looks)
         assert committing.is_there
         assert not halting.done()
         door.open()
@@ -116,12 +122,12 @@ def test_transaction_that_is_committing_is_let_be(scene: Scene, late_looks: list
     assert committing.end() is None
 
 
-def test_halt_ends_no_other_halt(scene: Scene, late_looks: list[float]) -> None:
+def test_halt_ends_no_other_halt(scene: Scene, looks: list[float]) -> None:
     scene.request()
     holder = idle_holder(lambda session: fence.hold_exclusive(session, scene.admin.organization_id), "halt")
     with ThreadPoolExecutor(1) as aside:
         halting = aside.submit(halt, scene)
-        until(lambda: len(late_looks) > 2)
+        until_late(looks)
         assert not halting.done()
         assert holder.end() is None
         halting.result(SECONDS)

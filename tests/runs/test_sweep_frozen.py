@@ -1,6 +1,5 @@
 """A process that was frozen in the middle of a transaction does not keep the sweep from what else has gone silent."""
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from app.core import clock, impatience
 from app.runs import repository, tasks
 from tests.factories.scene import Scene, new_scene, second_workspace
-from tests.support.races import SECONDS, idle_holder, working_holder
+from tests.support.races import SECONDS, idle_holder, noted_looks, working_holder
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.races
@@ -36,18 +35,12 @@ def test_sweep_ends_what_a_frozen_process_holds_and_presumes_all_silent_runs_dea
 def test_sweep_waits_for_a_transaction_that_is_at_work(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     silent = scene.claimed(scene.request()).run_id
     working = working_holder(lambda session: repository.lock_with_parent(session, silent))
-    look, looks = impatience._end_blockers, Counter[str]()
-
-    def noted(*given: Any) -> None:
-        look(*given)
-        looks["done"] += 1
-
-    monkeypatch.setattr(impatience, "_end_blockers", noted)
+    looks = noted_looks(monkeypatch)
     monkeypatch.setattr(impatience, "FROZEN_SECONDS", 0.05)
     at = clock.now() + timedelta(seconds=300)
     with clock.using(lambda: at), ThreadPoolExecutor(1) as aside:
         sweeping = aside.submit(tasks.sweep)
-        until(lambda: looks["done"] > 2)
+        until(lambda: len(looks) > 2)
         assert working.end() is None
         sweeping.result(SECONDS)
     assert scene.run(silent).quiesced_at is not None

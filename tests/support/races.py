@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.core import impatience
 from app.core.db import Pool, engine, unit_of_work
 from app.core.errors import AppError
 from tests.support.waiting import PATIENCE_SECONDS, until
@@ -170,3 +172,15 @@ def waiting_for_locks() -> int:
     query = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     with engine("watch").connect() as connection:
         return int(connection.scalar(text(query)) or 0)
+
+
+def noted_looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Note how long somebody had waited at each look at what holds them up, once it was done."""
+    look, looks = impatience._end_blockers, list[float]()
+
+    def noted(connection: Any, waiting: int, waited: float, *patience: Any) -> None:
+        look(connection, waiting, waited, *patience)
+        looks.append(waited)
+
+    monkeypatch.setattr(impatience, "_end_blockers", noted)
+    return looks
