@@ -84,8 +84,9 @@ def halt(
     from app.cli.output import print_json
     from app.client import calls
 
+    stops = _scope(scope, workspace)
     why = _why(reason, "Why, for everyone who looks", as_json=as_json)
-    call = calls.halt(why, scope=_scope(scope, workspace), workspace=workspace, latch=latch)
+    call = calls.halt(why, scope=stops, workspace=workspace, latch=latch)
     with connect() as client:
         raised = client.send(call, patience_seconds=30)
         code = DONE
@@ -148,8 +149,9 @@ def resume(
     from app.cli.output import print_json
     from app.client import calls
 
+    lifts = _scope(scope, workspace)
     why = _why(reason, "Why it is safe again", as_json=as_json)
-    call = calls.resume(why, scope=_scope(scope, workspace), workspace=workspace)
+    call = calls.resume(why, scope=lifts, workspace=workspace)
     with connect() as client:
         lifted = client.send(call)
     if as_json:

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,6 @@ from app.cli.options import AsJson, Limit
 from app.cli.output import MINUS
 from app.cli.program import group, register
 from app.client.errors import LocalProblem
-
-if TYPE_CHECKING:
-    pass
 
 commands = group("Stacks: versioned specs that workspaces are planned from.")
 StackArgument = Annotated[str, typer.Argument(metavar="STACK", help="Name or id of the stack.", show_default=False)]

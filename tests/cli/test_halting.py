@@ -1,6 +1,7 @@
 """`sluice halt` and `sluice resume` want to know why: given, asked for, or said to be missing."""
 
 import sys
+from collections.abc import Callable
 
 import pytest
 import typer
@@ -57,3 +58,12 @@ def test_reason_that_is_not_given_at_the_question_does_nothing_and_says_so(
 def test_reason_that_is_empty_is_refused_with_the_remedy(empty: str) -> None:
     with pytest.raises(LocalProblem, match="--reason is empty"):
         why(empty)
+
+
+@pytest.mark.parametrize("command", [halting.halt, halting.resume])
+def test_scope_that_does_not_fit_is_refused_before_anybody_is_asked(
+    asked: list[str], command: Callable[..., None]
+) -> None:
+    with pytest.raises(LocalProblem, match="--workspace belongs to the scope workspace"):
+        command(scope="everything", workspace="prod")
+    assert asked == []
