@@ -38,8 +38,10 @@ const TWO_WEEKS = 1_209_600;
 /** The least round span that is not below and whose half is round, too; takes and gives seconds. */
 export const roundSpan = (seconds: number): number => SPANS.find((span) => span >= seconds) ?? Math.ceil(seconds / TWO_WEEKS) * TWO_WEEKS;
 
-/** Names a bucket: the hour of a day's figures, else the day, as the server counts it, in UTC. */
+const two = (n: number) => String(n).padStart(2, "0");
+
+/** Names a bucket: of a day's figures when it begins, in the person's own time zone, else the day as the server counts it, in UTC. */
 export function bucketName(start: string, bucketSeconds: number): string {
   const at = new Date(start);
-  return bucketSeconds < 86_400 ? `${String(at.getHours()).padStart(2, "0")}:00` : `${at.getUTCDate()} ${at.toLocaleString("en-US", { month: "short", timeZone: "UTC" })}`;
+  return bucketSeconds < 86_400 ? `${two(at.getHours())}:${two(at.getMinutes())}` : `${at.getUTCDate()} ${at.toLocaleString("en-US", { month: "short", timeZone: "UTC" })}`;
 }

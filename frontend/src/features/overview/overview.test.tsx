@@ -27,6 +27,7 @@ describe("the outcomes", () => {
     expect([0.4, 61, 130, 4000, 700_000].map(roundSpan)).toEqual([2, 120, 600, 7200, 1_209_600]);
     expect([0.4, 7, 25, 61, 130, 4000, 80_000, 200_000].map((seconds) => span((roundSpan(seconds) / 2) * 1000))).toEqual(["1 s", "5 s", "15 s", "1 min", "5 min", "1 h", "12 h", "2 d"]);
     expect(bucketName("2026-11-21T00:00:00Z", 86_400)).toBe("21 Nov");
+    expect(bucketName("2026-11-21T07:30:00", 3600)).toBe("07:30");
   });
 
   it("name the bands of waiting plans", () => {
@@ -66,7 +67,14 @@ describe("/infra", () => {
     expect(within(tabs).getAllByRole("link").map((link) => link.textContent)).toEqual(["Overview", "Bots1", "Queues3 waiting", "Pipeline2 running", "Canary"]);
     expect((await screen.findByRole("img", { name: /^Runs that ended: \d+ applied/ })).textContent).toContain("0");
     expect(screen.getByRole("region", { name: "Approvals waiting, by age" }).textContent).toContain("11 now");
-    expect(screen.getByText("the switch has not been drilled")).toBeTruthy();
+    expect(await screen.findByText("the switch has not been drilled")).toBeTruthy();
+  });
+
+  it("says nothing of drills to those who may not see them", async () => {
+    const { asked } = await renderPage(<OverviewView tab={undefined} window={undefined} />, { person: { ...me, permissions: me.permissions.filter((each) => each !== "halt:read") } });
+    await screen.findByText("runs at work");
+    expect(screen.queryByText("the switch has not been drilled")).toBeNull();
+    expect(asked.some(({ path }) => path.startsWith("/terraform/halt/drills"))).toBe(false);
   });
 
   it("keeps from those who may not see tokens what tokens there are", async () => {

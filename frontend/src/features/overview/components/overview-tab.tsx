@@ -5,7 +5,7 @@ import { StatusIcon } from "@/components/domain/status";
 import { Empty, Skeleton } from "@/components/ui/bits";
 import { drillHistoryQuery, historyQuery, overviewQuery } from "@/features/overview/api/overview";
 import { botsHealth, liveTokens, queueHealth } from "@/features/overview/health";
-import { endedIn } from "@/features/overview/outcomes";
+import { bucketName, endedIn } from "@/features/overview/outcomes";
 import { tokensQuery } from "@/lib/api/accounts";
 import { explain, http } from "@/lib/api/http";
 import { keys } from "@/lib/api/keys";
@@ -48,9 +48,10 @@ function Figures({ overview }: { overview: Overview }) {
   const may = useMay();
   const queue = useQuery(queueQuery).data;
   const tokens = useQuery({ ...tokensQuery, enabled: may("tokens:manage") === null }).data?.items;
-  const drill = useQuery({ ...drillHistoryQuery, enabled: may("halt:read") === null }).data?.items[0];
+  const drills = useQuery({ ...drillHistoryQuery, enabled: may("halt:read") === null }).data?.items;
+  const drill = drills?.[0];
   const day = useQuery(historyQuery("24h")).data?.buckets;
-  const hourly = day ? day.slice(-2).reduce((sum, bucket) => sum + endedIn(bucket), 0) : null;
+  const lately = day?.slice(-2);
   const took = drill ? drillTook(drill) : "";
   const bots = tokens ? botsHealth(tokens, now) : null;
   const queued = queueHealth(overview, queue);
@@ -58,8 +59,8 @@ function Figures({ overview }: { overview: Overview }) {
     <section aria-label="Figures" className="flex shrink-0 flex-wrap border-b border-line">
       {tokens && bots ? <Figure label="Bots" tab="bots" value={count(liveTokens(tokens, now).size)} unit="with tokens" {...bots} /> : null}
       <Figure label="Queues" tab="queues" value={count(overview.queue_depth)} unit="waiting" {...queued} />
-      <Figure label="Pipeline" tab="pipeline" value={count(overview.running)} unit={overview.running === 1 ? "run at work" : "runs at work"} note={hourly === null ? "" : `${count(hourly)} ended in the last two hours`} />
-      {drill ? <Figure label="Canary" tab="canary" value={took || drill.status} unit={took ? "from halt to dead" : ""} trouble={drill.status === "failed"} note={`drill ${drill.status === "running" ? "under way" : drill.status}, ${since(drill.created_at, now)} ago`} /> : <Figure label="Canary" tab="canary" value="none" unit="yet" note="the switch has not been drilled" />}
+      <Figure label="Pipeline" tab="pipeline" value={count(overview.running)} unit={overview.running === 1 ? "run at work" : "runs at work"} note={lately?.[0] ? `${count(lately.reduce((sum, bucket) => sum + endedIn(bucket), 0))} ended since ${bucketName(lately[0].start, 3600)}` : ""} />
+      {drill ? <Figure label="Canary" tab="canary" value={took || drill.status} unit={took ? "from halt to dead" : ""} trouble={drill.status === "failed"} note={`drill ${drill.status === "running" ? "under way" : drill.status}, ${since(drill.created_at, now)} ago`} /> : drills ? <Figure label="Canary" tab="canary" value="none" unit="yet" note="the switch has not been drilled" /> : null}
       <Figure label="Workspaces" value={count(overview.workspaces)} unit="in this organization" note={overview.engine ? `engine ${overview.engine}` : "no engine found"} trouble={!overview.engine} />
     </section>
   );
