@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -163,7 +162,7 @@ def test_upload_too_large_says_what_to_do(sluice: RunningSluice, directory: Path
 
 def test_wait_interrupted_leaves_the_run_going(sluice: RunningSluice, directory: Path) -> None:
     (directory / "slow.tf").write_text(
-        'resource "terraform_data" "slow" {\n  provisioner "local-exec" { command = "sleep 20" }\n}\n'
+        'resource "terraform_data" "slow" {\n  provisioner "local-exec" { command = "sleep 300" }\n}\n'
     )
     plan = sluice.ask("plan", directory, "-w", "slow", "--create", "--wait", code=2)
     environment = clean_environment() | {"SLUICE_URL": sluice.url, "SLUICE_TOKEN": sluice.token}
@@ -177,7 +176,7 @@ def test_wait_interrupted_leaves_the_run_going(sluice: RunningSluice, directory:
             break
     waiting.send_signal(signal.SIGINT)
     said = waiting.stderr.read()
-    assert waiting.wait(30) == 130
+    assert waiting.wait(60) == 130
     waiting.stderr.close()
     apply_id = sluice.ask("run", "show", plan["id"])["child_run_id"]
     assert f"sluice cancel {apply_id}" in said
@@ -363,9 +362,9 @@ def test_logs_follow_shows_the_apply_too(sluice: RunningSluice, directory: Path)
         following = subprocess.Popen(
             [SLUICE, "logs", "-f", plan["id"]], env=environment, stdout=subprocess.PIPE, text=True
         )
-    time.sleep(1)
+    assert following.stdout is not None
+    assert any("Plan: 3 to add" in line for line in following.stdout), "it follows"
     sluice.ask("approve", plan["id"])
     said, _ = following.communicate(timeout=60)
     assert following.returncode == 0
-    assert "Plan: 3 to add" in said
     assert "Apply complete! Resources: 3 added" in said

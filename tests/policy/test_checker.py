@@ -101,10 +101,10 @@ def test_check_template_string_can_not_hide_a_builtin(checker: PolicyChecker) ->
 def test_check_endless_policy_is_ended_and_blames_only_itself(
     checker_with: Callable[..., PolicyChecker], text: str
 ) -> None:
-    checker = checker_with(policy_timeout_seconds=0.4, policy_memory_mb=2048)
+    checker = checker_with(policy_timeout_seconds=2, policy_memory_mb=2048)
     report = checker.check([pinned(DENY_A), pinned(text), pinned(DENY_A.replace("example", "other"))], {"a": 1})
     assert [result.outcome for result in report.results] == ["failed", "error", "failed"]
-    assert "longer than 0.4 s" in str(report.results[1].error)
+    assert "longer than 2 s" in str(report.results[1].error)
 
 
 def test_check_greedy_policy_is_ended_and_blames_only_itself(checker_with: Callable[..., PolicyChecker]) -> None:

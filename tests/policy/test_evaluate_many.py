@@ -55,10 +55,10 @@ def test_evaluate_many_takes_documents_that_are_json_already(checker: PolicyChec
 
 
 def test_evaluate_many_endless_document_blames_only_itself(checker_with: Callable[..., PolicyChecker]) -> None:
-    checker = checker_with(policy_timeout_seconds=0.4, policy_memory_mb=2048)
+    checker = checker_with(policy_timeout_seconds=2, policy_memory_mb=2048)
     found = _all(checker, SLOW, [{"deny": True}, {"is_slow": True}, {}, {"deny": True}])
     assert [item.outcome for item in found] == ["failed", "error", "passed", "failed"]
-    assert "longer than 0.4 s" in str(found[1].error)
+    assert "longer than 2 s" in str(found[1].error)
 
 
 def test_evaluate_many_greedy_document_blames_only_itself(checker_with: Callable[..., PolicyChecker]) -> None:

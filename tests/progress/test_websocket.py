@@ -18,7 +18,7 @@ from tests.progress.conftest import Streams
 from tests.support import people
 
 pytestmark = pytest.mark.races
-SECONDS = 20
+SECONDS = 60
 
 
 def frames(socket: ClientConnection) -> tuple[list[dict[str, Any]], int]:
@@ -157,7 +157,7 @@ def test_follow_reconnecting_at_random_points_gives_the_exact_log(served: Stream
                     seen += frame.get("records", [])
             except ConnectionClosed:
                 break
-    writer.join(30)
+    writer.join(60)
     assert texts(seen) == expected
 
 
