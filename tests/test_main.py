@@ -202,6 +202,30 @@ def test_body_that_is_no_json_is_named_and_placed(session: Session) -> None:
     assert answer.json()["errors"] == [{"field": "body", "message": "is not JSON, at character 14: Expecting value"}]
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [
+        (b'{"reason": "x"}', "application/x-www-form-urlencoded", "is no JSON object: send one, with the header"),
+        (b"[]", "application/json", "is no JSON object: send one"),
+        (b"", "application/json", "is missing: send a JSON object"),
+        (b"", None, "is missing: send a JSON object, with the header `Content-Type: application/json`"),
+    ],
+    ids=["form", "list", "nothing", "nothing at all"],
+)
+def test_body_that_is_no_object_says_what_to_send(
+    session: Session, content: bytes, kind: str | None, said: str
+) -> None:
+    """What `curl -d` sends is a form, and somebody may meet that for the first time in an emergency."""
+    member = people.person(session, people.organization(session), Role.ADMIN)
+    session.commit()
+    headers = {"Content-Type": kind} if kind is not None else {}
+    answer = people.client(member).post("/terraform/halt", content=content, headers=headers)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["field"] == "body"
+    assert error["message"].startswith(said)
+
+
 def test_refusal_of_several_fields_is_said_without_the_name_of_an_exception(session: Session) -> None:
     member = people.person(session, people.organization(session), Role.ADMIN)
     session.commit()

@@ -114,13 +114,13 @@ def apply(
     """Return the apply of an approved plan; asking again gives the same one. RUN is the plan, or its apply.
 
     Before the plan is approved this exits 1 and says what to do. With --wait it follows the apply: exit 0 when it is
-    applied, 1 otherwise.
+    applied, 1 otherwise, as for an apply that has ended.
 
     Example: sluice apply run-01k… --wait
     """
     from app.cli.following import wait_for_apply
     from app.cli.report import approval_remedy
-    from app.client import calls
+    from app.client import calls, ended
 
     with connect() as client:
         asked = client.send(calls.get_run(run_id))
@@ -129,10 +129,9 @@ def apply(
             run = client.send(calls.apply_run(plan_id))
         except ApiError as error:
             raise _helped(error, approval_remedy(error, plan_id)) from None
-        code = DONE
         if wait:
             run = wait_for_apply(client, run, run.id, quiet=quiet, timeout_seconds=timeout, as_json=as_json)
-            code = DONE if run.status == "applied" else FAILED
+        code = FAILED if (wait or ended(run)) and run.status != "applied" else DONE
         show(client, run, as_json=as_json)
         raise typer.Exit(code)
 

@@ -1,6 +1,7 @@
 """`sluice halt`, `sluice halts`, `sluice resume`; drills are in `drilling`."""
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -9,7 +10,7 @@ from app.cli.access import connect
 from app.cli.options import AsJson, MaybeWorkspace
 from app.cli.polling import wait_until
 from app.cli.program import DONE, FAILED
-from app.client.errors import LocalProblem
+from app.client.errors import ClientError, LocalProblem
 
 if TYPE_CHECKING:
     from app.client import SluiceClient
@@ -26,8 +27,12 @@ _DEAD_BY_SECONDS = 120.0
 
 def _scope(scope: Scope | None, workspace: str | None) -> str:
     found = scope or ("workspace" if workspace else "organization")
-    if (found == "workspace") != (workspace is not None):
-        raise LocalProblem("--workspace belongs to the scope workspace, which needs it: name both or neither.", "usage")
+    if workspace is None and found == "workspace":
+        raise LocalProblem("--scope workspace needs --workspace NAME.", "usage")
+    if workspace is not None and found != "workspace":
+        raise LocalProblem(
+            f"--workspace means that one alone, and --scope {found} contradicts it: leave one of them out.", "usage"
+        )
     return found
 
 
@@ -66,7 +71,9 @@ def halt(
 ) -> None:
     """Stop everything: nothing new starts, what waits is cancelled, what runs is interrupted, then killed.
 
-    Every state that was written is kept. Sending it again is harmless. With --wait: exit 0 once every process is dead.
+    Of the whole organization, unless --workspace or --scope says otherwise. It stands until `sluice resume`. Every
+    state that was written is kept. Sending it again is harmless. With --wait: exit 0 once every process is dead, 1
+    when one is not after two minutes.
 
     Examples:
       sluice halt --reason "wrong account" --wait
@@ -78,8 +85,10 @@ def halt(
     if is_drill:
         from app.cli.drilling import drill
 
-        if scope not in {None, "workspace"} or not latch:
-            raise LocalProblem("--drill takes --workspace and --json only: it halts one workspace.", "usage")
+        if scope not in {None, "workspace"} or not latch or reason is not None:
+            raise LocalProblem(
+                "--drill takes --workspace and --json only: it halts one workspace, waits, and resumes it.", "usage"
+            )
         raise typer.Exit(drill(workspace, as_json=as_json))
     from app.cli.output import print_json
     from app.client import calls
@@ -95,7 +104,7 @@ def halt(
     if as_json:
         print_json(raised)
     else:
-        _print([raised])
+        _print([raised], {raised["scope_id"]: workspace} if workspace is not None else {})
     raise typer.Exit(code)
 
 
@@ -125,12 +134,26 @@ def halts(as_json: AsJson = False) -> None:
 
     with connect() as client:
         found = client.send(calls.standing_halts())
+        shown = [*found["active"], *found["ending"]]
+        names = {} if as_json else _names(client, shown)
     if as_json:
         print_json(found)
     else:
-        _print([*found["active"], *found["ending"]])
+        _print(shown, names)
         if not found["active"]:
             say("No halt stands: runs may start.")
+
+
+def _names(client: "SluiceClient", found: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the names of the workspaces that are halted by themselves, by id; whom the token may not see, by none."""
+    from app.client import calls
+
+    names: dict[str, str] = {}
+    for item in found:
+        if item["scope"] == "workspace":
+            with suppress(ClientError):
+                names[item["scope_id"]] = client.send(calls.get_workspace(item["scope_id"])).name
+    return names
 
 
 def resume(
@@ -144,7 +167,12 @@ def resume(
 ) -> None:
     """Lift a halt. Runs that it stopped stay cancelled: plan again.
 
-    Example: sluice resume --reason "account corrected"
+    Name what the halt named: a workspace's is lifted with --workspace, one of everything with --scope everything.
+
+    Examples:
+      sluice resume --reason "account corrected"
+
+      sluice resume --workspace prod-network --reason "provider is back"
     """
     from app.cli.output import print_json
     from app.client import calls
@@ -157,14 +185,15 @@ def resume(
     if as_json:
         print_json(lifted)
     else:
-        typer.echo(f"Lifted the halt {lifted['id']} ({lifted['scope']}). New runs may start.")
+        where = f"workspace {workspace}" if workspace is not None else lifted["scope"]
+        typer.echo(f"Lifted the halt {lifted['id']} ({where}). New runs may start.")
         dying = lifted["runs"]["dying"]
         if dying:
             typer.echo(f"{dying} of its runs {'is' if dying == 1 else 'are'} still dying:")
             _print_runs([run for run in lifted["runs"]["items"] if run["state"] == "dying"])
 
 
-def _print(found: list[dict[str, Any]]) -> None:
+def _print(found: list[dict[str, Any]], names: dict[str, str]) -> None:
     from app.cli.output import clean, console, moment, print_table, styled
 
     out = console()
@@ -172,8 +201,11 @@ def _print(found: list[dict[str, Any]]) -> None:
         runs = item["runs"]
         before = runs.get("had_ended")
         stands = item["latch"] and not item.get("resumed_at")
+        where = item["scope"]
+        if where == "workspace":
+            where = f"workspace {clean(names.get(item['scope_id'], item['scope_id']))}"
         out.print(
-            styled(f"{'HALTED' if stands else 'Stopped'}: {item['scope']}", "bold red"),
+            styled(f"{'HALTED' if stands else 'Stopped'}: {where}", "bold red"),
             f"by {clean(str(item['actor'].get('name')))} at {moment(item['created_at'])}: {clean(item['reason'])}",
         )
         out.print(

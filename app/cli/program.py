@@ -66,6 +66,8 @@ def _report_usage(error: typer.TyperException, *, as_json: bool) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         return FAILED
     message = error.format_message().replace("Value error, ", "")
+    if context is not None and message.startswith("Got unexpected extra argument") and _takes_workspace(context):
+        message = f"{message}. A workspace is named by --workspace."
     if as_json:
         from app.cli.output import print_json
 
@@ -78,6 +80,10 @@ def _report_usage(error: typer.TyperException, *, as_json: bool) -> int:
         typer.echo(f"Usage: {context.command_path} {' '.join(context.command.collect_usage_pieces(context))}", err=True)
         typer.echo(f"Help: {context.command_path} --help", err=True)
     return FAILED
+
+
+def _takes_workspace(context: Any) -> bool:
+    return any("--workspace" in parameter.opts for parameter in context.command.params)
 
 
 def group(help_text: str) -> typer.Typer:
@@ -127,10 +133,11 @@ def _report(error: "ClientError", *, as_json: bool) -> None:
 
 
 def _remedy(error: "ClientError") -> str | None:
+    if error.code == "halted":
+        return f"`sluice halts` shows what stands; `sluice resume{_place(error)} --reason …` lifts it."
     return {
         "unauthenticated": "The token was not accepted: it is mistyped, expired or revoked. Set SLUICE_TOKEN, or run "
         "`sluice login`.",
-        "halted": "`sluice halts` shows what stands; `sluice resume --reason …` lifts it.",
         "approval_required": "Approve it first: `sluice approve RUN`.",
         "stack_not_found": "`sluice stack list` shows what there is.",
         "policy_set_not_found": "`sluice policy sets` shows what there is.",
@@ -140,6 +147,14 @@ def _remedy(error: "ClientError") -> str | None:
         "archive_too_large": "Leave large files out with a .terraformignore.",
         "payload_too_large": "Leave large files out with a .terraformignore.",
     }.get(error.code)
+
+
+def _place(error: "ClientError") -> str:
+    """Return the option of `sluice resume` that names the halt in the way."""
+    halt = error.problem().get("halt") or {}
+    return {"workspace": f" --workspace {halt.get('scope_id')}", "everything": " --scope everything"}.get(
+        str(halt.get("scope")), ""
+    )
 
 
 def with_remedy(error: "ClientError", remedy: str) -> "ClientError":

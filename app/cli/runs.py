@@ -256,6 +256,6 @@ def _is_followed_by_apply(client: "SluiceClient", run_id: str) -> bool:
     return client.send(calls.get_run(run_id)).status == "approved"
 
 
-run_commands = group("Runs, one at a time.")
+run_commands = group("Runs, one at a time. Their logs: `sluice logs`.")
 register(run_commands, "show", show_run)
 register(run_commands, "list", list_runs, hidden=True)

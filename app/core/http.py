@@ -64,7 +64,15 @@ def _location(parts: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in kept) or "body"
 
 
-def _field_error(item: dict[str, Any]) -> dict[str, str]:
+_NO_OBJECT = frozenset({"missing", "model_attributes_type", "dict_type"})
+
+
+def _field_error(item: dict[str, Any], *, is_json: bool) -> dict[str, str]:
+    if tuple(item["loc"]) == ("body",) and item["type"] in _NO_OBJECT:
+        # What `curl -d` sends, unless it is told otherwise, is a form.
+        what = "is missing: send a JSON object" if item["type"] == "missing" else "is no JSON object: send one"
+        how = "" if is_json else ", with the header `Content-Type: application/json`"
+        return {"field": "body", "message": f"{what}{how}"}
     if item["type"] == "json_invalid":
         # Its location is the offset of a character, which nobody would take for the name of a field.
         reason = item.get("ctx", {}).get("error", "it can't be read")
@@ -82,8 +90,9 @@ def install_error_handlers(application: FastAPI) -> None:
         return problem(error.status, error.code, error.title, error.detail, **error.fields)
 
     @application.exception_handler(RequestValidationError)
-    def _validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [_field_error(item) for item in error.errors()]
+    def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        is_json = "json" in request.headers.get("content-type", "")
+        errors = [_field_error(item, is_json=is_json) for item in error.errors()]
         named = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
         return problem(422, "invalid", "The request is not valid", named, errors=errors)
 

@@ -1,9 +1,9 @@
 """Halts as people and dashboards see them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.fence.schemas import Scope
 from app.state.service import StateLeft
@@ -14,24 +14,35 @@ MOST_RUNS = 500
 """Runs of a halt that an answer lists, the dying first; they are all counted."""
 
 
-class HaltRequest(BaseModel):
-    """What to halt, and why."""
+class _Place(BaseModel):
+    """Where: the actor's organization unless another scope or a workspace is named."""
 
     model_config = ConfigDict(extra="forbid")
 
-    scope: Scope = Field("organization", description="`everything` is for the operator organization")
+    scope: Scope = Field(
+        "organization",
+        description="`everything` is for the operator organization; a `workspace` without a scope means that one alone",
+    )
     workspace: str | None = Field(None, description="Name or id of the workspace, for the scope `workspace`")
+
+    @model_validator(mode="after")
+    def _workspace_is_a_scope(self) -> Self:
+        # Who names one workspace and nothing else must not stop, or start, all of the organization's.
+        if self.workspace is not None and "scope" not in self.model_fields_set:
+            self.scope = "workspace"
+        return self
+
+
+class HaltRequest(_Place):
+    """What to halt, and why."""
+
     reason: Reason
     latch: bool = Field(True, description="False stops what is there and leaves no fence: new runs may start at once")
 
 
-class ResumeRequest(BaseModel):
+class ResumeRequest(_Place):
     """Which halt to lift, and why."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    scope: Scope = "organization"
-    workspace: str | None = None
     reason: Reason
 
 

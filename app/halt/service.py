@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.audit import service as audit
 from app.core import clock
+from app.core.errors import Invalid
 from app.core.ids import new_id
 from app.core.impatience import impatient
 from app.core.permissions import Actor, system_actor
@@ -227,7 +228,9 @@ def _raise(
 def _place(session: Session, actor: Actor, scope: Scope, workspace: str | None) -> _Place:
     own = actor.organization_id
     if scope == "workspace":
-        found = workspaces.get(session, own, workspace or "")
+        if not workspace:
+            raise Invalid.of_field("workspace", "is missing: the scope workspace takes the name or id of one")
+        found = workspaces.get(session, own, workspace)
         return _Place(found.id, own, found.id)
     is_operator = identity.is_operator(session, own)
     if scope == "organization":

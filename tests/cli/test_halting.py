@@ -28,6 +28,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return questions
 
 
+def test_workspace_named_is_the_scope() -> None:
+    assert (halting._scope(None, "prod"), halting._scope("workspace", "prod")) == ("workspace", "workspace")
+    assert (halting._scope(None, None), halting._scope("everything", None)) == ("organization", "everything")
+
+
+def test_scope_and_workspace_that_contradict_are_refused_with_the_remedy() -> None:
+    with pytest.raises(LocalProblem, match="--scope workspace needs --workspace NAME"):
+        halting._scope("workspace", None)
+    with pytest.raises(LocalProblem, match="--scope everything contradicts it: leave one of them out"):
+        halting._scope("everything", "prod")
+
+
+def test_drill_with_a_reason_is_refused_since_nobody_would_see_it() -> None:
+    with pytest.raises(LocalProblem, match="--drill takes --workspace and --json only"):
+        halting.halt(reason="why", is_drill=True)
+
+
 def test_reason_given_asks_nobody(asked: list[str]) -> None:
     assert (why("wrong account"), asked) == ("wrong account", [])
 

@@ -184,6 +184,7 @@ def test_wait_interrupted_leaves_the_run_going(sluice: RunningSluice, directory:
     sluice.ask("cancel", plan["id"], "--reason", "test")
     assert sluice.run("logs", "-f", plan["id"]).code == 0
     assert sluice.ask("run", "show", plan["id"])["status"] == "cancelled"
+    assert sluice.ask("apply", plan["id"], code=1)["status"] == "cancelled"
 
 
 def test_decisions_and_their_refusals(sluice: RunningSluice, directory: Path) -> None:
@@ -336,8 +337,9 @@ def test_halt_stops_what_waits_and_resume_lets_it_start(sluice: RunningSluice, d
     assert sluice.ask("run", "show", plan["id"])["halted"] is True
     refused = sluice.ask("plan", directory, "-w", "halted", code=1)
     assert refused["code"] == "halted"
-    assert "sluice resume" in refused["remedy"]
+    assert f"`sluice resume --workspace {raised['scope_id']} --reason …`" in refused["remedy"]
     assert len(sluice.ask("halts")["active"]) == 1
+    assert "HALTED: workspace halted by" in sluice.run("halts").out
     sluice.ask("resume", "--workspace", "halted", "--reason", "over")
     assert "No halt stands" in sluice.run("halts").err
     assert sluice.ask("plan", directory, "-w", "halted", "--wait", code=2)["status"] == "awaiting_approval"

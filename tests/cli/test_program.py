@@ -79,6 +79,7 @@ def test_help_loads_neither_http_nor_models() -> None:
         (["var", "set", "-w", "x", "KEY"], "--value-stdin"),
         (["var", "set", "-w", "x", "A=1", "B=2", "--value-stdin"], "one KEY"),
         (["halt", "--reason", "x", "--scope", "workspace"], "--workspace"),
+        (["halt", "prod-network", "--reason", "x"], "A workspace is named by --workspace"),
         (["workspace", "set", "x"], "token"),
         (["workspace", "set", "x", "--no-more-approvals", "--more-approvals", "deletes=2"], "contradict each other"),
         (["workspace", "set", "x", "--any-approver", "--approver-team", "platform"], "contradict each other"),

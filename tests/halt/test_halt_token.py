@@ -48,6 +48,26 @@ def test_token_of_a_dashboard_halts_and_nothing_else(session: Session, may_resum
     assert lifted.status_code == (200 if may_resume else 403)
 
 
+def test_halt_and_resume_that_name_a_workspace_alone_mean_it_alone(session: Session) -> None:
+    tenant = new_tenant(session, "ops")
+    post, workspace = tenant.client.post, tenant.things["workspace"]
+    raised = post("/terraform/halt", json={"reason": "fire", "workspace": workspace}).json()
+    assert (raised["scope"], raised["scope_id"]) == ("workspace", workspace)
+    whole = post("/terraform/halt", json={"reason": "fire"}).json()
+    assert whole["scope"] == "organization"
+    lifted = post("/terraform/resume", json={"reason": "over", "workspace": workspace}).json()
+    assert lifted["id"] == raised["id"]
+    assert [halt["id"] for halt in tenant.client.get("/terraform/halt").json()["active"]] == [whole["id"]]
+
+
+def test_halt_of_a_workspace_that_is_not_named_is_refused_with_the_field(session: Session) -> None:
+    client = new_tenant(session, "ops").client
+    for body in ({"scope": "workspace"}, {"scope": "workspace", "workspace": ""}):
+        answer = client.post("/terraform/halt", json={"reason": "fire", **body})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "workspace")
+    assert client.get("/terraform/halt").json()["active"] == []
+
+
 def test_every_halt_route_asks_for_a_right_of_halts() -> None:
     found = {
         route.path_format: check.call.permission.value

@@ -3451,7 +3451,7 @@ export interface components {
             reason: string;
             /**
              * Scope
-             * @description `everything` is for the operator organization
+             * @description `everything` is for the operator organization; a `workspace` without a scope means that one alone
              * @default organization
              * @enum {string}
              */
@@ -5351,11 +5351,15 @@ export interface components {
             reason: string;
             /**
              * Scope
+             * @description `everything` is for the operator organization; a `workspace` without a scope means that one alone
              * @default organization
              * @enum {string}
              */
             scope: "everything" | "organization" | "workspace";
-            /** Workspace */
+            /**
+             * Workspace
+             * @description Name or id of the workspace, for the scope `workspace`
+             */
             workspace?: string | null;
         };
         /**
