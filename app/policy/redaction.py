@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.policy.schemas import PolicyDocument
-from app.runner.masking import Masker, sensitive_texts
+from app.runner.masking import literal_forms, sensitive_texts
 
 SENSITIVE_MARKER = "(sensitive value)"
 _SHORTEST_SECRET = 4
@@ -77,8 +77,7 @@ def redact_plan(plan_json: Mapping[str, Any], sensitive_variables: Collection[st
 def _spelled(secrets: Collection[str]) -> tuple[str, ...]:
     """Return what to look for: the secrets and each line of them, as functions of a configuration may write them."""
     texts = {text for secret in secrets for text in sensitive_texts(secret, is_hcl=False)}
-    forms = Masker(text for text in sorted(texts) if len(text) >= _SHORTEST_SECRET).forms
-    return tuple(form for form in forms if len(form) >= _SHORTEST_SECRET)
+    return literal_forms(sorted(texts), least=_SHORTEST_SECRET)
 
 
 def _at(parent: Any, name: str, change: Callable[[Any], Any]) -> Any:

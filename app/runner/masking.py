@@ -170,6 +170,15 @@ def sensitive_texts(value: str, *, is_hcl: bool) -> list[str]:
     return texts
 
 
+def literal_forms(texts: Iterable[str], *, least: int) -> tuple[str, ...]:
+    """Return how texts of at least ``least`` characters are written by whole encoders, for who looks without patterns.
+
+    JSON, base64 at each alignment, and URLs; the longest first.
+    """
+    forms = Masker(text for text in texts if len(text) >= least).forms
+    return tuple(form for form in forms if len(form) >= least)
+
+
 def _without_templates(text: str) -> str:
     """Return what a string of HCL says, where it writes `${` and `%{` with their first character twice."""
     return text.replace("$${", "${").replace("%%{", "%{")

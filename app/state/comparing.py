@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from app.state.known_secrets import LEAST_LENGTH, holds, texts_of
 from app.state.parsing import instances_of
 from app.state.schemas import AttributeChange, OutputChange, ResourceChange, StateResource
 
@@ -22,7 +23,6 @@ _ABSENT = object()
 _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|secret|token|private_key|credential|api_?key|connection_string", re.IGNORECASE
 )
-_LEAST_SECRET_LENGTH = 4
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def read(data: bytes, known_secrets: Iterable[str] = ()) -> Content:
             marked = tuple(_steps(path) for path in instance.get("sensitive_attributes") or [])
             held[address] = Held(resource, values, marked)
     outputs = document.get("outputs") or {}
-    secrets = {text for output in outputs.values() if output.get("sensitive") for text in _texts(output.get("value"))}
+    secrets = {text for output in outputs.values() if output.get("sensitive") for text in texts_of(output.get("value"))}
     secrets.update(known_secrets)
     for item in held.values():
         for path in item.marked:
-            secrets.update(_texts(_at(item.values, path)))
-    return Content(held, outputs, frozenset(text for text in secrets if len(text) >= _LEAST_SECRET_LENGTH))
+            secrets.update(texts_of(_at(item.values, path)))
+    return Content(held, outputs, frozenset(text for text in secrets if len(text) >= LEAST_LENGTH))
 
 
 def compare(before: Content, after: Content) -> Difference:
@@ -113,7 +113,7 @@ _NOTHING = StateResource(address="", module="", mode="", type="", name="", provi
 
 def _output(name: str, old: dict[str, Any] | None, new: dict[str, Any] | None, secrets: frozenset[str]) -> OutputChange:
     sensitive = any(
-        output.get("sensitive") or _holds(output.get("value"), secrets) for output in (old, new) if output is not None
+        output.get("sensitive") or holds(output.get("value"), secrets) for output in (old, new) if output is not None
     )
     return OutputChange(
         name=name,
@@ -161,22 +161,7 @@ def _is_sensitive(path: Steps, was: Any, now: Any, marked: tuple[Steps, ...], se
         return True
     if any(isinstance(step, str) and _SECRET_NAME.search(step) for step in path):
         return True
-    return any(_holds(value, secrets) for value in (was, now) if value is not _ABSENT)
-
-
-def _holds(value: Any, secrets: frozenset[str]) -> bool:
-    return any(secret in text for text in _texts(value) for secret in secrets)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
+    return any(holds(value, secrets) for value in (was, now) if value is not _ABSENT)
 
 
 def _steps(path: Any) -> Steps:

@@ -9,6 +9,7 @@ from app.core.errors import Invalid
 from app.core.pages import Page, PageParams, decode_cursor, encode_cursor
 from app.core.permissions import Actor
 from app.state import comparing, parsing, quarantine, repository, versions
+from app.state.known_secrets import known_secrets
 from app.state.schemas import (
     FacetCount,
     QuarantineDiff,
@@ -20,7 +21,6 @@ from app.state.schemas import (
     StateResource,
     StateVersionOut,
 )
-from app.workspaces import service as workspaces
 
 
 def resources(
@@ -92,7 +92,7 @@ def _is_in_module(module: str, wanted: str) -> bool:
 def diff(session: Session, actor: Actor, before_id: str, after_id: str, params: PageParams) -> StateDiff:
     """Return one page of what differs between two versions, by resource; sensitive values are null and marked so."""
     before, after = (versions.get_row(session, actor.organization_id, found) for found in (before_id, after_id))
-    secrets = _secrets_of(session, {before.workspace_id, after.workspace_id})
+    secrets = known_secrets(session, {before.workspace_id, after.workspace_id})
     old = comparing.read(versions.content_of(session, before), secrets)
     new = comparing.read(versions.content_of(session, after), secrets)
     difference = comparing.compare(old, new)
@@ -117,7 +117,7 @@ def diff_quarantined(session: Session, actor: Actor, quarantine_id: str, params:
     """
     after, data = quarantine.readable(session, actor, quarantine_id)
     before = repository.current(session, after.workspace_id, with_content=True)
-    secrets = _secrets_of(session, {after.workspace_id})
+    secrets = known_secrets(session, {after.workspace_id})
     old = comparing.read(versions.content_of(session, before) if before is not None else b"{}", secrets)
     new = comparing.read(data, secrets)
     difference = comparing.compare(old, new)
@@ -135,15 +135,6 @@ def diff_quarantined(session: Session, actor: Actor, quarantine_id: str, params:
     )
 
 
-def _secrets_of(session: Session, workspace_ids: set[str]) -> set[str]:
-    return {
-        variable.value
-        for workspace_id in workspace_ids
-        for variable in workspaces.variables_for_run(session, workspace_id)
-        if variable.sensitive
-    }
-
-
 def _changes(
     old: comparing.Content, new: comparing.Content, difference: comparing.Difference, params: PageParams
 ) -> tuple[list[ResourceChange], str | None]:
@@ -156,7 +147,7 @@ def _changes(
 
 def changes(session: Session, workspace_id: str, before: bytes, after: bytes) -> StateChanges:
     """Return all that differs from one state of the workspace to another; sensitive values are null and marked so."""
-    secrets = _secrets_of(session, {workspace_id})
+    secrets = known_secrets(session, {workspace_id})
     old, new = comparing.read(before, secrets), comparing.read(after, secrets)
     difference = comparing.compare(old, new)
     return StateChanges(

@@ -15,6 +15,7 @@ from app.core.pages import Page, PageParams
 from app.core.permissions import Actor, system_actor
 from app.state import parsing, repository
 from app.state.errors import OutputNotFound, StateConflict, StateVersionNotFound, StateVersionPruned
+from app.state.known_secrets import holds, known_secrets
 from app.state.manifest import Manifest, Part
 from app.state.models import TerraformStateVersion
 from app.state.schemas import (
@@ -207,14 +208,14 @@ def content(session: Session, organization_id: str, version_id: str) -> bytes:
 
 def outputs(session: Session, actor: Actor, version_id: str) -> list[Output]:
     """Return the outputs of a version; sensitive values are null."""
-    return _masked(outputs_of(session, get_row(session, actor.organization_id, version_id)))
+    return _masked(session, get_row(session, actor.organization_id, version_id))
 
 
 def current_outputs(session: Session, actor: Actor, workspace: str) -> list[Output]:
     """Return the outputs of the workspace's newest state; none before the first."""
     found = workspaces.get(session, actor.organization_id, workspace)
     row = repository.current(session, found.id, with_content=True)
-    return _masked(outputs_of(session, row)) if row is not None else []
+    return _masked(session, row) if row is not None else []
 
 
 def reveal_output(session: Session, actor: Actor, version_id: str, name: str) -> Output:
@@ -228,8 +229,14 @@ def reveal_output(session: Session, actor: Actor, version_id: str, name: str) ->
     return found
 
 
-def _masked(found: list[Output]) -> list[Output]:
-    return [output.model_copy(update={"value": None}) if output.sensitive else output for output in found]
+def _masked(session: Session, row: TerraformStateVersion) -> list[Output]:
+    """Return a version's outputs without values that the engine, or Sluice alone, knows to be sensitive."""
+    secrets = known_secrets(session, [row.workspace_id])
+    hidden = {"value": None, "sensitive": True}
+    return [
+        output.model_copy(update=hidden) if output.sensitive or holds(output.value, secrets) else output
+        for output in outputs_of(session, row)
+    ]
 
 
 def get_row(session: Session, organization_id: str, version_id: str) -> TerraformStateVersion:

@@ -168,9 +168,9 @@ class Scene:
             wanted = ResumeRequest.model_validate({"scope": scope, "workspace": workspace, "reason": "out"})
             return halts.resume(session, self.admin, wanted)
 
-    def put_variable(self, value: str, *, key: str = "region", sensitive: bool = False) -> None:
+    def put_variable(self, value: str, *, key: str = "region", sensitive: bool = False, is_hcl: bool = False) -> None:
         with unit_of_work() as session:
-            body = VariableIn(value=value, is_sensitive=sensitive)
+            body = VariableIn(value=value, is_sensitive=sensitive, is_hcl=is_hcl)
             workspaces.put_variable(session, self.admin, self.workspace.id, "terraform", key, body)
 
     def change(self, **settings: Any) -> None:

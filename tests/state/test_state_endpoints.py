@@ -1,3 +1,7 @@
+import base64
+import json
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -77,6 +81,36 @@ def test_sensitive_output_is_revealed_with_permission_only_and_audited(
     event = session.scalars(select(AuditEvent).filter_by(action="state.output_read")).one()
     assert event.evidence["output"] == "closed"
     assert "planted-secret" not in str(event.evidence)
+
+
+def test_values_that_only_sluice_knows_to_be_sensitive_are_shown_to_no_viewer(
+    session: Session, scene: Scene, store: Store
+) -> None:
+    """The configuration does not declare its variables sensitive, so the engine marks nothing that they flow into."""
+    plain, inner = "planted-plain-secret", "planted-inner-secret"
+    scene.put_variable(plain, key="plain", sensitive=True)
+    scene.put_variable(f'{{ user = "x", password = "{inner}" }}', key="database", sensitive=True, is_hcl=True)
+    encoded = base64.b64encode(f"#!{plain}\n".encode()).decode()
+    outputs = {
+        "open": {"value": "shown", "type": "string"},
+        "url": {"value": f"postgres://x:{inner}@db", "type": "string"},
+        "start": {"value": {"user_data": encoded}, "type": ["object", {"user_data": "string"}]},
+    }
+    resources = [states.resource(1), states.resource(2)]
+    before = store(states.document(resources, 1)).id
+    for found, value in zip(resources, (encoded, f"password={inner}"), strict=True):
+        found["instances"][0]["attributes"]["user_data"] = value
+    after = store(states.document(resources, 2, outputs=outputs)).id
+    diff = get(session, scene, f"/terraform/state-versions/{before}/diff/{after}", Role.VIEWER)
+    listed: Any = get(session, scene, f"/terraform/workspaces/{scene.workspace.id}/outputs", Role.VIEWER)
+    shown = json.dumps([diff, listed])
+    assert not any(secret in shown for secret in (plain, inner, encoded))
+    assert {item["name"]: (item["value"], item["sensitive"]) for item in listed} == {
+        "open": ("shown", False),
+        "url": (None, True),
+        "start": (None, True),
+    }
+    assert get(session, scene, f"/terraform/state-versions/{after}/outputs/url")["value"] == f"postgres://x:{inner}@db"
 
 
 def test_facets_say_what_resources_can_be_narrowed_to(session: Session, scene: Scene, pair: tuple[str, str]) -> None:
