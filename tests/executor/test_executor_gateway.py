@@ -19,8 +19,9 @@ from app.executor.cancel import CancelSource, StopOrder
 from app.executor.errors import ProcessFailed
 from app.executor.lines import Line
 from app.executor.probe import probe
-from tests.executor.test_executor_nursery import is_gone, until
+from tests.executor.test_executor_nursery import is_gone
 from tests.support.database import own_children
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.processes
 PYTHON = Path("/usr/bin/python3") if Path("/usr/bin/python3").exists() else Path(sys.executable)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,18 +15,10 @@ from app.executor import keeper, tree
 from app.executor.errors import NurseryGone, ProcessFailed
 from app.executor.nursery import Nursery, retire
 from tests.support.guards import spawning
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.processes
 WORKER = Path(__file__).with_name("nursery_worker.py")
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        threading.Event().wait(0.01)
-    return False
 
 
 def is_gone(pid: int) -> bool:

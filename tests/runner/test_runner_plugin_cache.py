@@ -16,11 +16,11 @@ from app.executor.cli_config import rules_identity
 from app.executor.discovery import Tool
 from app.executor.plugin_cache import PLATFORM, PluginCache
 from app.runner.supervisor import Supervisor
-from tests.executor.test_executor_nursery import until
 from tests.runner.fetching import needs, planned, ran
 from tests.runner.memory import MemoryPort, apply_job, engine_request, plan_job
 from tests.support.guards import spawning
 from tests.support.registry import Registry, fail_times, status
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.processes, pytest.mark.provider]
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.executor.test_executor_nursery import is_gone, until
+from tests.executor.test_executor_nursery import is_gone
 from tests.runner.conftest import FAKE, Bench, Thing, configuration
 from tests.support.guards import spawning
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.processes
 GO = "go"
