@@ -52,7 +52,9 @@ def test_shell_halts_waits_for_every_death_and_resumes(site: Site) -> None:
         said = run(site, shell)
         frames = []
         while not frames or frames[-1]["active"]:
-            frames.append(json.loads(socket.recv(20)))
+            frame = json.loads(socket.recv(60))
+            if frame["type"] == "halts":
+                frames.append(frame)
     assert "wrong account" in said
     assert "0 dying" in said
     assert "empty_pid_namespace" in said or "wait_status" in said

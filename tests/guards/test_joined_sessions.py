@@ -28,6 +28,21 @@ def test_thread_that_an_earlier_test_left_gets_no_session_of_this_one(session: S
         assert own.scalar(text("select 1")) == 1
 
 
+def test_what_an_application_does_beside_its_requests_gets_no_session(session: Session) -> None:
+    joined, refused = JoinedSessions(session.connection()), []
+
+    def look() -> None:
+        try:
+            joined()
+        except InvalidRequestError as error:
+            refused.append(str(error))
+
+    thread = threading.Thread(target=look, name="halt-caretaker", daemon=True)
+    thread.start()
+    thread.join(10)
+    assert refused == ["halt-caretaker works beside the test, which has one transaction"]
+
+
 def test_test_ends_only_once_its_threads_have_closed_their_sessions(session: Session) -> None:
     joined = JoinedSessions(session.connection())
     opened, close = threading.Event(), threading.Event()

@@ -2,7 +2,8 @@
 
 Two threads that work in one transaction at once release each other's savepoints, and what one leaves failed the other
 finds. So a thread that an earlier test has left (a fan-out that waits before it tries again, a drill) gets no session
-of this one, and a test ends only when whoever works for it has closed theirs.
+of this one, what an application does beside its requests gets none at all, and a test ends only when whoever works for
+it has closed theirs.
 """
 
 import threading
@@ -17,8 +18,10 @@ from sqlalchemy.orm import Session
 from app.core.db import Pool
 
 SECONDS = 10.0
-OF_ONE_TEST = ("fanout-", "drill-", "halt-caretaker")
+OF_ONE_TEST = ("fanout-", "drill-")
 """Threads that work for whoever started them and for nobody else; pools and servers serve many tests."""
+BESIDE = ("halt-caretaker",)
+"""Threads of an application that work every few seconds: in the middle of whatever a test does by then."""
 
 
 class _Joined(Session):
@@ -51,6 +54,8 @@ class JoinedSessions:
         with self._lock:
             if self._is_over or thread in self._left_over:
                 raise InvalidRequestError(f"{thread.name} works for a test that is over")
+            if thread.name in BESIDE:
+                raise InvalidRequestError(f"{thread.name} works beside the test, which has one transaction")
             made = _Joined(self._connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
             if thread is not self._own:
                 made.on_close = self._closed
