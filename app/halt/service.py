@@ -232,6 +232,10 @@ def _place(session: Session, actor: Actor, scope: Scope, workspace: str | None) 
             raise Invalid.of_field("workspace", "is missing: the scope workspace takes the name or id of one")
         found = workspaces.get(session, own, workspace)
         return _Place(found.id, own, found.id)
+    if workspace:
+        raise Invalid.of_field(
+            "workspace", f"is of the scope workspace, and the scope is {scope}: leave one of both out"
+        )
     is_operator = identity.is_operator(session, own)
     if scope == "organization":
         return _Place(own, own, None, is_operator)

@@ -81,6 +81,6 @@ def test_reason_that_is_empty_is_refused_with_the_remedy(empty: str) -> None:
 def test_scope_that_does_not_fit_is_refused_before_anybody_is_asked(
     asked: list[str], command: Callable[..., None]
 ) -> None:
-    with pytest.raises(LocalProblem, match="--workspace belongs to the scope workspace"):
+    with pytest.raises(LocalProblem, match="--scope everything contradicts it"):
         command(scope="everything", workspace="prod")
     assert asked == []

@@ -50,7 +50,8 @@ def nobody_calls() -> None:
 
 def halted(scene: Scene, scope: str = "organization", given_id: str | None = None) -> HaltOut:
     with unit_of_work("halt") as session:
-        wanted = HaltRequest.model_validate({"scope": scope, "workspace": scene.workspace.id, "reason": "fire"})
+        workspace = scene.workspace.id if scope == "workspace" else None
+        wanted = HaltRequest.model_validate({"scope": scope, "workspace": workspace, "reason": "fire"})
         return service.halt(session, scene.admin, wanted, given_id)
 
 

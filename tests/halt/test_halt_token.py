@@ -68,6 +68,16 @@ def test_halt_of_a_workspace_that_is_not_named_is_refused_with_the_field(session
     assert client.get("/terraform/halt").json()["active"] == []
 
 
+@pytest.mark.parametrize("path", ["/terraform/halt", "/terraform/resume"])
+def test_workspace_beside_another_scope_is_refused_with_the_field(session: Session, path: str) -> None:
+    tenant = new_tenant(session, "ops")
+    answer = tenant.client.post(
+        path, json={"reason": "fire", "scope": "organization", "workspace": tenant.things["workspace"]}
+    )
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "workspace")
+    assert tenant.client.get("/terraform/halt").json()["active"] == []
+
+
 def test_every_halt_route_asks_for_a_right_of_halts() -> None:
     found = {
         route.path_format: check.call.permission.value

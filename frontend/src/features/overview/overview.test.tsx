@@ -77,6 +77,17 @@ describe("/infra", () => {
     expect(asked.some(({ path }) => path.startsWith("/terraform/halt/drills"))).toBe(false);
   });
 
+  it("says in each part what could not be read, and goes on with the rest", async () => {
+    const answers = { "GET /terraform/overview": Response.json({ detail: "The database is away." }, { status: 503 }) };
+    for (const [tab, title] of [[undefined, "The installation could not be read."], ["queues", "The figures could not be read."], ["pipeline", "The phases could not be read."]] as const) {
+      const { unmount } = await renderPage(<OverviewView tab={tab} window={undefined} />, { answers });
+      await screen.findByText(title);
+      expect(screen.getAllByText(/The database is away/).length).toBeGreaterThan(0);
+      expect(await screen.findAllByRole("table")).toBeTruthy();
+      unmount();
+    }
+  });
+
   it("keeps from those who may not see tokens what tokens there are", async () => {
     const { asked } = await renderPage(<OverviewView tab="bots" window={undefined} />, { person: { ...me, permissions: me.permissions.filter((each) => each !== "tokens:manage") } });
     await screen.findByText(/Their tokens are shown to those who manage tokens/);

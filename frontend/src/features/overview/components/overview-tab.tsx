@@ -105,19 +105,19 @@ function ChainLine() {
 
 /** The installation at a glance: how runs end and how fast, who waits, how each part does, and the latest runs. */
 export function OverviewTab({ window }: { window: HistoryWindow }) {
-  const overview = useQuery(overviewQuery).data;
-  const runs = useQuery(runsQuery({ limit: 30 })).data;
+  const { data: overview, error: noOverview } = useQuery(overviewQuery);
+  const { data: runs, error: noRuns } = useQuery(runsQuery({ limit: 30 }));
   return (
     <>
       <Charts window={window} />
-      {overview ? <Figures overview={overview} /> : <Skeleton rows={2} height={44} />}
+      {overview ? <Figures overview={overview} /> : noOverview ? <Empty title="The installation could not be read.">{explain(noOverview)}</Empty> : <Skeleton rows={2} height={44} />}
       <div className="flex min-h-0 grow max-lg:flex-col">
         <section aria-labelledby="latest" className="min-w-0 grow">
           <div className="flex h-10 items-center justify-between border-b border-line px-5">
             <h2 id="latest" className="text-13 font-semibold">Terraform <span className="ml-1 font-normal text-ink-3">{overview ? `${plural(overview.workspaces, "workspace")}, ` : ""}latest runs</span></h2>
             <Link to="/infra/terraform" search={{}} className="link text-12">All workspaces</Link>
           </div>
-          {runs ? <RunsTable caption="Latest runs" runs={runs.items.filter((run) => run.kind !== "apply").slice(0, 14)} empty="No run yet." /> : <Skeleton rows={8} />}
+          {runs ? <RunsTable caption="Latest runs" runs={runs.items.filter((run) => run.kind !== "apply").slice(0, 14)} empty="No run yet." /> : noRuns ? <Empty title="The runs could not be read.">{explain(noRuns)}</Empty> : <Skeleton rows={8} />}
         </section>
         <aside aria-label="By status" className="w-[372px] shrink-0 border-l border-line max-lg:w-full max-lg:border-l-0">
           <ByStatus overview={overview} />

@@ -16,7 +16,7 @@ const PHASES = ["preparing", "initializing", "planning", "checking_policies", "v
 
 /** Runs by phase, what is at work now, and how many come through. */
 export function PipelineTab({ window }: { window: HistoryWindow }) {
-  const overview = useQuery(overviewQuery).data;
+  const { data: overview, error: noOverview } = useQuery(overviewQuery);
   const history = useQuery(historyQuery(window));
   const running = useQuery(runsQuery({ status: "running", limit: 50 }));
   const ended = history.data?.buckets.reduce((sum, bucket) => sum + endedIn(bucket), 0) ?? 0;
@@ -39,7 +39,7 @@ export function PipelineTab({ window }: { window: HistoryWindow }) {
                 );
               })}
             </ul>
-          ) : <Skeleton rows={4} height={24} />}
+          ) : noOverview ? <Empty title="The phases could not be read.">{explain(noOverview)}</Empty> : <Skeleton rows={4} height={24} />}
         </Panel>
         {history.error && !history.data ? <Empty title="The figures could not be read.">{explain(history.error)}</Empty> : history.data ? (
           <>
