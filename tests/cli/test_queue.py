@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.server import RunningSluice
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.processes,
@@ -21,7 +22,20 @@ def by_default(sluice: RunningSluice) -> Iterator[RunningSluice]:
     sluice.ask("queue", "limit", "default")
 
 
-def test_queue_show_tells_numbers_and_where_the_runs_are_listed(sluice: RunningSluice) -> None:
+@pytest.fixture
+def at_rest(sluice: RunningSluice) -> RunningSluice:
+    """The server once what earlier tests left is over, and its worker has said so."""
+
+    def rests() -> bool:
+        found = sluice.ask("queue", "show")
+        return (found["queued"], found["executing"], found["workers"]["busy"]) == (0, 0, 0)
+
+    until(rests, "at rest")
+    return sluice
+
+
+def test_queue_show_tells_numbers_and_where_the_runs_are_listed(at_rest: RunningSluice) -> None:
+    sluice = at_rest
     found = sluice.ask("queue", "show")
     assert (found["queued"], found["executing"], found["effective_limit"], found["is_default"]) == (0, 0, None, True)
     assert found["workers"]["count"] == 1
@@ -45,7 +59,8 @@ def test_queue_limit_is_set_shown_and_taken_back(by_default: RunningSluice) -> N
         assert refused["code"] == "limit_invalid"
 
 
-def test_queue_workers_lists_what_each_may_execute_at_once(sluice: RunningSluice) -> None:
+def test_queue_workers_lists_what_each_may_execute_at_once(at_rest: RunningSluice) -> None:
+    sluice = at_rest
     (worker,) = sluice.ask("queue", "workers")["items"]
     assert worker["is_alive"]
     assert worker["concurrency"] > 0
