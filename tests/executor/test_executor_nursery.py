@@ -317,6 +317,8 @@ def reusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nursery]:
     """Give a nursery whose children have up to three jobs each, and of which one waits."""
     # Else a spare that is made beside a long job would get the next one.
     monkeypatch.setattr(keeper, "SPARE_AFTER_SECONDS", 600.0)
+    # A supervisor that another test ran in this process may have asked for no further job here, for good.
+    monkeypatch.setattr(keeper, "_is_retired", False)
     kept = Nursery.fork({"echo": echo, "kill": kill, "held": held, **UNCLEAN}, ready=lambda: None, most_jobs=3)
     assert until(lambda: len(spares(kept)) == 1)
     yield kept
