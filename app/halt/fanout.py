@@ -23,13 +23,13 @@ from app.core import clock
 from app.core.db import after_commit, unit_of_work
 from app.core.halt_endpoints import HaltEndpoint
 from app.core.ids import new_id
+from app.core.masking import Masker, StreamMasker
 from app.core.settings import get_settings
 from app.core.texts import one_line
 from app.halt import call_repository
 from app.halt.call_repository import Claimed
 from app.halt.models import Halt, HaltCall
 from app.halt.schemas import REASON_CHARACTERS
-from app.runner.masking import Masker, StreamMasker
 
 HEADER = "X-Halt-Id"
 ATTEMPTS = 4

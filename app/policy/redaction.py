@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from app.core.masking import literal_forms, sensitive_texts
 from app.policy.schemas import PolicyDocument
-from app.runner.masking import literal_forms, sensitive_texts
 
 SENSITIVE_MARKER = "(sensitive value)"
 _SHORTEST_SECRET = 4

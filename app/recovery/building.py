@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import AppError, Invalid, Unavailable
 from app.core.ids import new_id
+from app.core.masking import Masker, sensitive_texts
 from app.progress import service as progress
 from app.recovery import repository
 from app.recovery.advice import exists_in_states_only
@@ -20,7 +21,6 @@ from app.recovery.models import RecoveryItem, RecoveryList
 from app.recovery.reconciling import Evidence, Lost, Planned, holds, planned_of, reconcile
 from app.recovery.sealed import item_binding, list_binding, seal, unseal
 from app.runner.folding import Told, fold
-from app.runner.masking import Masker, sensitive_texts
 from app.runner.port import ApplyStep, ApplySteps
 from app.runs import service as runs
 from app.state import service as state

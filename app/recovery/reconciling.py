@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.core.errors import Invalid
+from app.core.masking import MASK
 from app.recovery.schemas import Change, RecoveryOutcome
-from app.runner.masking import MASK
 from app.runner.port import ApplyStep
 from app.state.service import HeldInstance, Holdings, InstancePlace, normal_place, place_of
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from app.core.artifacts import ArtifactRef
+from app.core.masking import Masker
 from app.executor.engine import Engine
-from app.runner.masking import Masker
 from app.runner.port import EngineInfo, Phase, RunnerJob, RunnerPort, StateAnswer, StateKind, Timing
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.core.errors import AppError
-from app.runner.masking import Masker
+from app.core.masking import Masker
 from app.runner.port import Failure, Phase, Timing
 
 MOST_TEXT = 16 * 1024

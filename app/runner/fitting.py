@@ -2,6 +2,7 @@
 
 import logging
 
+from app.core.masking import Masker, sensitive_texts
 from app.core.settings import Settings
 from app.executor import accounts
 from app.executor.discovery import Tool
@@ -10,7 +11,6 @@ from app.executor.options import ExecutorOptions
 from app.executor.prepared import Shelf
 from app.executor.terraform import TerraformExecutor
 from app.runner import workdir
-from app.runner.masking import Masker, sensitive_texts
 from app.runner.port import JobBackend, RunnerJob
 
 _log = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from app.core import clock
+from app.core.masking import Masker, StreamMasker
 from app.executor.engine import Notice, Output
 from app.executor.events import Diagnostic, Event, Log, PlainText, PlannedChange, ResourceStep
 from app.runner.feed import Feed
-from app.runner.masking import Masker, StreamMasker
 from app.runner.port import ProgressRecord
 
 _Kind = Literal["line", "event"]

@@ -7,8 +7,8 @@ is remembered, so that the rest of a value that begins in one batch is masked in
 
 from collections.abc import Sequence
 
-from app.runner import gaps
-from app.runner.masking import MASK, Masker
+from app.core import gaps
+from app.core.masking import MASK, Masker
 from app.runner.port import ProgressRecord
 
 _LEAST_PIECE = 4

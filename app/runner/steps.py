@@ -1,10 +1,10 @@
 """What an apply had begun when it ended other than well, off the engine's own words."""
 
+from app.core.masking import Masker
 from app.executor import transcript
 from app.executor.engine import Site
 from app.executor.launch import Ended
 from app.runner.folding import Told, fold
-from app.runner.masking import Masker
 from app.runner.port import ApplySteps
 
 APPLY = "apply"

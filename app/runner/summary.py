@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.core.errors import AppError
+from app.core.masking import Masker
 from app.executor import documents
 from app.runner import tags
-from app.runner.masking import Masker
 from app.runner.port import ChangedTags, Counts
 from app.runner.sides import part
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from app.runner.masking import Masker
+from app.core.masking import Masker
 from app.runner.port import ChangedTags
 from app.runner.sides import part
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.runner.masking import literal_forms, sensitive_texts
+from app.core.masking import literal_forms, sensitive_texts
 from app.workspaces import service as workspaces
 
 LEAST_LENGTH = 4

@@ -8,13 +8,13 @@ from pydantic_core import from_json
 
 from app.core import clock
 from app.core.db import unit_of_work
+from app.core.masking import MASK, Masker
 from app.executor.engine import Output
 from app.executor.events import parse
 from app.executor.lines import LINE_BYTES, Line, LineSplitter
 from app.progress import reading, service
 from app.progress.schemas import NewRecord
 from app.runner.backlog import Backlog
-from app.runner.masking import MASK, Masker
 from app.runner.port import ProgressRecord
 from app.runner.reporting import Reporter
 from tests.progress.conftest import Streams

@@ -1,9 +1,9 @@
 """Why a run failed, as the control plane keeps it: masked, and bounded however much an engine complains."""
 
+from app.core.masking import Masker
 from app.executor.errors import EngineFailed
 from app.executor.lines import last_lines
 from app.runner import failing
-from app.runner.masking import Masker
 
 SECRET = "s3cret-value-that-nobody-sees"
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from app.core.errors import AppError
+from app.core.masking import Masker
 from app.executor.engine import Engine, Inputs
 from app.runner import moving
 from app.runner.context import Context
 from app.runner.keeping import StateNotKept
-from app.runner.masking import Masker
 from app.runner.pipeline import KindUnsupported
 from app.runner.port import EngineInfo, JobBackend, Phase, RunnerJob, StateAnswer, StateKind
 from tests.runner.memory import MemoryPort, plan_job

@@ -4,9 +4,9 @@ import json
 
 from pydantic_core import to_json
 
+from app.core.masking import Masker
 from app.executor.engine import Notice, Output
 from app.executor.events import parse
-from app.runner.masking import Masker
 from app.runner.port import ProgressRecord
 from app.runner.reporting import Reporter
 

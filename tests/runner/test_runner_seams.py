@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from app.core import clock
+from app.core.masking import Masker
 from app.runner.feed import Feed
-from app.runner.masking import Masker
 from app.runner.port import LeaseLost, ProgressRecord
 from app.runner.seams import Seams
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.runner.masking import Masker
+from app.core.masking import Masker
 from app.runner.summary import PlanDocumentUnreadable, Summary, summarize
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.runner.masking import Masker
+from app.core.masking import Masker
 from app.runner.port import ChangedTags
 from app.runner.tags import LONGEST, MOST_KEYS, MOST_VALUES, of_changes
 from tests.runner.test_runner_summary import change, summed

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from app.core import gaps
+from app.core.spellings import longest_spelling, spelling_patterns
 from app.core.texts import neutral, neutral_value
-from app.runner import gaps
-from app.runner.spellings import longest_spelling, spelling_patterns
 
 MASK = "***"
 # A shorter value is masked only where it stands alone: otherwise a one-letter secret would blank every line and so

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from app.core.masking import MASK, Masker, StreamMasker, sensitive_texts
 from app.core.texts import neutral
-from app.runner.masking import MASK, Masker, StreamMasker, sensitive_texts
 
 secrets = st.text(min_size=4, max_size=40).filter(lambda text: len(text.strip()) >= 4 and MASK not in text)
 around = st.text(max_size=20)

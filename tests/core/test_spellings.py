@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.runner.spellings import longest_spelling, spelling_patterns
+from app.core.spellings import longest_spelling, spelling_patterns
 
 _LETTERS = st.characters(codec="utf-8", exclude_categories=["Cs"])
 _VALUES = st.text(_LETTERS | st.sampled_from("\\\"'/<>&%$\x7b=+ \n\t\0é😀"), min_size=4, max_size=24)
