@@ -27,7 +27,9 @@ export function endsSoon(tokens: Iterable<Token>, now: number): Token | null {
 }
 
 export function botsHealth(tokens: readonly Token[], now: number): Health {
-  const soon = endsSoon([...liveTokens(tokens, now).values()].flat(), now);
+  const live = liveTokens(tokens, now);
+  if (live.size === 0) return { note: "no bot has a token", trouble: false };
+  const soon = endsSoon([...live.values()].flat(), now);
   return soon ? { note: `${soon.owner.name}'s token ends in ${span(Date.parse(soon.expires_at ?? "") - now)}`, trouble: true } : { note: "no token ends within a week", trouble: false };
 }
 

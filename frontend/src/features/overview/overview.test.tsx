@@ -41,7 +41,8 @@ describe("the health of the parts", () => {
     const tokens = [token(), token({ id: "tok-2", expires_at: inDays(3) }), token({ id: "tok-3", revoked_at: ago(1) }), token({ id: "tok-4", expires_at: ago(5) }), token({ id: "tok-5", owner: { ...jonas, kind: "person" } })];
     expect([...liveTokens(tokens, NOW).values()].map((held) => held.length)).toEqual([2]);
     expect(botsHealth(tokens, NOW)).toEqual({ note: `${ci.name}'s token ends in 3 d`, trouble: true });
-    expect(botsHealth([token({ expires_at: inDays(30) })], NOW).trouble).toBe(false);
+    expect(botsHealth([token({ expires_at: inDays(30) })], NOW)).toEqual({ note: "no token ends within a week", trouble: false });
+    expect(botsHealth([], NOW)).toEqual({ note: "no bot has a token", trouble: false });
   });
 
   it("says that the queue stands when nobody works on it, or something waits for long", () => {
