@@ -8,18 +8,19 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, quote_plus
 
 from app.core import gaps
 from app.core.spellings import longest_spelling, spelling_patterns
-from app.core.texts import neutral, neutral_value
+from app.core.texts import neutral, neutral_value, strings_in
 
 MASK = "***"
 # A shorter value is masked only where it stands alone: otherwise a one-letter secret would blank every line and so
 # tell which letter it is.
 _ANYWHERE_LENGTH = 3
-_ENCODED_LENGTH = 4
+LEAST_LENGTH = 4
+"""A shorter value is not looked for encoded, nor without patterns: it would be found everywhere by chance."""
 _BASE64_CORE_LENGTH = 6
 # A terminal sequence whose end is in the next piece, and what may be half of a line end.
 _UNFINISHED = re.compile(r"(?:(?:\x1b[\[\]PX^_(]?|\x9b)[^\x1b\x07a-zA-Z\n]{0,80}|(?<!\r)\r+)\Z")
@@ -43,7 +44,7 @@ class Masker:
     @cached_property
     def longest(self) -> int:
         """Return how long a spelling can be."""
-        spelled = (longest_spelling(value) for value in self._values if len(value) >= _ENCODED_LENGTH)
+        spelled = (longest_spelling(value) for value in self._values if len(value) >= LEAST_LENGTH)
         return max((*map(len, self.forms), *spelled), default=0)
 
     @cached_property
@@ -51,7 +52,7 @@ class Masker:
         """Return what finds every value; None without values. Made when the first text comes, not before an engine."""
         patterns = set[str]()
         for value in self._values:
-            if len(value) >= _ENCODED_LENGTH:
+            if len(value) >= LEAST_LENGTH:
                 patterns |= spelling_patterns(value)
         for form in self.forms:
             if len(form) >= _ANYWHERE_LENGTH:
@@ -154,11 +155,32 @@ def _either(patterns: Iterable[str]) -> str:
     return "|".join(f"{first}(?:{'|'.join(group)})" for first, group in groups.items())
 
 
+class Variable(Protocol):
+    """A variable of a run, as whoever masks its value sees it."""
+
+    @property
+    def value(self) -> str:
+        """What it says."""
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether nobody may see that."""
+
+    @property
+    def hcl(self) -> bool:
+        """Whether it is an expression."""
+
+
+def texts_of_sensitive(variables: Iterable[Variable]) -> list[str]:
+    """Return the texts to mask for those of these variables that are sensitive."""
+    return [text for one in variables if one.sensitive for text in sensitive_texts(one.value, is_hcl=one.hcl)]
+
+
 def sensitive_texts(value: str, *, is_hcl: bool) -> list[str]:
     """Return the texts to mask for one variable: its value, its lines, the strings and numbers of an expression."""
     texts = [value]
     if "\n" in value:
-        texts += [line for line in value.splitlines() if len(line.strip()) >= _ENCODED_LENGTH]
+        texts += [line for line in value.splitlines() if len(line.strip()) >= LEAST_LENGTH]
     if is_hcl:
         texts += _NUMBERS.findall(value)
         for quoted in _quoted(value):
@@ -170,13 +192,18 @@ def sensitive_texts(value: str, *, is_hcl: bool) -> list[str]:
     return texts
 
 
-def literal_forms(texts: Iterable[str], *, least: int) -> tuple[str, ...]:
-    """Return how texts of at least ``least`` characters are written by whole encoders, for who looks without patterns.
+def literal_forms(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return how texts that are not too short are written by whole encoders, for who looks without patterns.
 
     JSON, base64 at each alignment, and URLs; the longest first.
     """
-    forms = Masker(text for text in texts if len(text) >= least).forms
-    return tuple(form for form in forms if len(form) >= least)
+    forms = Masker(text for text in texts if len(text) >= LEAST_LENGTH).forms
+    return tuple(form for form in forms if len(form) >= LEAST_LENGTH)
+
+
+def holds(value: Any, forms: Iterable[str]) -> bool:
+    """Return whether a JSON value holds one of these in any of its strings, object keys aside."""
+    return any(form in text for text in strings_in(value) for form in forms)
 
 
 def _without_templates(text: str) -> str:
@@ -189,13 +216,13 @@ def _quoted(expression: str) -> Iterator[str]:
     quotes = [found.start() for found in _QUOTE.finditer(expression) if found[0] == '"']
     step = 1 if any(nests in expression for nests in ("${", "%{", "<<")) else 2
     for start, end in zip(quotes[::step], quotes[1::step], strict=False):
-        if end - start > _ENCODED_LENGTH:
+        if end - start > LEAST_LENGTH:
             yield expression[start + 1 : end]
 
 
 def _forms(value: str) -> set[str]:
     forms = {value, value.strip()}
-    if len(value) >= _ENCODED_LENGTH:
+    if len(value) >= LEAST_LENGTH:
         in_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
         # Go's encoder escapes more than others.
         in_json |= {_as_go_writes(text) for text in in_json}

@@ -1,6 +1,7 @@
 """Text from programs that nobody vouches for, made harmless to look at: in a browser, a terminal, or a document."""
 
 import re
+from collections.abc import Iterator
 
 _SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, erasing
@@ -56,3 +57,15 @@ def neutral_value(value: object) -> object:
     if isinstance(value, dict):
         return {neutral(key): neutral_value(item) for key, item in value.items()}
     return value
+
+
+def strings_in(value: object) -> Iterator[str]:
+    """Yield every string in a JSON value, object keys aside."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from strings_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings_in(item)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from app.core.masking import literal_forms, sensitive_texts
+from app.core.masking import LEAST_LENGTH, literal_forms, sensitive_texts
+from app.core.texts import strings_in
 from app.policy.schemas import PolicyDocument
 
 SENSITIVE_MARKER = "(sensitive value)"
-_SHORTEST_SECRET = 4
 _CHANGED_VALUES = ("before", "after", "before_identity", "after_identity", "importing", "generated_config")
 
 
@@ -66,7 +66,7 @@ def redact_plan(plan_json: Mapping[str, Any], sensitive_variables: Collection[st
     plan = _at(plan, "variables", lambda variables: _variables(variables, declared, secrets))
     plan = _at(plan, "configuration", lambda configuration: _configuration(configuration, secrets))
     # What is known to be secret is looked for in values alone: by choosing it, nobody may hide what a plan does.
-    known = frozenset(text for text in secrets if len(text) >= _SHORTEST_SECRET)
+    known = frozenset(text for text in secrets if len(text) >= LEAST_LENGTH)
     if known:
         plan = _written_out(plan, lambda value: _without(value, known))
     # Of these the configuration does not say that they are sensitive, so the engine marked nothing that they flow into.
@@ -77,7 +77,7 @@ def redact_plan(plan_json: Mapping[str, Any], sensitive_variables: Collection[st
 def _spelled(secrets: Collection[str]) -> tuple[str, ...]:
     """Return what to look for: the secrets and each line of them, as functions of a configuration may write them."""
     texts = {text for secret in secrets for text in sensitive_texts(secret, is_hcl=False)}
-    return literal_forms(sorted(texts), least=_SHORTEST_SECRET)
+    return literal_forms(texts)
 
 
 def _at(parent: Any, name: str, change: Callable[[Any], Any]) -> Any:
@@ -172,19 +172,8 @@ def _mask(value: Any, marks: Any, secrets: set[str]) -> Any:
         return {name: _mask(item, marks.get(name), secrets) for name, item in value.items()}
     if isinstance(marks, list) and isinstance(value, list):
         return [_mask(item, marks[index] if index < len(marks) else None, secrets) for index, item in enumerate(value)]
-    _collect(value, secrets)
+    secrets.update(strings_in(value))
     return SENSITIVE_MARKER
-
-
-def _collect(value: Any, secrets: set[str]) -> None:
-    if isinstance(value, str):
-        secrets.add(value)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _collect(item, secrets)
-    elif isinstance(value, list):
-        for item in value:
-            _collect(item, secrets)
 
 
 def _without(value: Any, secrets: frozenset[str]) -> Any:

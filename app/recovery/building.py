@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import AppError, Invalid, Unavailable
 from app.core.ids import new_id
-from app.core.masking import Masker, sensitive_texts
+from app.core.masking import Masker, texts_of_sensitive
 from app.progress import service as progress
 from app.recovery import repository
 from app.recovery.advice import exists_in_states_only
@@ -154,12 +154,7 @@ def _planned(session: Session, row: RecoveryList, plan_run_id: str) -> list[Plan
 
 def _masked(session: Session, workspace_id: str, steps: Sequence[ApplyStep]) -> list[ApplyStep]:
     """Mask ids once more: what a dead runner left on its disk was masked by nobody."""
-    masker = Masker(
-        text
-        for variable in workspaces.variables_for_run(session, workspace_id)
-        if variable.sensitive
-        for text in sensitive_texts(variable.value, is_hcl=variable.hcl)
-    )
+    masker = Masker(texts_of_sensitive(workspaces.variables_for_run(session, workspace_id)))
     return [step.model_copy(update={"id_value": masker.text(step.id_value)}) for step in steps]
 
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from app.core.masking import Masker, sensitive_texts
+from app.core.masking import Masker, texts_of_sensitive
 from app.core.settings import Settings
 from app.executor import accounts
 from app.executor.discovery import Tool
@@ -18,12 +18,7 @@ _log = logging.getLogger(__name__)
 
 def masker(job: RunnerJob) -> Masker:
     """Return what masks the job's sensitive variables and its backend's credentials."""
-    texts = [
-        text
-        for variable in job.variables
-        if variable.sensitive
-        for text in sensitive_texts(variable.value, is_hcl=variable.hcl)
-    ]
+    texts = texts_of_sensitive(job.variables)
     texts += [
         value
         for name, value in job.backend_environment.items()

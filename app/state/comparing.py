@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.state.known_secrets import LEAST_LENGTH, holds, texts_of
+from app.core.masking import LEAST_LENGTH, holds
+from app.core.texts import strings_in
 from app.state.parsing import instances_of
 from app.state.schemas import AttributeChange, OutputChange, ResourceChange, StateResource
 
@@ -66,11 +67,13 @@ def read(data: bytes, known_secrets: Iterable[str] = ()) -> Content:
             marked = tuple(_steps(path) for path in instance.get("sensitive_attributes") or [])
             held[address] = Held(resource, values, marked)
     outputs = document.get("outputs") or {}
-    secrets = {text for output in outputs.values() if output.get("sensitive") for text in texts_of(output.get("value"))}
+    secrets = {
+        text for output in outputs.values() if output.get("sensitive") for text in strings_in(output.get("value"))
+    }
     secrets.update(known_secrets)
     for item in held.values():
         for path in item.marked:
-            secrets.update(texts_of(_at(item.values, path)))
+            secrets.update(strings_in(_at(item.values, path)))
     return Content(held, outputs, frozenset(text for text in secrets if len(text) >= LEAST_LENGTH))
 
 

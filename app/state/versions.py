@@ -11,11 +11,12 @@ from app.core.artifacts import ArtifactRef, artifact_store
 from app.core.canonical import sha256_hex
 from app.core.errors import IntegrityError
 from app.core.ids import new_id
+from app.core.masking import holds
 from app.core.pages import Page, PageParams
 from app.core.permissions import Actor, system_actor
 from app.state import parsing, repository
 from app.state.errors import OutputNotFound, StateConflict, StateVersionNotFound, StateVersionPruned
-from app.state.known_secrets import holds, known_secrets
+from app.state.known_secrets import known_secrets
 from app.state.manifest import Manifest, Part
 from app.state.models import TerraformStateVersion
 from app.state.schemas import (
